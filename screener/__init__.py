@@ -1,0 +1,1 @@
+"""High-throughput screening of molecules for batteries with delta models on a Dask cluster."""

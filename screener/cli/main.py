@@ -1,0 +1,41 @@
+"""The `screener` command and how it ends.
+
+Errors that are the caller's to mend print one message and exit with 2; everything else is a bug and keeps its traceback.
+"""
+
+import logging
+import sys
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from screener.cli import library
+from screener.errors import ScreenerError
+
+app = typer.Typer(
+    name="screener",
+    help="Screen libraries of molecules for batteries.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(library.app, name="library")
+
+
+@app.callback()
+def _configure(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log each unit.")) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+    )
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for errors that the caller can mend."""
+    try:
+        app()
+    except ScreenerError as error:
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,38 @@
+"""Errors that callers can catch.
+
+`ConfigError` means the run cannot start, `StoreError` (and `SchemaError` under it) that a file or record is broken,
+`MoleculeError` that one molecule cannot continue while the rest of its unit can. Messages say what to do.
+"""
+
+
+class ScreenerError(Exception):
+    """Root of every error raised on purpose by this package."""
+
+
+class ConfigError(ScreenerError):
+    """The run cannot start as it was asked for."""
+
+
+class StoreError(ScreenerError):
+    """A file or folder cannot be read, written or trusted."""
+
+
+class SchemaError(StoreError):
+    """A file or record does not have the shape or version that was expected."""
+
+
+class MoleculeError(ScreenerError):
+    """One molecule cannot continue.
+
+    Args:
+        code: short machine-readable reason, snake_case, such as `invalid_smiles` or `embedding_failed`.
+        message: one sentence for a person.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)  # both in `args`, so that the error survives pickling
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,0 +1,1 @@
+"""Layouts on disk: library, structures, predictions, receipts, leases. Knows no chemistry and no Dask."""

@@ -1,0 +1,164 @@
+"""A folder, local or any fsspec URL, in which every file is written whole or not at all.
+
+Locally: a temporary name, then a rename. On an object store: one put. Everything else in `screener.stores` is built on
+these few calls, so nothing else has to think of half-written files.
+"""
+
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from screener.errors import StoreError
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A root that paths are relative to.
+
+    Args:
+        url: a local path or an fsspec URL such as `s3://bucket/folder`.
+    """
+
+    url: str
+
+    @property
+    def _filesystem(self) -> fsspec.AbstractFileSystem:
+        return fsspec.core.url_to_fs(self.url)[0]  # fsspec caches the instance
+
+    def _full(self, path: str) -> str:
+        root = str(fsspec.core.url_to_fs(self.url)[1]).rstrip("/")
+        return f"{root}/{path}" if path else root
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self._filesystem, LocalFileSystem)
+
+    def child(self, path: str) -> "Folder":
+        return Folder(f"{self.url.rstrip('/')}/{path}")
+
+    def local_path(self, path: str = "") -> Path:
+        """The path on this machine; only for local folders."""
+        if not self.is_local:
+            raise StoreError(f"{self.url} is not a local folder")
+        return Path(self._full(path))
+
+    def exists(self, path: str = "") -> bool:
+        return bool(self._filesystem.exists(self._full(path)))
+
+    def read_bytes(self, path: str) -> bytes:
+        """Raises StoreError: the file is missing or cannot be read."""
+        try:
+            return bytes(self._filesystem.cat_file(self._full(path)))
+        except OSError as error:
+            raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
+
+    def write_bytes(self, path: str, data: bytes) -> str:
+        """Write the file whole, replacing what was there; returns the SHA-256 of `data`."""
+        full = self._full(path)
+        try:
+            if self.is_local:
+                temporary = self._write_temporary(full, data)
+                os.replace(temporary, full)
+            else:
+                self._filesystem.pipe_file(full, data)
+        except OSError as error:
+            raise StoreError(f"cannot write {self.url}/{path}: {error}") from error
+        return hashlib.sha256(data).hexdigest()
+
+    def create_bytes(self, path: str, data: bytes) -> bool:
+        """Write the file whole unless it exists; of several writers exactly one gets True."""
+        full = self._full(path)
+        try:
+            if not self.is_local:
+                self._filesystem.pipe_file(full, data, mode="create")
+                return True
+            temporary = self._write_temporary(full, data)
+            try:
+                os.link(temporary, full)
+            finally:
+                os.unlink(temporary)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StoreError(f"cannot write {self.url}/{path}: {error}") from error
+        return True
+
+    @staticmethod
+    def _write_temporary(full: str, data: bytes) -> str:
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        temporary = f"{full}.{uuid.uuid4().hex}.partial"
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
+        return temporary
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a whole folder below the root; nothing happens where it is missing."""
+        if self._filesystem.exists(self._full(path)):
+            self._filesystem.rm(self._full(path), recursive=True)
+
+    def names(self, path: str = "", suffix: str = "") -> list[str]:
+        """Sorted names of the files directly in `path` that end in `suffix`; empty where it is missing."""
+        try:
+            entries = self._filesystem.ls(self._full(path), detail=True, refresh=True)
+        except FileNotFoundError:
+            return []
+        except TypeError:  # not every filesystem knows `refresh`
+            entries = self._filesystem.ls(self._full(path), detail=True)
+        names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
+        return sorted(name for name in names if name.endswith(suffix) and not name.endswith(".partial"))
+
+    def write_json(self, path: str, value: Any) -> str:
+        return self.write_bytes(path, to_json(value))
+
+    def read_json(self, path: str) -> Any:
+        try:
+            return json.loads(self.read_bytes(path))
+        except ValueError as error:
+            raise StoreError(f"{self.url}/{path} is not valid JSON: {error}") from error
+
+    def write_table(self, path: str, table: pa.Table) -> str:
+        """Write Parquet with fixed settings: equal tables give equal bytes. Returns the SHA-256."""
+        return self.write_bytes(path, to_parquet(table))
+
+    def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Raises StoreError: the file is missing or is not Parquet."""
+        data = self.read_bytes(path)
+        try:
+            return pq.read_table(io.BytesIO(data), columns=list(columns) if columns is not None else None)
+        except pa.ArrowInvalid as error:
+            raise StoreError(f"{self.url}/{path} is not valid Parquet: {error}") from error
+
+
+def to_json(value: Any) -> bytes:
+    """Canonical JSON: sorted keys, no spaces that vary; equal values give equal bytes."""
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Parquet bytes with fixed settings."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def digest(value: Any) -> str:
+    """First 16 bytes (hex) of the SHA-256 of the value's canonical JSON; names units and settings."""
+    return hashlib.sha256(to_json(value)).hexdigest()[:32]

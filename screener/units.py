@@ -1,0 +1,44 @@
+"""Units, conversions and free-atom energies, each with its source.
+
+Hartree and angstrom in memory; stored columns name their unit. An atomization energy is free atoms minus molecule,
+positive when bound.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+KCAL_PER_HARTREE = 627.5094740631  # CODATA 2010, as in the reference data
+EV_PER_HARTREE = 27.211386245988  # CODATA 2018
+ANGSTROM_PER_BOHR = 0.529177210903  # CODATA 2018
+DEBYE_PER_ATOMIC_UNIT = 2.541746473  # CODATA 2018: e * a0
+
+ELEMENTS = {"H": 1, "B": 5, "C": 6, "N": 7, "O": 8, "F": 9, "Si": 14, "P": 15, "S": 16, "Cl": 17, "Br": 35}
+SYMBOLS = {number: symbol for symbol, number in ELEMENTS.items()}
+
+# Ramakrishnan et al., Sci. Data 1, 140022 (2014), table of reference atoms: B3LYP/6-31G(2df,p), 0 K.
+FREE_ATOMS_B3LYP_HA: Mapping[int, float] = {
+    1: -0.500273,
+    6: -37.846772,
+    7: -54.583861,
+    8: -75.064579,
+    9: -99.718730,
+}
+
+
+def atomization_energy_ha(
+    total_ha: float, atomic_numbers: NDArray[np.integer], free_atoms_ha: Mapping[int, float]
+) -> float:
+    """Energy of the free atoms minus that of the molecule.
+
+    Args:
+        total_ha: the molecule's energy, hartree.
+        atomic_numbers: (n_atoms,).
+        free_atoms_ha: hartree by atomic number, at the same level of theory.
+    Returns:
+        hartree, positive when bound.
+    Raises:
+        KeyError: an element has no free-atom energy at this level.
+    """
+    return sum(free_atoms_ha[int(number)] for number in atomic_numbers) - total_ha
