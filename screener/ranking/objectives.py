@@ -1,0 +1,330 @@
+"""What is asked for: objectives and constraints on columns, checked once, when they are made.
+
+Text on the command line::
+
+    GOAL:COLUMN[:KEY=NUMBER[,KEY=NUMBER...]]     maximise:lumo_b3lyp_ev
+                                                 minimise:homo_b3lyp_ev:low=-9,high=-6.4,weight=2
+                                                 target:dipole_b3lyp_debye:target=4,low=2,high=6
+                                                 range:n_heavy:low=4,high=9
+    COLUMN<=NUMBER, COLUMN>=NUMBER, COLUMN==NUMBER, NUMBER<=COLUMN<=NUMBER
+
+The keys are the fields of `Objective`. How values become scores lives in `screener.ranking.score`,
+and the bounds used where none are given in `screener.ranking.ranges`.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+from pydantic import model_validator as check_model
+
+from screener.errors import ConfigError
+from screener.ranking.ranges import typical_range
+from screener.stores.files import digest
+
+Goal = Literal["minimise", "maximise", "target", "range"]
+_GOALS: tuple[str, ...] = get_args(Goal)
+_Model = TypeVar("_Model", bound=BaseModel)
+_NUMBER_KEYS = ("low", "high", "target", "weight")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+
+
+class Objective(BaseModel):
+    """One column and what is wanted of it.
+
+    Args:
+        column: any predicted, computed or own numeric column.
+        goal: `minimise`, `maximise`, `target` (as near as possible) or `range` (inside, all values
+            equally good).
+        low: in the column's unit; the lower end of the scale, for `range` of what is wanted.
+        high: in the column's unit; the upper end.
+        target: in the column's unit; only for goal `target`, between `low` and `high`.
+        weight: positive; its share in the weighted mean over the objectives.
+        why: where the bounds come from; for readers, without effect on the ranking.
+    Raises:
+        ConfigError: the numbers do not fit each other or the goal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    goal: Goal
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    target: FiniteFloat | None = None
+    weight: FiniteFloat = 1.0
+    why: str = ""
+
+    @check_model(mode="after")
+    def _fits(self) -> "Objective":
+        where = f"objective {self.goal}:{self.column}"
+        if not self.column:
+            raise ConfigError(f"{where}: the name of the column is empty")
+        if self.weight <= 0:
+            raise ConfigError(f"{where}: weight must be positive, not {number(self.weight)}")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ConfigError(
+                f"{where}: low ({number(self.low)}) must be smaller than high ({number(self.high)})"
+            )
+        if self.goal == "range" and (self.low is None or self.high is None):
+            raise ConfigError(f"{where}: give low and high, the ends of the range")
+        if self.goal != "target" and self.target is not None:
+            raise ConfigError(f"{where}: target belongs to goal 'target' only")
+        if self.goal == "target":
+            if self.target is None:
+                raise ConfigError(f"{where}: give target, the value wanted")
+            if (self.low is not None and self.low >= self.target) or (
+                self.high is not None and self.high <= self.target
+            ):
+                raise ConfigError(f"{where}: target must lie between low and high, not at an end")
+        return self
+
+    @property
+    def by_value(self) -> bool:
+        """Whether the value itself is the score: the scale has no ends (see `RankingSettings`)."""
+        return self.low is None and self.high is None
+
+    @property
+    def text(self) -> str:
+        """As on the command line; `parse_objective` reads it back (without `why`)."""
+        values = {key: getattr(self, key) for key in _NUMBER_KEYS}
+        if self.weight == 1.0:
+            del values["weight"]
+        numbers = ",".join(
+            f"{key}={number(value)}" for key, value in values.items() if value is not None
+        )
+        return f"{self.goal}:{self.column}" + (f":{numbers}" if numbers else "")
+
+    def with_ends(self) -> "Objective":
+        """The same, with open ends filled in from the table of typical ranges.
+
+        Raises:
+            ConfigError: the column is not in the table.
+        """
+        if self.low is not None and self.high is not None:
+            return self
+        typical = typical_range(self.column)
+        if typical is None:
+            missing = " and ".join(key for key in ("low", "high") if getattr(self, key) is None)
+            raise ConfigError(
+                f"objective {self.text}: no typical range of {self.column!r} is known; "
+                f"give {missing}, such as "
+                f"{self.goal}:{self.column}:low=0,high=10 (low and high set its scale)"
+            )
+        low, high = typical
+        if (
+            self.target is not None
+        ):  # a target is worth little one quarter of the typical range away
+            quarter = (high - low) / 4
+            low, high = self.target - quarter, self.target + quarter
+        ends = {
+            "low": low if self.low is None else self.low,
+            "high": high if self.high is None else self.high,
+        }
+        return Objective.model_validate({**self.model_dump(), **ends})
+
+
+class Constraint(BaseModel):
+    """A column that must lie between `min` and `max`, both inclusive, at least one of them given.
+
+    Raises:
+        ConfigError: neither is given, or `min` is larger than `max`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    min: FiniteFloat | None = None
+    max: FiniteFloat | None = None
+    why: str = ""
+
+    @check_model(mode="after")
+    def _fits(self) -> "Constraint":
+        if not self.column:
+            raise ConfigError("constraint: the name of the column is empty")
+        if self.min is None and self.max is None:
+            raise ConfigError(f"constraint on {self.column}: give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ConfigError(
+                f"constraint on {self.column}: nothing is at least {number(self.min)} "
+                f"and at most {number(self.max)}"
+            )
+        return self
+
+    @property
+    def text(self) -> str:
+        """As on the command line; `parse_constraint` reads it back (without `why`)."""
+        if self.min is not None and self.max is not None:
+            if self.min == self.max:
+                return f"{self.column}=={number(self.min)}"
+            return f"{number(self.min)}<={self.column}<={number(self.max)}"
+        if self.min is not None:
+            return f"{self.column}>={number(self.min)}"
+        return f"{self.column}<={number(self.max or 0.0)}"
+
+
+class RankingSettings(BaseModel):
+    """Everything that decides the order of a shortlist.
+
+    A single `minimise` or `maximise` objective without `low` and `high` ranks by the value itself.
+    Everything else is put on a scale, and open ends are filled in from the table of typical ranges
+    when the settings are made, so that what is stored says what was used.
+
+    Args:
+        objectives: at least one, each on another column.
+        constraints: what a molecule must fulfil to be ranked.
+        top: how many molecules the shortlist holds.
+        description: for readers, without effect on the ranking.
+    Raises:
+        ConfigError: an open end on a column without a typical range, or a column in two objectives.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...] = ()
+    top: PositiveInt = 100
+    description: str = ""
+
+    @field_validator("objectives", mode="after")
+    @classmethod
+    def _on_a_scale(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if not objectives:
+            raise ConfigError("give at least one objective, such as maximise:lumo_b3lyp_ev")
+        columns = [objective.column for objective in objectives]
+        twice = sorted({column for column in columns if columns.count(column) > 1})
+        if twice:
+            raise ConfigError(
+                f"more than one objective on {', '.join(twice)}; keep one, or use a constraint"
+            )
+        only = objectives[0]
+        if len(objectives) == 1 and only.goal in ("minimise", "maximise") and only.by_value:
+            return objectives
+        return tuple(objective.with_ends() for objective in objectives)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: str) -> "RankingSettings":
+        """Settings from parsed TOML or JSON.
+
+        Args:
+            values: the fields by name.
+            where: file or section, for the message.
+        Raises:
+            ConfigError: a key is misspelt, a value has the wrong type, or the numbers do not fit
+                each other.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(f"{where}: {_explained(error)}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read, each once, objectives first."""
+        asked: list[Objective | Constraint] = [*self.objectives, *self.constraints]
+        return tuple(dict.fromkeys(each.column for each in asked))
+
+    @property
+    def digest(self) -> str:
+        """Names the ranking: 32 hex digits over all that has an effect on it."""
+        return digest(
+            {
+                "objectives": [each.model_dump(exclude={"why"}) for each in self.objectives],
+                "constraints": [each.model_dump(exclude={"why"}) for each in self.constraints],
+                "top": self.top,
+            }
+        )
+
+
+def parse_objective(text: str) -> Objective:
+    """An objective from the command line (the syntax stands at the top of this module).
+
+    Raises:
+        ConfigError: the text does not follow the syntax, or its numbers do not fit.
+    """
+    goal, colon, rest = text.strip().partition(":")
+    if not colon or not rest:
+        raise ConfigError(
+            f"objective {text!r}: write GOAL:COLUMN or GOAL:COLUMN:low=NUMBER,high=NUMBER, "
+            "such as maximise:lumo_b3lyp_ev"
+        )
+    if goal not in _GOALS:
+        raise ConfigError(
+            f"objective {text!r}: the goal is one of {', '.join(_GOALS)}, not {goal!r}"
+        )
+    column, colon, numbers = rest.rpartition(":")
+    if not colon:
+        column, numbers = rest, ""
+    elif "=" not in numbers:  # a column of the user's may contain a colon; a bare number is a slip
+        if re.fullmatch(rf"{_NUMBER}(?:,{_NUMBER})*", numbers):
+            raise ConfigError(
+                f"objective {text!r}: name each number, such as {goal}:{column}:low={numbers}"
+            )
+        column, numbers = rest, ""
+    values: dict[str, float] = {}
+    for part in numbers.split(",") if numbers else []:
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in _NUMBER_KEYS or not re.fullmatch(_NUMBER, value) or key in values:
+            raise ConfigError(
+                f"objective {text!r}: {part.strip()!r} is not KEY=NUMBER with KEY once and one of "
+                f"{', '.join(_NUMBER_KEYS)}"
+            )
+        values[key] = float(value)
+    return _made(
+        Objective, {"column": column.strip(), "goal": goal, **values}, f"objective {text!r}"
+    )
+
+
+def parse_constraint(text: str) -> Constraint:
+    """A constraint from the command line (the syntax stands at the top of this module).
+
+    Raises:
+        ConfigError: the text does not follow the syntax, or its numbers do not fit.
+    """
+    between = re.fullmatch(rf"\s*({_NUMBER})\s*<=\s*(.+?)\s*<=\s*({_NUMBER})\s*", text)
+    one_end = re.fullmatch(rf"\s*(.+?)\s*(<=|>=|==)\s*({_NUMBER})\s*", text)
+    values: dict[str, Any]
+    if between:
+        values = {"column": between[2], "min": float(between[1]), "max": float(between[3])}
+    elif one_end and not re.search(r"[<>=]", one_end[1]):
+        bound = float(one_end[3])
+        ends = {"<=": ("max",), ">=": ("min",), "==": ("min", "max")}[one_end[2]]
+        values = {"column": one_end[1], **dict.fromkeys(ends, bound)}
+    else:
+        raise ConfigError(
+            f"constraint {text!r}: write COLUMN<=NUMBER, COLUMN>=NUMBER, COLUMN==NUMBER or "
+            "NUMBER<=COLUMN<=NUMBER, such as n_heavy<=12"
+        )
+    return _made(Constraint, values, f"constraint {text!r}")
+
+
+def number(value: float) -> str:
+    """The shortest text that reads back as the same float64."""
+    return str(int(value)) if value == math.floor(value) and abs(value) < 1e15 else repr(value)
+
+
+def _made(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explained(error)}") from error
+
+
+def _explained(error: ValidationError) -> str:
+    """Pydantic's findings in one line, without its links."""
+    findings = []
+    for found in error.errors(include_url=False):
+        place = ".".join(str(part) for part in found["loc"])
+        findings.append(f"{place}: {found['msg']}" if place else found["msg"])
+    return "; ".join(findings)

@@ -1,0 +1,196 @@
+"""From values to one score per molecule: pure functions over tables.
+
+Each objective's value becomes a desirability between 0 and 1 (Derringer and Suich, J. Qual.
+Technol. 12, 214 (1980)), and the score is their weighted geometric mean, so that a molecule that
+fails in one respect is not saved by the others.
+
+Derringer and Suich clip: everything past the ends of a scale is worth exactly 0 or 1, which would
+leave molecules there in no order, and one clipped objective would hide all others. Here the
+straight line runs from 0.05 at one end to 0.95 at the other and passes, with the same slope, into
+tails that approach 0 and 1 like 1/distance without reaching them: better values always score
+higher. Two goals are flat or folded by their meaning: inside a `range` all values are worth 1, and
+values equally far (in units of their side's width) from a `target` are worth the same. Equal scores
+are ordered by `mol_id` (`screener.ranking.topk`).
+
+All is float64, element by element and in the order of the objectives: equal rows give equal bytes,
+in any table.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from screener.errors import ConfigError
+from screener.ranking.columns import is_numeric, left_out, with_computed
+from screener.ranking.objectives import Constraint, Objective, RankingSettings
+
+__all__ = ["Scores", "desirability", "score_table", "with_computed"]
+
+FloatArray = NDArray[np.float64]
+
+_EDGE = 0.05  # desirability at the bad end of a scale, and what is missing from 1 at the good end
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """What the ranking says of each row of a table, in the order of its rows."""
+
+    score: FloatArray  # (n,), larger is better, NaN where `rule` or `no_value` tells why
+    desirabilities: dict[str, FloatArray]  # by column, (n,); empty when ranked by value
+    rule: list[str | None]  # (n,) the first constraint that the row breaks, as text
+    no_value: list[str | None]  # (n,) where no rule is broken: the first column without a value
+    left_out: list[str]  # objectives and constraints, as text, whose column is not in the table
+
+
+def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
+    """Score every row by what its columns allow.
+
+    Args:
+        table: (n,) rows; computed columns are added by `with_computed` where they are missing. A
+            value that is null, NaN or infinite counts as no value: outside the models' domain, say.
+            A row without a value for an objective or constraint gets no score.
+        settings: what is asked; an objective or constraint whose column is missing is left out and
+            listed.
+    Returns:
+        see `Scores`. With a single objective on no scale, the score is the value (`maximise`) or
+        its negative (`minimise`), otherwise the weighted geometric mean of the desirabilities.
+    Raises:
+        ConfigError: a column that is asked for is not numeric, or no objective is left.
+    """
+    table = with_computed(table)
+    present = set(table.column_names)
+    objectives = [each for each in settings.objectives if each.column in present]
+    constraints = [each for each in settings.constraints if each.column in present]
+    if not objectives:
+        asked = ", ".join(each.column for each in settings.objectives)
+        raise ConfigError(
+            f"no objective can be scored here: none of the columns {asked} exists at this stage"
+        )
+    asked_here: list[Objective | Constraint] = [*objectives, *constraints]
+    values = {each.column: _numbers(table, each.column) for each in asked_here}
+    rule = _first_broken(constraints, values, table.num_rows)
+    no_value = _first_missing(values, rule)
+
+    desirabilities: dict[str, FloatArray] = {}
+    if settings.objectives[0].by_value:  # then it is the only one
+        only = objectives[0]
+        score = values[only.column] if only.goal == "maximise" else -values[only.column]
+    else:
+        desirabilities = {
+            each.column: desirability(values[each.column], each) for each in objectives
+        }
+        logarithms = np.zeros(table.num_rows)
+        for each in objectives:
+            logarithms = logarithms + each.weight * np.log(desirabilities[each.column])
+        score = np.exp(logarithms / sum(each.weight for each in objectives))
+    unranked = np.array(
+        [a is not None or b is not None for a, b in zip(rule, no_value, strict=True)]
+    )
+    return Scores(
+        # adding zero turns -0.0 into 0.0: equal values, equal bytes
+        score=np.where(unranked, np.nan, score + 0.0),
+        desirabilities=desirabilities,
+        rule=rule,
+        no_value=no_value,
+        left_out=left_out(settings, present),
+    )
+
+
+def desirability(values: FloatArray, objective: Objective) -> FloatArray:
+    """How well values meet an objective.
+
+    Args:
+        values: float64 (n,), in the column's unit.
+        objective: with `low` and `high`.
+    Returns:
+        float64 (n,), above 0 and up to 1, NaN for NaN. `minimise` and `maximise`: 0.05 and 0.95 at
+        the ends of the scale, strictly monotonic. `target`: 1 there, 0.05 at `low` and `high`.
+        `range`: 1 inside, 0.05 half its width outside.
+    Raises:
+        ConfigError: the objective has no scale.
+    References:
+        Derringer and Suich, J. Qual. Technol. 12, 214 (1980).
+    """
+    low, high = objective.low, objective.high
+    if low is None or high is None:
+        raise ConfigError(f"objective {objective.text} has no scale: give low and high")
+    if objective.goal == "maximise":
+        return _rising((values - low) / (high - low))
+    if objective.goal == "minimise":
+        return _rising((high - values) / (high - low))
+    if objective.goal == "range":
+        half = (high - low) / 2
+        return _falling(np.maximum(np.maximum(low - values, values - high), 0.0) / half)
+    target = low if objective.target is None else objective.target
+    below = (target - values) / (target - low)
+    above = (values - target) / (high - target)
+    return _falling(np.maximum(below, above))
+
+
+def _rising(position: FloatArray) -> FloatArray:
+    """0.05 at 0, 0.95 at 1, straight between, tails of the same slope that never reach 0 and 1."""
+    slope = 1.0 - 2.0 * _EDGE
+    with np.errstate(invalid="ignore"):
+        below = _tail(np.maximum(-position, 0.0), slope)
+        above = _tail(np.maximum(position - 1.0, 0.0), slope)
+        line = _EDGE + slope * np.clip(position, 0.0, 1.0)
+        return np.where(position < 0.0, below, np.where(position > 1.0, 1.0 - above, line))
+
+
+def _falling(distance: FloatArray) -> FloatArray:
+    """1 at distance 0, 0.05 at 1, straight between, then a tail that never reaches 0."""
+    slope = 1.0 - _EDGE
+    with np.errstate(invalid="ignore"):
+        beyond = _tail(np.maximum(distance - 1.0, 0.0), slope)
+        return np.where(distance > 1.0, beyond, 1.0 - slope * np.minimum(distance, 1.0))
+
+
+def _tail(distance: FloatArray, slope: float) -> FloatArray:
+    """Falls from 0.05 at distance 0, at first by `slope` per unit of distance."""
+    return _EDGE / (1.0 + (slope / _EDGE) * distance)
+
+
+def _numbers(table: pa.Table, column: str) -> FloatArray:
+    """A column as contiguous float64 (n,), NaN where it is null or not finite."""
+    kind = table.schema.field(column).type
+    if not is_numeric(kind):
+        raise ConfigError(
+            f"column {column!r} holds {kind}, and an objective or constraint needs numbers"
+        )
+    array = table[column].combine_chunks()
+    numbers = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    numbers = np.array(numbers, dtype=np.float64)
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
+
+
+def _first_broken(
+    constraints: list[Constraint], values: dict[str, FloatArray], n_rows: int
+) -> list[str | None]:
+    broken: list[str | None] = [None] * n_rows
+    for constraint in constraints:
+        column = values[constraint.column]
+        with np.errstate(
+            invalid="ignore"
+        ):  # comparisons with NaN are False: no value breaks no rule
+            fails = np.zeros(n_rows, dtype=bool)
+            if constraint.min is not None:
+                fails |= column < constraint.min
+            if constraint.max is not None:
+                fails |= column > constraint.max
+        for row in np.flatnonzero(fails):
+            if broken[row] is None:
+                broken[row] = constraint.text
+    return broken
+
+
+def _first_missing(values: dict[str, FloatArray], rule: list[str | None]) -> list[str | None]:
+    missing: list[str | None] = [None] * len(rule)
+    for column, numbers in values.items():
+        for row in np.flatnonzero(np.isnan(numbers)):
+            if missing[row] is None and rule[row] is None:
+                missing[row] = column
+    return missing
