@@ -1,0 +1,322 @@
+"""Chemistry in a child process, so that a molecule that never returns or crashes costs only itself.
+
+Native code cannot be interrupted inside a thread. Each thread that calls `isolated_map` therefore
+keeps one long-lived child process. The child marks its position in shared memory before each item;
+the parent kills it when that item's wall clock is over or its memory grows past the limit, or sees
+it die, sets that very item aside with a `MoleculeError`, and goes on with the next in a new child.
+`child_main` is the other side.
+"""
+
+import logging
+import mmap
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import cloudpickle
+
+from screener.errors import MoleculeError, ScreenerError
+from screener.execution import child_main as protocol
+from screener.execution.threads import ONE_THREAD
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+MEMORY_BYTES = (
+    4 << 30
+)  # of one child; a molecule of 100 atoms needs some 100 MB on top of the libraries
+LOADING_SECONDS = 300.0  # to start and import; slow on a cold network file system
+POLL_SECONDS = 0.1
+MAX_FAILED_STARTS = 3
+_READ_BYTES = 1 << 20
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+_of_thread = threading.local()
+
+
+def isolated_map(
+    function: Callable[[T], R],
+    items: Sequence[T],
+    *,
+    wall_clock_seconds: float,
+    memory_bytes: int = MEMORY_BYTES,
+) -> list[R | MoleculeError]:
+    """Run `function(item)` for every item in this thread's child process.
+
+    Args:
+        function: picklable; it, the items and the results travel between the processes.
+        items: any length; handled in this order.
+        wall_clock_seconds: for one item; imports at the start of the child do not count.
+        memory_bytes: resident memory at which the child is killed.
+    Returns:
+        One entry per item, in order: the result, or the `MoleculeError` that the function raised,
+        or one with the code `timed_out`, `crashed` or `out_of_memory`. An item is blamed for a
+        crash or for memory only when it did it again as the first item of a new child: children
+        also get killed from outside.
+    Raises:
+        ScreenerError: the child cannot be started, or an exception cannot be pickled.
+        Exception: any other exception of the function, with the child's traceback as a note.
+    """
+    if not items:
+        return []
+    call = _Call(function, items, wall_clock_seconds, memory_bytes)
+    while call.waiting:
+        child: _Child = _of_thread.__dict__.pop("child", None) or _Child()
+        try:
+            death = child.run(call)
+            if death is None:
+                _of_thread.child = (
+                    child  # and otherwise, error or not, its state is unknown: not used again
+                )
+            else:
+                call.settle(death)
+        finally:
+            if getattr(_of_thread, "child", None) is not child:
+                child.close()
+    return [call.results[index] for index in range(len(items))]
+
+
+class _Call:
+    """What is known about one `isolated_map`: results so far, and what waits, in order."""
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        wall_clock_seconds: float,
+        memory_bytes: int,
+    ) -> None:
+        self.function = cloudpickle.dumps(
+            function
+        )  # by value where it comes from a notebook or a script
+        self.items = items
+        self.wall_clock_seconds = wall_clock_seconds
+        self.memory_bytes = memory_bytes
+        self.results: dict[int, Any] = {}
+        self.waiting: list[int] = list(range(len(items)))
+        self.suspects: set[int] = set()
+        self.n_failed_starts = 0
+
+    def request(self) -> bytes:
+        items = pickle.dumps([self.items[index] for index in self.waiting], protocol=5)
+        return pickle.dumps((sys.path, self.function, self.waiting, items), protocol=5)
+
+    def settle(self, death: "_Death") -> None:
+        """Decide what the child's death says about the item that it was at.
+
+        Raises ScreenerError: children die again and again outside any item.
+        """
+        n_before = len(self.waiting)
+        self.waiting = [index for index in self.waiting if index not in self.results]
+        if len(self.waiting) < n_before:
+            self.n_failed_starts = 0
+        position = death.position
+        if position < 0:
+            self.n_failed_starts += 1
+            if self.n_failed_starts >= MAX_FAILED_STARTS:
+                raise ScreenerError(
+                    f"the chemistry process ({sys.executable}) died {MAX_FAILED_STARTS} times before "
+                    f"it reached a molecule: {death.error.message}; what it said itself is on "
+                    "standard error"
+                )
+        elif position in self.waiting:  # otherwise its result arrived before the death
+            self.waiting.remove(position)
+            if death.error.code == "timed_out" or position in self.suspects:
+                log.warning("molecule set aside: %s", death.error.message)
+                self.results[position] = death.error
+            else:
+                self.suspects.add(position)
+                self.waiting.insert(0, position)
+
+
+class _Death:
+    """Where a child was when it died, and the error that the item deserves if it is to blame."""
+
+    def __init__(self, position: int, error: MoleculeError) -> None:
+        self.position = position
+        self.error = error
+
+
+class _Child:
+    """One child process, its pipes and its mark."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(protocol.MARK_BYTES)
+            self._mark = memoryview(mmap.mmap(file.fileno(), protocol.MARK_BYTES)).cast("q")
+            self._mark[0] = protocol.LOADING
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    protocol.__name__,
+                    str(file.fileno()),
+                    str(os.getpid()),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=[file.fileno()],
+                env=_environment(),
+                bufsize=0,
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests = self._process.stdin.fileno()
+        self._replies = self._process.stdout.fileno()
+        os.set_blocking(self._requests, False)
+        os.set_blocking(self._replies, False)
+        self.close = weakref.finalize(
+            self, _end, self._process, os.getpid()
+        )  # also when the thread or the interpreter ends
+
+    def run(self, call: _Call) -> _Death | None:
+        """Feed the waiting items; None when all have results, otherwise how the child died.
+
+        Raises the function's own exception, or ScreenerError: the function has a bug.
+        """
+        self._mark[1] = time.monotonic_ns()
+        self._mark[0] = protocol.LOADING
+        request = call.request()
+        outgoing = memoryview(protocol.LENGTH.pack(len(request)) + request)
+        incoming = bytearray()
+        next_look = time.monotonic() + POLL_SECONDS
+        while True:
+            writing = [self._requests] if outgoing else []
+            readable, writable, _ = select.select([self._replies], writing, [], POLL_SECONDS)
+            try:
+                if writable:
+                    outgoing = outgoing[os.write(self._requests, outgoing) :]
+                if readable and not _receive(self._replies, incoming):
+                    return self._dead(call, incoming)
+            except BrokenPipeError:
+                return self._dead(call, incoming)
+            if readable and _parse(incoming, call):
+                call.waiting = []
+                return None
+            if (now := time.monotonic()) >= next_look:
+                next_look = now + POLL_SECONDS
+                if death := self._look(call, incoming):
+                    return death
+
+    def _look(self, call: _Call, incoming: bytearray) -> _Death | None:
+        """Kill the child when its item's time or memory is over; see whether it has died."""
+        if self._process.poll() is not None:
+            return self._dead(call, incoming)
+        position, since = self._mark[0], self._mark[1]
+        seconds = (time.monotonic_ns() - since) / 1e9
+        if position >= 0 and seconds > call.wall_clock_seconds:
+            error = MoleculeError("timed_out", f"not finished after {call.wall_clock_seconds:g} s")
+        elif position == protocol.LOADING and seconds > LOADING_SECONDS:
+            error = MoleculeError("timed_out", f"imports not finished after {LOADING_SECONDS:g} s")
+        elif _resident_bytes(self._process.pid) > call.memory_bytes:
+            limit = f"{call.memory_bytes / (1 << 20):.0f} MiB"
+            error = MoleculeError("out_of_memory", f"its process grew beyond {limit}")
+        else:
+            return None
+        self._process.kill()
+        death = self._dead(call, incoming)
+        # it may have finished this item in the last moment and be at the next, which is innocent
+        return _Death(position if death.position == position else protocol.WAITING, error)
+
+    def _dead(self, call: _Call, incoming: bytearray) -> _Death:
+        """Take what the dead child still managed to send, and read where it was."""
+        self._process.kill()  # its pipe is closed: should it live, it is of no use
+        status = self._process.wait()
+        while _receive(self._replies, incoming):
+            pass
+        _parse(incoming, call)
+        return _Death(self._mark[0], MoleculeError("crashed", _how_it_ended(status)))
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        **ONE_THREAD,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+
+
+def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
+    if os.getpid() == owner:  # and not a fork of it
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def _receive(pipe: int, incoming: bytearray) -> bool:
+    """Append what can be read now; False when there is nothing or the other end is closed."""
+    try:
+        data = os.read(pipe, _READ_BYTES)
+    except BlockingIOError:
+        return False
+    incoming += data
+    return bool(data)
+
+
+def _parse(incoming: bytearray, call: _Call) -> bool:
+    """Take every whole frame; True when the request is done.
+
+    Raises the function's own exception, or ScreenerError: the function has a bug.
+    """
+    offset = 0
+    done = False
+    while len(incoming) - offset >= protocol.FRAME.size:
+        kind, index, length = protocol.FRAME.unpack_from(incoming, offset)
+        start = offset + protocol.FRAME.size
+        if len(incoming) < start + length:
+            break
+        offset = start + length
+        if kind == protocol.DONE:
+            done = True
+            continue
+        value = pickle.loads(memoryview(incoming)[start:offset])
+        if kind == protocol.RESULT:
+            call.results[index] = value
+        elif kind == protocol.MOLECULE_ERROR:
+            call.results[index] = MoleculeError(*value)
+        else:
+            _raise_bug(*value)
+    del incoming[:offset]
+    return done
+
+
+def _raise_bug(data: bytes | None, summary: str, traceback: str) -> NoReturn:
+    if data is None:
+        raise ScreenerError(f"{summary} (in a chemistry child process)\n{traceback}")
+    error: Exception = pickle.loads(data)
+    error.add_note(f"In a chemistry child process:\n{traceback}")
+    raise error
+
+
+def _how_it_ended(status: int) -> str:
+    if status >= 0:
+        return f"its process ended with exit code {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    hint = " (by the kernel, if memory ran out)" if name == "SIGKILL" else ""
+    return f"its process was ended by {name}{hint}"
+
+
+def _resident_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 where the system does not tell."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return 0

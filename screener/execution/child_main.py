@@ -1,0 +1,137 @@
+"""The child's side of `screener.execution.child`: read a request, write each item's result.
+
+Started as `python -m screener.execution.child_main`. Before each item the child marks its position
+and the time in shared memory, so that the parent knows which item to blame for whatever happens
+next. Results travel as framed pickles over the pipe that was standard output; library code that
+prints to standard output prints into nothing instead.
+"""
+
+import ctypes
+import gc
+import mmap
+import os
+import pickle
+import signal
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from screener.errors import MoleculeError
+
+FRAME = struct.Struct("<Bqq")  # kind, index of the item, length of the pickle that follows
+RESULT, MOLECULE_ERROR, BUG, DONE = range(4)
+LENGTH = struct.Struct("<q")
+
+# two int64 in shared memory: the position, and the monotonic time in ns at which it was taken up
+MARK_BYTES = 16
+LOADING = -1  # unpickling a request, with the imports that this brings
+WAITING = -2  # for a request, or for the parent to take results
+
+FLUSH_SECONDS = 0.05  # at most this much finished work is repeated after a crash
+FLUSH_BYTES = 1 << 20
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve requests until the parent closes the pipe."""
+    mark_fd, parent = int(sys.argv[1]), int(sys.argv[2])
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent to act on
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    mark = memoryview(mmap.mmap(mark_fd, MARK_BYTES)).cast("q")
+    while header := requests.read(LENGTH.size):
+        _mark(mark, LOADING)
+        request = requests.read(LENGTH.unpack(header)[0])
+        _answer(request, mark, replies.fileno())
+        del request
+        gc.collect()
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to kill this process with the thread that started it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call
+        os._exit(1)
+
+
+def _mark(mark: memoryview, position: int) -> None:
+    # time first: a parent that reads in between sees too young an item, never too old a one
+    mark[1] = time.monotonic_ns()
+    mark[0] = position
+
+
+def _answer(request: bytes, mark: memoryview, replies: int) -> None:
+    frames: list[bytes] = []
+    try:
+        path, function_pickle, indices, items = pickle.loads(request)
+        sys.path[:] = path
+        function: Callable[[Any], Any] = pickle.loads(function_pickle)
+        _run(function, indices, pickle.loads(items), mark, replies, frames)
+        frames.append(FRAME.pack(DONE, -1, 0))
+    except Exception as error:  # noqa: BLE001 - every error travels to the parent, which raises it
+        _add(frames, BUG, -1, _portable(error))
+    _flush(frames, mark, replies)
+
+
+def _run(
+    function: Callable[[Any], Any],
+    indices: Sequence[int],
+    items: Sequence[Any],
+    mark: memoryview,
+    replies: int,
+    frames: list[bytes],
+) -> None:
+    flushed = time.monotonic()
+    n_bytes = 0
+    for index, item in zip(indices, items, strict=True):
+        _mark(mark, index)
+        try:
+            n_bytes += _add(frames, RESULT, index, function(item))
+        except MoleculeError as error:
+            n_bytes += _add(frames, MOLECULE_ERROR, index, (error.code, error.message))
+        except MemoryError:
+            message = "it asked for more memory than there is"
+            n_bytes += _add(frames, MOLECULE_ERROR, index, ("out_of_memory", message))
+        now = time.monotonic()
+        if now - flushed > FLUSH_SECONDS or n_bytes > FLUSH_BYTES:
+            _flush(frames, mark, replies)
+            flushed, n_bytes = now, 0
+
+
+def _add(frames: list[bytes], kind: int, index: int, value: Any) -> int:
+    payload = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    frames.append(FRAME.pack(kind, index, len(payload)))
+    frames.append(payload)
+    return len(payload)
+
+
+def _flush(frames: list[bytes], mark: memoryview, replies: int) -> None:
+    _mark(mark, WAITING)  # a slow reader is no fault of the item
+    data = memoryview(b"".join(frames))
+    frames.clear()
+    while data:
+        data = data[os.write(replies, data) :]
+
+
+def _portable(error: Exception) -> tuple[bytes | None, str, str]:
+    """The exception as a pickle if it survives one, what it says, and its traceback."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        data = pickle.dumps(error)
+        pickle.loads(data)
+    except Exception:  # noqa: BLE001 - an exception class may raise anything here
+        return None, f"{type(error).__name__}: {error}", text
+    return data, f"{type(error).__name__}: {error}", text
+
+
+if __name__ == "__main__":
+    main()

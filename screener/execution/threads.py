@@ -1,0 +1,66 @@
+"""One thread for every numerical library in this process.
+
+Tasks and chemistry processes fill the machine already; libraries that start threads of their own
+make them slower and, where sums are split differently, change the last digits. Environment
+variables reach libraries that are loaded later, calls reach those that are loaded already, and the
+outcome is checked.
+"""
+
+import os
+import sys
+import threading
+
+from threadpoolctl import ThreadpoolController
+
+from screener.errors import ScreenerError
+
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    ),
+    "1",
+)
+
+_of_thread = threading.local()
+
+
+def one_thread() -> None:
+    """Limit torch, BLAS, OpenMP and numba to one thread each, as seen from the calling thread.
+
+    Cheap when nothing was imported since this thread's last call. OpenMP keeps its limit per
+    calling thread, so every thread that computes has to call this itself.
+
+    Raises:
+        ScreenerError: a library still reports more than one thread.
+    """
+    n_modules = len(sys.modules)  # libraries that came since bring thread pools of their own
+    if getattr(_of_thread, "n_modules", None) == n_modules:
+        return
+    os.environ.update(ONE_THREAD)
+    controller = ThreadpoolController()
+    controller.limit(limits=1)
+    several = {
+        f"{pool['internal_api']} ({pool['filepath']})": pool["num_threads"]
+        for pool in controller.info()
+        if pool["num_threads"] not in (1, None)
+    }
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+        if torch.get_num_threads() != 1:
+            several["torch"] = torch.get_num_threads()
+    if numba := sys.modules.get("numba"):
+        numba.set_num_threads(1)
+        if numba.get_num_threads() != 1:
+            several["numba"] = numba.get_num_threads()
+    if several:
+        raise ScreenerError(
+            f"libraries keep several threads although one was asked for: {several}; "
+            "set OMP_NUM_THREADS=1 before starting the worker"
+        )
+    _of_thread.n_modules = len(sys.modules)
