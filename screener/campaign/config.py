@@ -1,0 +1,227 @@
+"""What a person asks of a campaign, from a TOML file, from options or from both.
+
+Everything may be left out: what is not said is taken from the campaign's frozen configuration where
+there is one, and otherwise from the defaults of `screener.campaign.setup`. Text is checked here
+once; whether bundles, columns and library fit each other is checked there.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+
+from screener.errors import ConfigError
+from screener.ranking.objectives import (
+    Constraint,
+    Objective,
+    RankingSettings,
+    parse_constraint,
+    parse_objective,
+)
+from screener.ranking.presets import load_preset
+
+Level = Literal["mmff94", "gfn2-opt"]
+
+DEFAULT_BUNDLES: dict[str, str] = {"mmff94": "qm9-mmff94-direct", "gfn2-opt": "qm9-gfn2opt-delta"}
+DEFAULT_PRESET = "electrolyte-solvent"
+DEFAULT_TOP = 100
+
+
+class StageConfig(BaseModel):
+    """One stage: structures at one geometry level, and the bundle that predicts from them.
+
+    Args:
+        bundle: name of a shipped bundle or the path of a folder.
+        name: names the stage's folders; by default its geometry level.
+        geometry: must be the bundle's own level, which is the default.
+        n_conformers: conformers tried per molecule, the lowest is kept; by default the bundle's.
+        unit_rows: rows per task; by default 512 at `mmff94` and 32 at `gfn2-opt`.
+        wall_clock_seconds: what one molecule may take before it is set aside; by default 60
+            at `mmff94` and 600 at `gfn2-opt`.
+        rows: how many rows enter; by default all at the first stage and `finalists` at later ones.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bundle: str
+    name: str | None = None
+    geometry: Level | None = None
+    n_conformers: PositiveInt | None = None
+    unit_rows: PositiveInt | None = None
+    wall_clock_seconds: PositiveFloat | None = None
+    rows: PositiveInt | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+            raise ConfigError(
+                f"stage name {name!r}: use small letters, digits, '.', '_' and '-', as in 'mmff94-2'"
+            )
+        return name
+
+    @classmethod
+    def parse(cls, text: str) -> "StageConfig":
+        """A stage from the command line: a geometry level, a bundle, or `BUNDLE@LEVEL`.
+
+        Raises:
+            ConfigError: the text is empty.
+        """
+        bundle, at, level = text.strip().rpartition("@")
+        if not at or level not in DEFAULT_BUNDLES:
+            bundle, level = text.strip(), ""
+        if not bundle:
+            raise ConfigError(f"stage {text!r}: write a geometry level, a bundle, or BUNDLE@LEVEL")
+        return cls.model_validate(
+            {"bundle": DEFAULT_BUNDLES.get(bundle, bundle), "geometry": level or None}
+        )
+
+
+class RankingConfig(BaseModel):
+    """What is wanted of a molecule.
+
+    Args:
+        preset: name of a shipped preset or the path of a TOML file.
+        objectives: tables or text as on the command line; with a preset they are added to its own,
+            and one on the same column replaces the preset's.
+        constraints: the same for constraints.
+        top: how many molecules the shortlist holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str | None = None
+    objectives: tuple[Objective, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    top: PositiveInt | None = None
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _objectives(cls, values: Any) -> Any:
+        return [
+            parse_objective(item) if isinstance(item, str) else item for item in _listed(values)
+        ]
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _constraints(cls, values: Any) -> Any:
+        return [
+            parse_constraint(item) if isinstance(item, str) else item for item in _listed(values)
+        ]
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the objectives and constraints are left to the campaign or the default."""
+        return self.preset is None and not self.objectives and not self.constraints
+
+    def settings(self, known: RankingSettings | None = None) -> RankingSettings:
+        """The settings asked for.
+
+        Args:
+            known: what the campaign has; supplies what is not said.
+        Raises:
+            ConfigError: an unknown preset, or numbers that do not fit each other.
+        """
+        top = self.top or (known.top if known else DEFAULT_TOP)
+        base: RankingSettings | None = None
+        if self.preset is not None:
+            base = load_preset(self.preset)
+        elif not self.objectives:
+            base = known or load_preset(DEFAULT_PRESET)
+        if base is None:
+            return RankingSettings(
+                objectives=self.objectives, constraints=self.constraints, top=top
+            )
+        asked = {each.column for each in self.objectives}
+        bound = {each.column for each in self.constraints}
+        return RankingSettings(
+            objectives=(
+                *(each for each in base.objectives if each.column not in asked),
+                *self.objectives,
+            ),
+            constraints=(
+                *(each for each in base.constraints if each.column not in bound),
+                *self.constraints,
+            ),
+            top=top,
+            description=base.description if not (asked or bound) else "",
+        )
+
+
+class CampaignConfig(BaseModel):
+    """A campaign as it was asked for.
+
+    Args:
+        library: folder or URL of the library.
+        out: folder or URL of the campaign.
+        stages: in the order of the funnel; by default the direct model at `mmff94` on all rows and
+            the delta model at `gfn2-opt` on the finalists.
+        finalists: rows that enter a later stage; by default five times the shortlist.
+        ranking: objectives, constraints and the size of the shortlist.
+        acquisition: what chooses the rows of later stages; by default the ranking of the first run.
+        known_column: own column; rows in which it is not empty are known molecules, marked in the
+            shortlist and followed by the report.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    library: str | None = None
+    out: str | None = None
+    stages: tuple[StageConfig, ...] | None = None
+    finalists: PositiveInt | None = None
+    ranking: RankingConfig = RankingConfig()
+    acquisition: RankingConfig = RankingConfig()
+    known_column: str | None = None
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any], where: str) -> "CampaignConfig":
+        """A configuration from plain values.
+
+        Args:
+            values: the fields by name.
+            where: file or call, for the message.
+        Raises:
+            ConfigError: a key is misspelt or a value does not fit.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in found["loc"])
+            raise ConfigError(f"{where}: {place}: {found['msg']}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+
+    def changed(self, **values: Any) -> "CampaignConfig":
+        """The same with these fields replaced where they are not None."""
+        given = {key: value for key, value in values.items() if value is not None}
+        return self.model_copy(update=given)
+
+
+def _listed(values: Any) -> Any:
+    """A list of one where a single objective or constraint was given without its brackets."""
+    return [values] if isinstance(values, str | dict) else values
+
+
+def read_config(path: str) -> CampaignConfig:
+    """The configuration in a TOML file.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or says something unknown; names the line.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return CampaignConfig.from_mapping(values, path)

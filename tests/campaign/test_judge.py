@@ -1,0 +1,57 @@
+"""Every row has one verdict, and a floor changes no top-k."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.campaign.judge import best, judge
+from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
+from screener.ranking.topk import TopK
+
+
+def table_of(homo, dipole, in_domain, first_row=0):
+    rows = range(first_row, first_row + len(homo))
+    return pa.table(
+        {
+            "row": pa.array(rows, pa.int64()),
+            "mol_id": [f"{row:032x}" for row in rows],
+            "homo_b3lyp_ev": pa.array(homo, pa.float64()),
+            "dipole_b3lyp_debye": pa.array(dipole, pa.float64()),
+            "in_domain": in_domain,
+        }
+    )
+
+
+SETTINGS = RankingSettings(
+    objectives=(parse_objective("minimise:homo_b3lyp_ev"),),
+    constraints=(parse_constraint("dipole_b3lyp_debye>=1"), parse_constraint("gap_gfn2_ev>=1")),
+)
+
+
+def test_verdicts_have_a_precedence_and_add_up():
+    table = table_of(
+        [-7.0, None, -9.0, -6.0, None], [2.0, 2.0, 0.5, 4.0, 3.0], [True, False, True, True, True]
+    )
+    judged = judge(table, SETTINGS)
+    assert judged.counts == {"out_of_domain": 1, "filtered": 2, "candidates": 2}
+    assert judged.filtered == {"dipole_b3lyp_debye>=1": 1, "no value of homo_b3lyp_ev": 1}
+    assert judged.left_out == ["gap_gfn2_ev>=1"]
+    assert np.isnan(judged.score).tolist() == [False, True, True, False, True]
+    assert best(table, judged, 5).rows.tolist() == [0, 3]
+
+
+@given(
+    values=st.lists(st.integers(-9, -5), min_size=2, max_size=60),
+    k=st.integers(1, 8),
+    cut=st.integers(1, 59),
+)
+def test_a_floor_changes_no_result(values, k, cut):
+    table = table_of([float(v) for v in values], [2.0] * len(values), [True] * len(values))
+    whole = best(table, judge(table, SETTINGS), k)
+    first, second = table.slice(0, cut), table.slice(cut)
+    top = best(first, judge(first, SETTINGS), k)
+    floor = top.entries[-1] if len(top.entries) == k else None
+    pruned = best(second, judge(second, SETTINGS), k, floor)
+    assert top.merge(pruned) == whole
+    assert isinstance(pruned, TopK)
