@@ -1,0 +1,36 @@
+# `make screen` screens the example library, `make check` is what .ci/run calls. README.md says more.
+PYTHON ?= python3
+BIN := .venv/bin
+EXAMPLE := screener/data/examples/battery-candidates.csv
+
+.PHONY: install screen test lint types layers bench labels check
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,qm9,notebook]' && touch $@
+
+screen: install
+	$(BIN)/screener library build $(EXAMPLE) --out example-library
+	$(BIN)/screener screen example-library --out example-campaign --preset electrolyte-solvent
+
+test: install
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+layers: install
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/pytest tests/benchmarks -m benchmark -s
+
+labels: install
+	$(BIN)/screener labels
+
+check: lint types layers test
