@@ -1,0 +1,62 @@
+import pyarrow as pa
+import pytest
+
+from screener.errors import ConfigError
+from screener.ranking.columns import check_columns, check_numeric, left_out
+from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
+from screener.ranking.score import with_computed
+
+SETTINGS = RankingSettings(
+    objectives=(
+        parse_objective("maximise:ae0_b3lyp_kcal_per_atom"),
+        parse_objective("maximise:lumo_b3lyp_ev"),
+    ),
+    constraints=(parse_constraint("n_heavy<=12"),),
+)
+
+
+def test_computed_columns_count_as_known_with_their_inputs():
+    stored = ["ae0_b3lyp_kcal", "n_atoms", "lumo_b3lyp_ev", "n_heavy"]
+    check_columns(SETTINGS, stored)
+    with pytest.raises(ConfigError, match="ae0_b3lyp_kcal_per_atom"):
+        check_columns(SETTINGS, stored[1:])
+
+
+def test_an_unknown_column_is_named_beside_the_nearest_known_ones():
+    asked = RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp"),))
+    with pytest.raises(ConfigError, match=r"'lumo_b3lyp'.*did you mean lumo_b3lyp_ev"):
+        check_columns(asked, ["homo_b3lyp_ev", "lumo_b3lyp_ev"])
+    asked = RankingSettings(objectives=(parse_objective("maximise:zzz"),))
+    with pytest.raises(ConfigError, match="known are homo_b3lyp_ev, n_heavy"):
+        check_columns(asked, ["n_heavy", "homo_b3lyp_ev"])
+
+
+def test_text_columns_are_refused_by_type():
+    asked = RankingSettings(objectives=(parse_objective("minimise:price"),))
+    with pytest.raises(ConfigError, match="'price' holds string"):
+        check_numeric(asked, pa.schema([("price", pa.string())]))
+    check_numeric(asked, pa.schema([("price", pa.int16()), ("vendor", pa.string())]))
+    check_numeric(asked, pa.schema([("vendor", pa.string())]))
+
+
+def test_lists_what_a_stage_cannot_answer():
+    assert left_out(SETTINGS, ["lumo_b3lyp_ev"]) == [
+        "maximise:ae0_b3lyp_kcal_per_atom:low=85,high=112",
+        "n_heavy<=12",
+    ]
+
+
+def test_energy_per_atom_of_ethylene_carbonate_and_its_interval():
+    table = pa.table(
+        {
+            "ae0_b3lyp_kcal": [1014.76691, None],
+            "ae0_b3lyp_kcal_lo90": [1010.0, None],
+            "n_atoms": pa.array([10, 14], pa.int32()),
+        }
+    )
+    computed = with_computed(table)
+    assert computed["ae0_b3lyp_kcal_per_atom"].to_pylist() == [pytest.approx(101.476691), None]
+    assert computed["ae0_b3lyp_kcal_per_atom_lo90"].to_pylist() == [101.0, None]
+    assert "ae0_b3lyp_kcal_per_atom_hi90" not in computed.column_names
+    assert with_computed(computed) == computed
+    assert with_computed(table.drop_columns("n_atoms")) == table.drop_columns("n_atoms")

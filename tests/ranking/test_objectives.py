@@ -1,0 +1,161 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.errors import ConfigError
+from screener.ranking.objectives import (
+    Constraint,
+    Objective,
+    RankingSettings,
+    parse_constraint,
+    parse_objective,
+)
+
+HOMO = Objective(column="homo_b3lyp_ev", goal="minimise")
+LUMO = Objective(column="lumo_b3lyp_ev", goal="maximise")
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def test_reads_an_objective_with_numbers():
+    objective = parse_objective("target:dipole_b3lyp_debye:target=4,low=2.5,high=6e0,weight=.5")
+    assert objective == Objective(
+        column="dipole_b3lyp_debye", goal="target", target=4, low=2.5, high=6, weight=0.5
+    )
+
+
+def test_a_column_may_contain_a_colon():
+    assert parse_objective("maximise:price:eur").column == "price:eur"
+    assert parse_objective("maximise:price:eur:low=0,high=9").column == "price:eur"
+
+
+@given(low=finite, high=finite, weight=st.floats(min_value=1e-300, max_value=1e300))
+def test_an_objective_reads_back_from_its_text(low, high, weight):
+    if low >= high:
+        return
+    objective = Objective(column="n_heavy", goal="range", low=low, high=high, weight=weight)
+    assert parse_objective(objective.text) == objective
+
+
+@given(ends=st.tuples(finite, finite).map(sorted), one=st.sampled_from(["min", "max", "both"]))
+def test_a_constraint_reads_back_from_its_text(ends, one):
+    low, high = ends
+    constraint = Constraint(
+        column="n_heavy", min=None if one == "max" else low, max=None if one == "min" else high
+    )
+    assert parse_constraint(constraint.text) == constraint
+
+
+def test_constraints_in_every_form():
+    assert parse_constraint("n_heavy<=12") == Constraint(column="n_heavy", max=12)
+    assert parse_constraint(" n_heavy >= 3 ") == Constraint(column="n_heavy", min=3)
+    assert parse_constraint("charge==0") == Constraint(column="charge", min=0, max=0)
+    assert parse_constraint("-9 <= homo_b3lyp_ev <= -6.5") == Constraint(
+        column="homo_b3lyp_ev", min=-9, max=-6.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("lumo_b3lyp_ev", "GOAL:COLUMN"),
+        ("maximize:lumo_b3lyp_ev", "the goal is one of minimise, maximise, target, range"),
+        ("maximise:lumo_b3lyp_ev:2", "lumo_b3lyp_ev:low=2"),
+        ("maximise:lumo_b3lyp_ev:lo=2", "'lo=2' is not KEY=NUMBER"),
+        ("maximise:lumo_b3lyp_ev:low=two", "'low=two' is not KEY=NUMBER"),
+        ("maximise:lumo_b3lyp_ev:low=1,low=2", "with KEY once"),
+        ("maximise:lumo_b3lyp_ev:low=2,high=1", "low (2) must be smaller than high (1)"),
+        ("maximise:lumo_b3lyp_ev:target=1", "target belongs to goal 'target'"),
+        ("maximise:lumo_b3lyp_ev:low=0,high=1,weight=0", "weight must be positive"),
+        ("maximise:lumo_b3lyp_ev:low=1e999", "finite"),
+        ("target:dipole_b3lyp_debye", "give target"),
+        ("target:dipole_b3lyp_debye:target=4,low=4", "target must lie between"),
+        ("range:n_heavy:low=3", "give low and high"),
+        ("maximise: ", "GOAL:COLUMN"),
+    ],
+)
+def test_refuses_an_objective_and_says_what_to_write(text, says):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        parse_objective(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["n_heavy<12", "n_heavy=12", "n_heavy", "<=12", "n_heavy<=many", "a<=b<=3", "3<=n_heavy"],
+)
+def test_refuses_a_constraint_and_shows_the_forms(text):
+    with pytest.raises(ConfigError, match="n_heavy<=12"):
+        parse_constraint(text)
+
+
+def test_refuses_impossible_and_empty_constraints():
+    with pytest.raises(ConfigError, match="nothing is at least 5 and at most 3"):
+        parse_constraint("5<=n_heavy<=3")
+    with pytest.raises(ConfigError, match="give min, max or both"):
+        Constraint(column="n_heavy")
+
+
+def test_open_ends_come_from_the_table_and_are_kept():
+    settings = RankingSettings(objectives=(HOMO, LUMO))
+    assert [each.low is not None and each.high is not None for each in settings.objectives] == [
+        True,
+        True,
+    ]
+    assert RankingSettings.model_validate(settings.model_dump()) == settings
+
+
+def test_one_open_end_is_filled_beside_a_given_one():
+    settings = RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp_ev:low=-1"),))
+    assert settings.objectives[0].low == -1
+    assert settings.objectives[0].high == 2.5
+
+
+def test_a_target_gets_a_scale_around_itself():
+    settings = RankingSettings(objectives=(parse_objective("target:dipole_b3lyp_debye:target=4"),))
+    objective = settings.objectives[0]
+    assert (objective.low, objective.high) == (4 - 6.5 / 4, 4 + 6.5 / 4)
+
+
+def test_a_single_objective_ranks_any_column_by_its_value():
+    settings = RankingSettings(objectives=(Objective(column="price", goal="minimise"),))
+    assert settings.objectives[0].by_value
+
+
+def test_an_own_column_among_several_needs_a_scale():
+    with pytest.raises(ConfigError, match=r"'price' is known; give low and high, such as minimise"):
+        RankingSettings(objectives=(LUMO, Objective(column="price", goal="minimise")))
+    with pytest.raises(ConfigError, match="give high, such as"):
+        RankingSettings(objectives=(LUMO, Objective(column="price", goal="minimise", low=1)))
+
+
+def test_refuses_no_objective_and_two_on_one_column():
+    with pytest.raises(ConfigError, match="at least one objective"):
+        RankingSettings(objectives=())
+    with pytest.raises(ConfigError, match="more than one objective on lumo_b3lyp_ev"):
+        RankingSettings(objectives=(LUMO, LUMO))
+
+
+def test_the_digest_follows_what_decides_the_order_and_nothing_else():
+    settings = RankingSettings(objectives=(HOMO, LUMO), description="window")
+    said_otherwise = RankingSettings(
+        objectives=(HOMO.model_copy(update={"why": "oxidation"}), LUMO), description="other words"
+    )
+    assert said_otherwise.digest == settings.digest
+    heavier = LUMO.model_copy(update={"weight": 2.0})
+    others = [
+        RankingSettings(objectives=(HOMO, heavier)),
+        RankingSettings(objectives=(HOMO, LUMO), top=10),
+        RankingSettings(objectives=(HOMO, LUMO), constraints=(parse_constraint("n_heavy<=9"),)),
+    ]
+    assert len({settings.digest, *(other.digest for other in others)}) == 4
+
+
+def test_a_misspelt_key_is_named_with_its_place():
+    values = {"objectives": [{"column": "lumo_b3lyp_ev", "goal": "maximise", "wieght": 2}]}
+    with pytest.raises(ConfigError, match=r"mine\.toml: objectives\.0\.wieght"):
+        RankingSettings.from_mapping(values, "mine.toml")
+    with pytest.raises(ConfigError, match=r"mine\.toml: top"):
+        RankingSettings.from_mapping({"objectives": [HOMO], "top": 0}, "mine.toml")
+    with pytest.raises(ConfigError, match=r"mine\.toml: give at least one objective"):
+        RankingSettings.from_mapping({"objectives": []}, "mine.toml")

@@ -1,0 +1,207 @@
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.errors import ConfigError
+from screener.ranking.objectives import (
+    Objective,
+    RankingSettings,
+    parse_constraint,
+    parse_objective,
+)
+from screener.ranking.presets import load_preset
+from screener.ranking.score import desirability, score_table
+
+# QM9's B3LYP/6-31G(2df,p) values: HOMO eV, LUMO eV, dipole D, kcal/mol, atoms, heavy atoms
+SOLVENTS = {
+    "ethylene carbonate": (-7.9865, 1.0912, 5.0601, 1014.7669, 10, 6),
+    "acetonitrile": (-8.8818, 1.0231, 3.8266, 589.8125, 6, 3),
+    "1,2-dimethoxyethane": (-6.8355, 2.3075, 0.0023, 1394.9153, 16, 6),
+    "N-methylpyrrolidone": (-6.3593, 1.0259, 3.6417, 1534.8850, 16, 7),
+    "acetone": (-6.6151, -0.2367, 2.7362, 929.8479, 10, 4),
+}
+COLUMNS = (
+    "homo_b3lyp_ev",
+    "lumo_b3lyp_ev",
+    "dipole_b3lyp_debye",
+    "ae0_b3lyp_kcal",
+    "n_atoms",
+    "n_heavy",
+)
+LUMO_UP = parse_objective("maximise:lumo_b3lyp_ev:low=0,high=2")
+HOMO_DOWN = parse_objective("minimise:homo_b3lyp_ev:low=-9,high=-6")
+
+
+def solvents(*names):
+    rows = [SOLVENTS[name] for name in names or SOLVENTS]
+    return pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def worth(objective, *values):
+    return desirability(np.array(values, dtype=np.float64), objective).tolist()
+
+
+def test_the_ends_and_the_middle_of_a_scale():
+    assert worth(LUMO_UP, 0.0, 1.0, 2.0) == pytest.approx([0.05, 0.5, 0.95])
+    assert worth(HOMO_DOWN, -6.0, -7.5, -9.0) == pytest.approx([0.05, 0.5, 0.95])
+
+
+def test_a_target_and_a_range():
+    target = parse_objective("target:dipole_b3lyp_debye:target=4,low=2,high=5")
+    assert worth(target, 2.0, 3.0, 4.0, 4.5, 5.0) == pytest.approx([0.05, 0.525, 1, 0.525, 0.05])
+    size = parse_objective("range:n_heavy:low=4,high=8")
+    assert worth(size, 4, 6, 8, 9, 10, 2) == pytest.approx([1, 1, 1, 0.525, 0.05, 0.05])
+
+
+@given(
+    goal=st.sampled_from(["minimise", "maximise"]),
+    values=st.tuples(*[st.floats(min_value=-1e6, max_value=1e6)] * 2).map(sorted),
+)
+def test_better_values_are_worth_more_everywhere(goal, values):
+    objective = Objective(column="lumo_b3lyp_ev", goal=goal, low=-2.0, high=3.0)
+    lower, higher = worth(objective, *values)
+    assert 0 < lower < 1
+    assert 0 < higher < 1
+    assert lower <= higher if goal == "maximise" else lower >= higher
+    if values[1] - values[0] > 0.01:  # strictly, also far beyond the ends
+        assert lower != higher
+
+
+@pytest.mark.parametrize(
+    ("text", "edges"),
+    [
+        ("maximise:n_heavy:low=3,high=9", (3.0, 9.0)),
+        ("minimise:n_heavy:low=3,high=9", (3.0, 9.0)),
+        ("target:n_heavy:target=4,low=3,high=9", (3.0, 9.0)),
+        ("range:n_heavy:low=3,high=9", (0.0, 12.0)),
+    ],
+)
+def test_the_tails_begin_without_a_jump_or_a_kink(text, edges):
+    for edge in edges:
+        before, middle, after = worth(parse_objective(text), edge - 1e-6, edge, edge + 1e-6)
+        assert middle - before == pytest.approx(after - middle, rel=1e-3)
+
+
+def test_the_score_is_the_weighted_geometric_mean():
+    settings = RankingSettings(
+        objectives=(LUMO_UP.model_copy(update={"weight": 3.0}), HOMO_DOWN),
+    )
+    scores = score_table(solvents("ethylene carbonate"), settings)
+    lumo, homo = (
+        scores.desirabilities["lumo_b3lyp_ev"][0],
+        scores.desirabilities["homo_b3lyp_ev"][0],
+    )
+    assert scores.score[0] == pytest.approx((lumo**3 * homo) ** 0.25, rel=1e-14)
+
+
+def test_a_single_objective_without_a_scale_ranks_by_the_value():
+    table = solvents()
+    lowest = RankingSettings(objectives=(parse_objective("minimise:homo_b3lyp_ev"),))
+    scores = score_table(table, lowest)
+    assert scores.score.tolist() == [-value for value in table["homo_b3lyp_ev"].to_pylist()]
+    assert scores.desirabilities == {}
+    largest = RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp_ev"),))
+    assert score_table(table, largest).score.tolist() == table["lumo_b3lyp_ev"].to_pylist()
+
+
+def test_negative_zero_scores_like_zero():
+    table = pa.table({"price": [0.0, -0.0]})
+    settings = RankingSettings(objectives=(parse_objective("minimise:price"),))
+    score = score_table(table, settings).score
+    assert score[:1].tobytes() == score[1:].tobytes() == np.zeros(1).tobytes()
+
+
+def test_rows_without_a_value_get_no_score_and_say_of_which_column():
+    table = pa.table(
+        {"lumo_b3lyp_ev": [1.0, None, math.nan, math.inf, 1.0], "price": [1, 2, 3, 4, None]}
+    )
+    settings = RankingSettings(objectives=(LUMO_UP,), constraints=(parse_constraint("price<=9"),))
+    scores = score_table(table, settings)
+    assert np.isnan(scores.score).tolist() == [False, True, True, True, True]
+    assert scores.no_value == [None, "lumo_b3lyp_ev", "lumo_b3lyp_ev", "lumo_b3lyp_ev", "price"]
+    assert scores.rule == [None] * 5
+
+
+def test_a_broken_constraint_is_named_once_the_first_first():
+    table = pa.table(
+        {"n_heavy": [6, 13, 2, 20], "price": [1.0, 1.0, 99.0, 99.0], "x": [1, 1, 1, None]}
+    )
+    settings = RankingSettings(
+        objectives=(parse_objective("maximise:x"),),
+        constraints=(parse_constraint("price<=10"), parse_constraint("3<=n_heavy<=12")),
+    )
+    scores = score_table(table, settings)
+    assert scores.rule == [None, "3<=n_heavy<=12", "price<=10", "price<=10"]
+    assert np.isnan(scores.score).tolist() == [False, True, True, True]
+    assert scores.no_value == [None] * 4  # a row has one reason
+
+
+def test_bounds_of_constraints_are_inclusive():
+    table = pa.table({"n_heavy": [2, 3, 12, 13]})
+    settings = RankingSettings(
+        objectives=(parse_objective("maximise:n_heavy"),),
+        constraints=(parse_constraint("3<=n_heavy<=12"),),
+    )
+    assert [rule is None for rule in score_table(table, settings).rule] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_what_the_stage_does_not_have_is_left_out_and_listed():
+    settings = RankingSettings(
+        objectives=(LUMO_UP, parse_objective("maximise:gap_gfn2_ev")),
+        constraints=(parse_constraint("gap_gfn2_ev>=3"),),
+    )
+    table = solvents()
+    scores = score_table(table, settings)
+    assert scores.left_out == ["maximise:gap_gfn2_ev:low=2,high=11", "gap_gfn2_ev>=3"]
+    assert scores.score == pytest.approx(worth(LUMO_UP, *table["lumo_b3lyp_ev"].to_pylist()))
+    with pytest.raises(ConfigError, match="none of the columns lumo_b3lyp_ev, gap_gfn2_ev exists"):
+        score_table(table.select(["homo_b3lyp_ev"]), settings)
+
+
+def test_text_cannot_be_scored():
+    settings = RankingSettings(objectives=(parse_objective("maximise:vendor"),))
+    with pytest.raises(ConfigError, match="'vendor' holds string"):
+        score_table(pa.table({"vendor": ["a"]}), settings)
+
+
+def test_an_empty_table_has_empty_scores():
+    scores = score_table(solvents().slice(0, 0), load_preset("electrolyte-solvent"))
+    assert len(scores.score) == 0
+    assert scores.rule == []
+
+
+@given(st.data())
+def test_a_row_scores_the_same_bytes_in_any_table(data):
+    values = st.floats(min_value=-20, max_value=20)
+    n_rows = data.draw(st.integers(1, 40))
+    drawn = [data.draw(st.lists(values, min_size=n_rows, max_size=n_rows)) for _ in COLUMNS[:3]]
+    table = pa.table(dict(zip(COLUMNS[:3], drawn, strict=True)))
+    settings = load_preset("electrolyte-solvent")
+    whole = score_table(table, settings).score
+    order = np.array(data.draw(st.permutations(range(n_rows))))
+    assert (
+        score_table(table.take(pa.array(order)), settings).score.tobytes() == whole[order].tobytes()
+    )
+    row = data.draw(st.integers(0, n_rows - 1))
+    assert (
+        score_table(table.slice(row, 1), settings).score.tobytes() == whole[row : row + 1].tobytes()
+    )
+
+
+def test_the_preset_orders_known_solvents_as_its_literature_does():
+    scores = score_table(solvents(), load_preset("electrolyte-solvent"))
+    assert scores.left_out == []
+    score = dict(zip(SOLVENTS, scores.score, strict=True))
+    # acetone is reduced first and N-methylpyrrolidone oxidised first of these
+    assert min(score, key=score.__getitem__) == "acetone"
+    assert score["ethylene carbonate"] > score["N-methylpyrrolidone"]
+    assert score["acetonitrile"] > score["N-methylpyrrolidone"]
