@@ -126,9 +126,9 @@ class _Call:
             self.n_failed_starts += 1
             if self.n_failed_starts >= MAX_FAILED_STARTS:
                 raise ScreenerError(
-                    f"the chemistry process ({sys.executable}) died {MAX_FAILED_STARTS} times before "
-                    f"it reached a molecule: {death.error.message}; what it said itself is on "
-                    "standard error"
+                    f"the chemistry process ({sys.executable}) died {MAX_FAILED_STARTS} times "
+                    f"before it reached a molecule: {death.error.message}; "
+                    "what it said itself is on standard error"
                 )
         elif position in self.waiting:  # otherwise its result arrived before the death
             self.waiting.remove(position)

@@ -1,0 +1,96 @@
+"""Which workers a task may use: what they declare, how many slots that makes, what is missing.
+
+Workers may declare the resources `CPU` and `GPU`. Once one declares `GPU`, a task goes to the pool
+that it asks for and a pool without workers is waited for, for a finite time. Where nobody declares
+a task's resource, it is not restricted.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from distributed import Client
+
+from screener.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+Resource = Literal["CPU", "GPU"]
+RESOURCES: tuple[Resource, ...] = ("CPU", "GPU")
+
+REFRESH_SECONDS = 5.0  # asking a scheduler about a thousand workers is some work for it
+REFRESH_SECONDS_WHEN_MISSING = 0.5
+
+
+class Pools:
+    """The workers of a cluster as seen at the last `refresh`.
+
+    Args:
+        client: connected.
+        patience_seconds: how long a needed pool may have no worker.
+    """
+
+    def __init__(self, client: Client, patience_seconds: float) -> None:
+        self._client = client
+        self._patience_seconds = patience_seconds
+        self._slots: dict[Resource | None, int] = {}
+        self._declared: set[Resource] = set()  # by any worker so far, so that routing cannot flip
+        self._missing_since: dict[Resource | None, float] = {}
+        self._next_look = 0.0
+
+    def of(self, resource: Resource | None) -> Resource | None:
+        """The pool for a task that asks for `resource`; None is every worker."""
+        if resource in self._declared or "GPU" in self._declared:
+            return resource
+        return None
+
+    def names(self) -> list[Resource | None]:
+        """The pools that tasks are sent to at present."""
+        return list(dict.fromkeys(map(self.of, (None, *RESOURCES))))
+
+    def slots(self, pool: Resource | None) -> int:
+        """Worker threads of the pool."""
+        return self._slots.get(pool, 0)
+
+    def refresh(self, resources: Iterable[Resource | None]) -> None:
+        """Ask the scheduler about its workers, unless that was a moment ago.
+
+        Raises ConfigError: there has been no worker for one of the wanted resources for too long.
+        """
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        try:
+            workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        except OSError as error:  # the caller watches the connection
+            log.debug("the scheduler did not answer: %s", error)
+            return
+        self._count([worker for worker in workers if worker.get("status") == "running"])
+        missing = {pool for pool in map(self.of, resources) if not self.slots(pool)}
+        self._next_look = now + (REFRESH_SECONDS_WHEN_MISSING if missing else REFRESH_SECONDS)
+        self._missing_since = {pool: self._missing_since.get(pool, now) for pool in missing}
+        for pool, since in self._missing_since.items():
+            if now - since > self._patience_seconds:
+                raise ConfigError(self._how_to_start(pool))
+
+    def _count(self, workers: list[dict[str, Any]]) -> None:
+        self._slots = {None: sum(worker["nthreads"] for worker in workers)}
+        for resource in RESOURCES:
+            slots = [
+                min(worker["nthreads"], int(worker["resources"].get(resource, 0)))
+                for worker in workers
+            ]
+            self._slots[resource] = sum(slots)
+            if sum(slots):
+                self._declared.add(resource)
+
+    def _how_to_start(self, pool: Resource | None) -> str:
+        address = self._client.scheduler.address
+        what = "no worker" if pool is None else f"no worker that declares {pool}"
+        option = "" if pool is None else f' --resources "{pool}=1"'
+        return (
+            f"{what} was connected to the scheduler at {address} for "
+            f"{self._patience_seconds:g} s; start one with: "
+            f"dask worker {address} --nthreads 1{option}"
+        )

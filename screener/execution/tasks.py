@@ -1,0 +1,201 @@
+"""A bounded window of tasks in flight on a Dask cluster.
+
+Tasks are pulled from an iterator only as slots become free, and results are handed on and forgotten
+at once, so memory of driver and scheduler stays flat however many tasks there are, and a dying
+worker takes few others into suspicion. Lost workers and connections lead to another attempt; what a
+task itself raises is raised here.
+"""
+
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from distributed import Client, Future, KilledWorker
+from distributed.comm import CommClosedError
+from distributed.scheduler import NoValidWorkerError
+
+from screener.errors import ScreenerError
+from screener.execution.pools import Pools, Resource
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+TICK_SECONDS = 0.5
+GATHER_SECONDS = 30.0  # results are small; longer means that the worker which holds it is gone
+RECONNECT_SECONDS = 10.0
+
+_INFRASTRUCTURE = (
+    KilledWorker,
+    NoValidWorkerError,
+    CommClosedError,
+    ConnectionError,
+    TimeoutError,
+    CancelledError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One call of an importable function on a worker; running it twice must be harmless."""
+
+    name: str  # shown on the dashboard and in errors
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    resource: Resource | None = None  # the pool that it needs once workers declare pools
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A task and what its function returned."""
+
+    task: Task
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    task: Task
+    number: int
+    pool: Resource | None
+    future: Future
+
+
+def run_tasks(
+    client: Client,
+    tasks: Iterable[Task],
+    *,
+    window_per_slot: int = 3,
+    wait_for_workers_seconds: float = 300.0,
+) -> Iterator[Completed]:
+    """Carry out tasks, at most `window_per_slot` in flight per worker thread.
+
+    Args:
+        client: connected, synchronous.
+        tasks: pulled one by one as there is room; may be endless.
+        window_per_slot: tasks in flight per thread of the pool that they need.
+        wait_for_workers_seconds: how long a pool that is needed may have no worker.
+    Yields:
+        What is done, in order of completion. Closing the generator cancels what is in flight.
+    Raises:
+        ConfigError: no worker of a needed pool for too long.
+        ScreenerError: the scheduler is lost, or a task was lost with its worker again and again.
+        Exception: whatever a task's function raises.
+    """
+    window = _Window(client, iter(tasks), window_per_slot, wait_for_workers_seconds)
+    try:
+        while window.fill():
+            if completed := window.next():
+                yield completed
+    finally:
+        window.cancel()
+
+
+class _Window:
+    def __init__(
+        self, client: Client, tasks: Iterator[Task], per_slot: int, patience_seconds: float
+    ) -> None:
+        self._client = client
+        self._tasks = tasks
+        self._per_slot = per_slot
+        self._pools = Pools(client, patience_seconds)
+        self._held: Task | None = None  # pulled, but its own pool turned out to be full
+        self._flying: dict[str, _Attempt] = {}
+        self._in_flight: Counter[Resource | None] = Counter()
+        self._done: SimpleQueue[Future] = SimpleQueue()
+
+    def fill(self) -> bool:
+        """Submit until the window is full; False when nothing is left to do or to wait for."""
+        self._require_client()
+        wanted = {attempt.task.resource for attempt in self._flying.values()}
+        if self._pull():
+            assert self._held is not None
+            wanted.add(self._held.resource)
+        self._pools.refresh(wanted)
+        while self._pull():
+            assert self._held is not None
+            if not self._has_room(self._pools.of(self._held.resource)):
+                break
+            self._submit(self._held, 1)
+            self._held = None
+        return bool(self._flying) or self._held is not None
+
+    def _pull(self) -> bool:
+        """Hold the next task, unless every pool is full anyway; False when none is held."""
+        if self._held is None and not (self._flying and self._is_full()):
+            self._held = next(self._tasks, None)
+        return self._held is not None
+
+    def _has_room(self, pool: Resource | None) -> bool:
+        return self._in_flight[pool] < self._per_slot * self._pools.slots(pool)
+
+    def _is_full(self) -> bool:
+        return not any(map(self._has_room, self._pools.names()))
+
+    def next(self) -> Completed | None:
+        """Wait a moment for one task; None when none is done yet or it needs another attempt."""
+        try:
+            future = self._done.get(timeout=TICK_SECONDS)
+        except Empty:
+            return None
+        attempt = self._flying.pop(future.key)
+        self._in_flight[attempt.pool] -= 1
+        try:
+            result = future.result(timeout=GATHER_SECONDS)
+        except _INFRASTRUCTURE as error:
+            self._again(attempt, error)
+            return None
+        finally:
+            future.release()
+        return Completed(attempt.task, result)
+
+    def _again(self, attempt: _Attempt, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        if attempt.number == MAX_ATTEMPTS:
+            raise ScreenerError(
+                f"task {attempt.task.name} was lost {MAX_ATTEMPTS} times, last by {reason}. "
+                "Look at the workers' logs (memory, walltime, node failures), then run the same "
+                "command again: what is done is kept"
+            ) from error
+        self._require_client()
+        log.warning("task %s is submitted again after %s", attempt.task.name, reason)
+        self._submit(attempt.task, attempt.number + 1)
+
+    def _submit(self, task: Task, number: int) -> None:
+        pool = self._pools.of(task.resource)
+        future = self._client.submit(
+            task.function,
+            *task.arguments,
+            key=f"{task.name}-{uuid.uuid4().hex}",  # never the outcome of another attempt
+            pure=False,
+            resources={pool: 1} if pool is not None else None,
+        )
+        self._flying[future.key] = _Attempt(task, number, pool, future)
+        self._in_flight[pool] += 1
+        future.add_done_callback(self._done.put)
+
+    def _require_client(self) -> None:
+        """Give a lost connection a moment to come back; raises ScreenerError if it does not."""
+        deadline = time.monotonic() + RECONNECT_SECONDS
+        while self._client.status == "connecting" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if self._client.status != "running":
+            raise ScreenerError(
+                "the connection to the Dask scheduler is lost. Once a scheduler runs again, "
+                "run the same command: what is done is kept"
+            )
+
+    def cancel(self) -> None:
+        """Give up what is in flight; functions that have begun run to their end unheard."""
+        futures = [attempt.future for attempt in self._flying.values()]
+        self._flying.clear()
+        if futures and self._client.status == "running":
+            # the error that brought us here says more than a scheduler that is gone as well
+            with suppress(OSError, CancelledError):
+                self._client.cancel(futures)
