@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.errors import ConfigError
@@ -30,6 +30,7 @@ def test_a_column_may_contain_a_colon():
     assert parse_objective("maximise:price:eur:low=0,high=9").column == "price:eur"
 
 
+@settings(deadline=None)
 @given(low=finite, high=finite, weight=st.floats(min_value=1e-300, max_value=1e300))
 def test_an_objective_reads_back_from_its_text(low, high, weight):
     if low >= high:
@@ -38,6 +39,7 @@ def test_an_objective_reads_back_from_its_text(low, high, weight):
     assert parse_objective(objective.text) == objective
 
 
+@settings(deadline=None)
 @given(ends=st.tuples(finite, finite).map(sorted), one=st.sampled_from(["min", "max", "both"]))
 def test_a_constraint_reads_back_from_its_text(ends, one):
     low, high = ends

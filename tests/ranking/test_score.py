@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.errors import ConfigError
@@ -57,6 +57,7 @@ def test_a_target_and_a_range():
     assert worth(size, 4, 6, 8, 9, 10, 2) == pytest.approx([1, 1, 1, 0.525, 0.05, 0.05])
 
 
+@settings(deadline=None)
 @given(
     goal=st.sampled_from(["minimise", "maximise"]),
     values=st.tuples(*[st.floats(min_value=-1e6, max_value=1e6)] * 2).map(sorted),
@@ -179,6 +180,7 @@ def test_an_empty_table_has_empty_scores():
     assert scores.rule == []
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_row_scores_the_same_bytes_in_any_table(data):
     values = st.floats(min_value=-20, max_value=20)

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.errors import SchemaError
@@ -32,6 +32,7 @@ def full_sort(entries, k):
     return sorted(ranked, key=lambda entry: (-entry[0], entry[1]))[:k]
 
 
+@settings(deadline=None)
 @given(entries=molecules(), k=st.integers(1, 20), data=st.data())
 def test_any_split_merged_in_any_order_equals_a_full_sort(entries, k, data):
     labels = data.draw(st.lists(st.integers(0, 4), min_size=len(entries), max_size=len(entries)))
@@ -46,6 +47,7 @@ def test_any_split_merged_in_any_order_equals_a_full_sort(entries, k, data):
     assert list(parts[0].entries) == full_sort(entries, k)
 
 
+@settings(deadline=None)
 @given(entries=molecules(), k=st.integers(1, 20))
 def test_counting_a_unit_twice_changes_nothing(entries, k):
     whole = top(entries, k)
@@ -54,6 +56,7 @@ def test_counting_a_unit_twice_changes_nothing(entries, k):
     assert TopK(k).merge(whole) == whole == whole.merge(TopK(k))
 
 
+@settings(deadline=None)
 @given(entries=molecules(), k=st.integers(1, 20))
 def test_json_keeps_every_bit(entries, k):
     whole = top(entries, k)
