@@ -1,10 +1,11 @@
-"""Open stereochemistry: which isomers a molecule with undefined stereo elements can have, in a reproducible order.
+"""Open stereochemistry: the isomers of a molecule with undefined stereo elements, in a fixed order.
 
-Everything is a function of the canonical SMILES: elements are numbered in its atom order and bits come from its hash, so
-neither the caller's atom order nor the machine matters. Nothing is embedded. Isomers that strain forbids are avoided by
-topology: where two rings share a bond or a bridge and are small, the two ends of what they share must have opposite
-handedness seen from outside (cis-fused rings, bridgeheads that point outwards), and a double bond in a small ring is cis.
-RDKit's own enumerator would need a 3D embedding per isomer to know that.
+Everything is a function of the canonical SMILES: elements are numbered in its atom order and bits
+come from its hash, so neither the caller's atom order nor the machine matters. Nothing is embedded.
+Isomers that strain forbids are avoided by topology: where two small rings share a bond or a bridge,
+the two ends of what they share must have opposite handedness seen from outside (cis-fused rings,
+bridgeheads that point outwards), and a double bond in a small ring is cis. RDKit's own enumerator
+would need a 3D embedding per isomer to know that.
 """
 
 import hashlib
@@ -14,26 +15,32 @@ from itertools import combinations
 
 from rdkit import Chem
 
-from screener.chemistry.identity import settle
+from screener.chemistry.identity import is_inverting, settle
 
-# In,out-isomers need more atoms in the bridges than this: trans-bicyclo[4.3.0] (hydrindane) is at ease, trans-[3.3.0]
-# strained by 6 kcal/mol; with three bridges the smallest known ones are of the size of in,out-bicyclo[4.4.1].
+# In,out-isomers need more atoms in the bridges than this: trans-bicyclo[4.3.0] (hydrindane) is at
+# ease, trans-[3.3.0] strained by 6 kcal/mol; with three bridges the smallest known ones are of the
+# size of in,out-bicyclo[4.4.1].
 MAX_FUSED_BRIDGES = 6
 MAX_BRIDGED_BRIDGES = 8
 MAX_CIS_RING = 9  # trans-cyclooctene exists but must be asked for
-MAX_ROUNDS = 4  # defining some centres can make others stereogenic (pseudoasymmetry); each round defines those
+MAX_ROUNDS = 4  # defining some centres can make others stereogenic, which the next round defines
 NO_ATOM = 2**32 - 1  # RDKit's mark for an implicit neighbour
 
 
 @dataclass(frozen=True, slots=True)
 class _Element:
-    """One stereo element: its bit is 0 for CCW or cis with respect to `neighbours`, 1 for CW or trans."""
+    """One stereo element; its bit is 0 for CCW or cis with respect to `neighbours`."""
 
     index: int  # of the atom, or of the bond
     is_bond: bool
     neighbours: tuple[int, ...]  # tetrahedral: in bond order; bond: one substituent of either end
     bit: int | None  # None where undefined
     forced: int | None = None  # what strain demands, whatever the others are
+    kept: bool = True  # False: takes part in the bookkeeping of strain only (inverting nitrogen)
+
+    @property
+    def is_open(self) -> bool:
+        return self.kept and self.bit is None
 
 
 def isomers(mol: Chem.Mol, limit: int) -> Iterator[tuple[str, Chem.Mol, int]]:
@@ -43,25 +50,29 @@ def isomers(mol: Chem.Mol, limit: int) -> Iterator[tuple[str, Chem.Mol, int]]:
         mol: sanitised; what is defined in it stays.
         limit: how many isomers at most, at least 1.
     Yields:
-        canonical SMILES, the molecule parsed from it, and how many elements were defined here. All different.
+        canonical SMILES, all different; the molecule parsed from it; how many elements were
+        defined here.
     Raises:
         MoleculeError: `unstable_smiles`, RDKit cannot read what it has written.
     """
     smiles, mol = settle(mol)
-    n_given = sum(element.bit is not None for element in _elements(mol))
+    n_given = _n_defined(mol)
     found: set[str] = set()
     for isomer, defined in _expand(smiles, mol, limit, MAX_ROUNDS):
         if isomer not in found:
             found.add(isomer)
-            n_defined = sum(element.bit is not None for element in _elements(defined))
-            yield isomer, defined, max(n_defined - n_given, 0)
+            yield isomer, defined, max(_n_defined(defined) - n_given, 0)
             if len(found) == limit:
                 return
 
 
+def _n_defined(mol: Chem.Mol) -> int:
+    return sum(element.kept and element.bit is not None for element in _elements(mol))
+
+
 def _expand(smiles: str, mol: Chem.Mol, limit: int, rounds: int) -> Iterator[tuple[str, Chem.Mol]]:
     elements = _elements(mol)
-    if rounds == 0 or all(element.bit is not None for element in elements):
+    if rounds == 0 or not any(element.is_open for element in elements):
         yield smiles, mol
         return
     for bits in _assignments(smiles, mol, elements, limit):
@@ -79,13 +90,18 @@ def _elements(mol: Chem.Mol) -> list[_Element]:
         if info.type == Chem.StereoType.Atom_Tetrahedral:
             atom = mol.GetAtomWithIdx(info.centeredOn)
             neighbours = tuple(other.GetIdx() for other in atom.GetNeighbors())
-            bit = int(atom.GetChiralTag() == Chem.ChiralType.CHI_TETRAHEDRAL_CW) if specified else None
-            elements.append(_Element(info.centeredOn, False, neighbours, bit))
+            bit = (
+                int(atom.GetChiralTag() == Chem.ChiralType.CHI_TETRAHEDRAL_CW)
+                if specified
+                else None
+            )
+            kept = not is_inverting(atom)
+            elements.append(_Element(info.centeredOn, False, neighbours, bit, kept=kept))
         elif info.type == Chem.StereoType.Bond_Double:
             element = _double_bond(mol, info.centeredOn, list(info.controllingAtoms), specified)
             if element is not None:
                 elements.append(element)
-    return elements
+    return sorted(elements, key=lambda element: not element.kept)  # what is kept chooses first
 
 
 def _double_bond(
@@ -97,7 +113,10 @@ def _double_bond(
             return None  # cumulenes twist about an axis, which SMILES in RDKit cannot say
     if specified:
         return _Element(index, True, (), 0)
-    sides = [[a for a in controlling[:2] if a != NO_ATOM], [a for a in controlling[2:] if a != NO_ATOM]]
+    sides = [
+        [a for a in controlling[:2] if a != NO_ATOM],
+        [a for a in controlling[2:] if a != NO_ATOM],
+    ]
     sizes = [len(ring) for ring in mol.GetRingInfo().BondRings() if index in ring]
     if sizes and min(sizes) <= MAX_CIS_RING:
         ring = next(
@@ -116,7 +135,7 @@ def _double_bond(
 def _assignments(
     smiles: str, mol: Chem.Mol, elements: list[_Element], limit: int
 ) -> Iterator[list[int]]:
-    """Bits for all elements, the picked assignment first, then those that differ in free elements."""
+    """Bits for all elements: the picked assignment, then those that differ in free elements."""
     hashed = int.from_bytes(hashlib.sha256(smiles.encode()).digest(), "big")
     picked = [(hashed >> (k % 256)) & 1 for k in range(len(elements))]
     links = _strain_links(mol, elements)
@@ -135,7 +154,7 @@ def _assignments(
 def _propagated(
     elements: list[_Element], links: dict[int, list[tuple[int, int]]], wanted: list[int]
 ) -> tuple[list[int], list[int]]:
-    """Bits that keep what is given and what strain demands; and the elements that were free to take the wanted bit."""
+    """Bits that keep what is given and what strain demands, and the elements free to choose."""
     bits: dict[int, int] = {}
     leaders = []
 
@@ -156,14 +175,14 @@ def _propagated(
             spread(other, bits[k] ^ parity)
     for k, element in enumerate(elements):
         if k not in bits:
-            if element.forced is None:
+            if element.forced is None and element.kept:
                 leaders.append(k)
             spread(k, wanted[k] if element.forced is None else element.forced)
     return [bits[k] for k in range(len(elements))], leaders
 
 
 def _strain_links(mol: Chem.Mol, elements: list[_Element]) -> dict[int, list[tuple[int, int]]]:
-    """For each element, the elements that small rings tie to it, and whether their bits differ (1) or not (0)."""
+    """For each element, those that small rings tie to it, each with 1 where their bits differ."""
     centres = {element.index: k for k, element in enumerate(elements) if not element.is_bond}
     links: dict[int, list[tuple[int, int]]] = {}
     rings = mol.GetRingInfo().AtomRings()
@@ -191,7 +210,10 @@ def _strain_links(mol: Chem.Mol, elements: list[_Element]) -> dict[int, list[tup
 def _three_bridges(
     atom: int, first: tuple[int, ...], second: tuple[int, ...], shared: set[int]
 ) -> tuple[int, int, int] | None:
-    """Neighbours of `atom` on what the rings share, in the first ring, in the second; None if it ends nothing."""
+    """Neighbours of `atom` on what the rings share, in the first and in the second ring.
+
+    None where `atom` is not an end of what they share.
+    """
     along: list[int] = []
     outward: list[int] = []
     for ring in (first, second):
@@ -226,9 +248,7 @@ def _defined(mol: Chem.Mol, elements: list[_Element], bits: list[int]) -> Chem.M
         if element.bit is not None:
             continue
         if not element.is_bond:
-            tag = (
-                Chem.ChiralType.CHI_TETRAHEDRAL_CW if bit else Chem.ChiralType.CHI_TETRAHEDRAL_CCW
-            )
+            tag = Chem.ChiralType.CHI_TETRAHEDRAL_CW if bit else Chem.ChiralType.CHI_TETRAHEDRAL_CCW
             mol.GetAtomWithIdx(element.index).SetChiralTag(tag)
             continue
         bond = mol.GetBondWithIdx(element.index)

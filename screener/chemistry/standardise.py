@@ -1,0 +1,240 @@
+"""One molecule from outside to the form in which the library keeps it, or the reason why not.
+
+Parsing, RDKit's clean-up (`MolStandardize`), isotopes, salts, charges, the checks of what geometry
+and GFN2 can treat, and open stereochemistry (`screener.chemistry.stereo`). Identity is made by
+`screener.chemistry.identity`. What a model knows is not decided here.
+"""
+
+import threading
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from rdkit import Chem, rdBase
+from rdkit.Chem.MolStandardize import rdMolStandardize
+
+from screener.chemistry.identity import bare, describe
+from screener.chemistry.stereo import isomers
+from screener.errors import MoleculeError
+from screener.records import Molecule
+
+MAX_SMILES_LENGTH = 10_000  # characters; RDKit would spend minutes on a line of megabytes
+
+DEFAULT_ELEMENTS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
+
+# Every rule of RDKit's clean-up needs a charge, a radical or one of the elements that are not named
+# here; a molecule without any comes out as it went in, and the clean-up (half of all the time) is
+# left out. `tests/chemistry/test_standardise.py` holds this against RDKit's own `Cleanup`.
+_NEEDS_CLEANUP = Chem.MolFromSmarts("[!#1!#5!#6!#7!#8!#9!#14!#17!#35,!+0,#7v5,F0,Cl0,Br0]")
+_local = threading.local()
+
+
+class StandardiseSettings(BaseModel):
+    """What the library accepts and how molecules are brought into shape."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    elements: tuple[str, ...] = DEFAULT_ELEMENTS
+    neutralise: bool = False
+    mixtures: Literal["quarantine", "largest"] = "quarantine"
+    allow_charged: bool = False
+    allow_radicals: bool = False
+    max_atoms: PositiveInt = 100  # with hydrogens
+    enumerate_stereo: int = Field(default=0, ge=0)  # 0: one isomer is picked
+
+    @field_validator("elements")
+    @classmethod
+    def _known_elements(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        table = Chem.GetPeriodicTable()
+        known = {table.GetElementSymbol(number) for number in range(1, 119)}
+        unknown = [symbol for symbol in elements if symbol not in known]
+        if unknown or not elements:
+            raise ValueError(f"not elements: {', '.join(unknown) or 'none given'}")
+        return tuple(sorted(set(elements), key=table.GetAtomicNumber))
+
+
+def standardise(smiles: str, settings: StandardiseSettings) -> list[Molecule]:
+    """The standard form of a molecule given as SMILES.
+
+    Args:
+        smiles: one molecule; a CXSMILES extension after white space is ignored.
+        settings: see `StandardiseSettings`.
+    Returns:
+        One molecule, or up to `settings.enumerate_stereo` isomers. The same for every order in
+        which the atoms can be written.
+    Raises:
+        MoleculeError: `empty`, `too_long`, `invalid_smiles`, `impossible_valence`,
+            `impossible_aromaticity`, `sanitisation_failed`, and those of `standardise_mol`.
+    """
+    with rdBase.BlockLogs():
+        return standardise_mol(_parsed(smiles), settings)
+
+
+def standardise_mol(mol: Chem.Mol, settings: StandardiseSettings) -> list[Molecule]:
+    """The standard form of a sanitised molecule, which is not changed.
+
+    Returns:
+        One molecule, or up to `settings.enumerate_stereo` isomers.
+    Raises:
+        MoleculeError: `no_heavy_atom`, `mixture`, `too_many_atoms`, `element_not_allowed`,
+            `charged`, `radical`, `cleanup_failed`, `unstable_smiles`.
+    """
+    with rdBase.BlockLogs():
+        try:
+            mol = _cleaned(mol, settings)
+        except (RuntimeError, ValueError) as error:  # how RDKit's C++ errors arrive
+            reason = str(error).strip().splitlines()
+            raise MoleculeError(
+                "cleanup_failed", f"RDKit's clean-up failed: {reason[0] if reason else 'no reason'}"
+            ) from error
+        _check(mol, settings)
+        limit = max(settings.enumerate_stereo, 1)
+        return [
+            describe(smiles, isomer, n_undefined)
+            for smiles, isomer, n_undefined in isomers(mol, limit)
+        ]
+
+
+def _parsed(smiles: str) -> Chem.Mol:
+    if len(smiles) > MAX_SMILES_LENGTH:
+        raise MoleculeError(
+            "too_long", f"{len(smiles)} characters; at most {MAX_SMILES_LENGTH} are read"
+        )
+    text = smiles.split(maxsplit=1)
+    if not text:
+        raise MoleculeError("empty", "there is no SMILES")
+    unprintable = next((char for char in text[0] if not " " < char < "\x7f"), None)
+    if unprintable is not None:
+        raise MoleculeError("invalid_smiles", f"the character {unprintable!a} is not SMILES")
+    mol = Chem.MolFromSmiles(text[0])
+    return mol if mol is not None else _diagnosed(text[0])
+
+
+def _diagnosed(smiles: str) -> Chem.Mol:
+    """Raises what is wrong with SMILES that RDKit refused."""
+    mol = Chem.MolFromSmiles(smiles, sanitize=False)
+    if mol is None:
+        raise MoleculeError("invalid_smiles", f"not SMILES: {_syntax_error(smiles)}")
+    try:
+        Chem.SanitizeMol(mol)
+    except Chem.AtomValenceException as error:
+        raise MoleculeError("impossible_valence", str(error)) from error
+    except (Chem.KekulizeException, Chem.AtomKekulizeException) as error:
+        raise MoleculeError("impossible_aromaticity", str(error)) from error
+    except (Chem.MolSanitizeException, RuntimeError) as error:
+        raise MoleculeError("sanitisation_failed", str(error)) from error
+    raise MoleculeError("invalid_smiles", "RDKit cannot make a molecule of it")
+
+
+def _syntax_error(smiles: str) -> str:
+    """The most likely mistake; RDKit only logs it."""
+    for opening, closing, name in (("(", ")", "parenthesis"), ("[", "]", "bracket")):
+        if smiles.count(opening) != smiles.count(closing):
+            return f"a {name} is not closed or was never opened"
+    return "RDKit finds a mistake in the syntax, such as an unclosed ring or an unknown atom"
+
+
+def _cleaned(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:
+    if not mol.GetNumHeavyAtoms():
+        raise MoleculeError("no_heavy_atom", "there is no atom but hydrogen")
+    mol = bare(mol) if _has_needless_marks(mol) else mol
+    fragments = Chem.GetMolFrags(mol)
+    if len(fragments) > 1 and settings.mixtures == "quarantine":
+        raise MoleculeError("mixture", f"{len(fragments)} molecules; see --mixtures")
+    if max(map(len, fragments)) > settings.max_atoms:  # before the slow steps; checked again later
+        raise _too_many(max(map(len, fragments)), settings)
+    if mol.HasSubstructMatch(_NEEDS_CLEANUP) or _has_radicals(mol):
+        mol = _tools().cleanup(mol)
+        mol = _one_fragment(mol, settings)
+        if settings.neutralise:
+            mol = _tools().uncharger.uncharge(mol)
+    elif len(fragments) > 1:
+        mol = _one_fragment(mol, settings)
+    return _without_isotopes(mol)
+
+
+def _one_fragment(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:
+    if len(Chem.GetMolFrags(mol)) == 1:  # the clean-up may have cut bonds to metals
+        return mol
+    if settings.mixtures == "quarantine":
+        raise MoleculeError("mixture", "a salt: its metal is not bound; see --mixtures")
+    return _tools().largest.choose(mol)
+
+
+def _has_needless_marks(mol: Chem.Mol) -> bool:
+    return mol.GetNumAtoms() != mol.GetNumHeavyAtoms() or any(
+        atom.GetAtomMapNum() for atom in mol.GetAtoms()
+    )
+
+
+def _without_isotopes(mol: Chem.Mol) -> Chem.Mol:
+    if not any(atom.GetIsotope() for atom in mol.GetAtoms()):
+        return mol
+    mol = Chem.Mol(mol)
+    for atom in mol.GetAtoms():
+        atom.SetIsotope(0)
+    mol = Chem.RemoveHs(mol)  # deuterium is an atom of its own
+    Chem.AssignStereochemistry(mol, cleanIt=True, force=True)  # isotopes had made some centres
+    return mol
+
+
+def _check(mol: Chem.Mol, settings: StandardiseSettings) -> None:
+    if not mol.GetNumHeavyAtoms():
+        raise MoleculeError("no_heavy_atom", "there is no atom but hydrogen")
+    symbols = {atom.GetSymbol() for atom in mol.GetAtoms()}
+    if mol.GetNumAtoms(onlyExplicit=False) > mol.GetNumAtoms():
+        symbols.add("H")
+    foreign = sorted(symbols - set(settings.elements))
+    if foreign:
+        raise MoleculeError(
+            "element_not_allowed",
+            f"{', '.join(foreign)} not among {' '.join(settings.elements)}; see --elements",
+        )
+    n_atoms = mol.GetNumAtoms(onlyExplicit=False)
+    if n_atoms > settings.max_atoms:
+        raise _too_many(n_atoms, settings)
+    if _has_radicals(mol) and not settings.allow_radicals:
+        raise MoleculeError("radical", "it has unpaired electrons; see --allow-radicals")
+    charge = Chem.GetFormalCharge(mol)
+    if charge and not settings.allow_charged:
+        raise MoleculeError(
+            "charged", f"its charge is {charge:+d}; see --neutralise and --allow-charged"
+        )
+
+
+def _has_radicals(mol: Chem.Mol) -> bool:
+    return any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+
+
+def _too_many(n_atoms: int, settings: StandardiseSettings) -> MoleculeError:
+    return MoleculeError(
+        "too_many_atoms", f"{n_atoms} atoms or more, at most {settings.max_atoms}; see --max-atoms"
+    )
+
+
+class _Tools:
+    """RDKit's standardisers, whose construction costs more than their use; one set per thread."""
+
+    def __init__(self) -> None:
+        parameters = rdMolStandardize.CleanupParameters()
+        parameters.preferOrganic = True  # the drug, not its larger counter-ion
+        self.metals = rdMolStandardize.MetalDisconnector()
+        self.normalizer = rdMolStandardize.Normalizer()
+        self.reionizer = rdMolStandardize.Reionizer()
+        self.uncharger = rdMolStandardize.Uncharger()
+        self.largest = rdMolStandardize.LargestFragmentChooser(parameters)
+
+    def cleanup(self, mol: Chem.Mol) -> Chem.Mol:
+        """The steps of `rdMolStandardize.Cleanup`."""
+        mol = Chem.RemoveHs(mol)
+        mol = self.metals.Disconnect(mol)
+        mol = self.normalizer.normalize(mol)
+        mol = self.reionizer.reionize(mol)
+        Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+        return mol
+
+
+def _tools() -> _Tools:
+    if not hasattr(_local, "tools"):
+        _local.tools = _Tools()
+    tools: _Tools = _local.tools
+    return tools
