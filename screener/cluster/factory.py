@@ -10,16 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dask
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster
+from distributed import Client
 from distributed.versions import VersionMismatchWarning
 
+from screener.cluster.local import local_cluster
 from screener.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
 CONNECT_SECONDS = 10
 
 
@@ -41,7 +40,7 @@ def connect(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         with _running(scheduler) as client:
             yield client
     else:
-        with _local(workers if workers is not None else CPU_COUNT) as client:
+        with local_cluster(workers if workers is not None else CPU_COUNT) as client:
             yield client
 
 
@@ -65,21 +64,4 @@ def _running(scheduler: str) -> Iterator[Client]:
     for warning in caught:
         log.warning("%s", warning.message)
     with client:
-        yield client
-
-
-@contextmanager
-def _local(n_workers: int) -> Iterator[Client]:
-    with (
-        dask.config.set({"distributed.scheduler.worker-ttl": "5 minutes"}),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            host=LOOPBACK,
-            dashboard_address=f"{LOOPBACK}:0",
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
         yield client

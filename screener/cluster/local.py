@@ -1,0 +1,126 @@
+"""A Dask cluster of processes on this machine, reachable from this machine only.
+
+The scheduler lives in this process, the workers below one other process. `distributed.LocalCluster`
+starts workers through multiprocessing, which imports the caller's script once more in each of them
+and so fails in scripts without an `if __name__ == "__main__"` guard; a command line does not.
+"""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dask
+from distributed import Client, LocalCluster
+
+from screener.cluster import worker_main
+from screener.errors import ConfigError
+
+LOOPBACK = "127.0.0.1"
+DASHBOARD_PORT = 8787
+START_SECONDS = 120.0
+_END_SECONDS = 5.0
+
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 3,
+    "distributed.scheduler.worker-ttl": "5 minutes",  # chemistry that holds the GIL is no death
+    "distributed.scheduler.no-workers-timeout": "10 minutes",
+    "distributed.admin.large-graph-warning-threshold": "10MB",
+}
+# a worker that dies is news, the rest is Dask talking to itself
+_LOGGING = {"distributed": "error", "distributed.nanny": "warning"}
+# workers end at once, and their semaphores are cleaned up by a process that makes a fuss of it
+_QUIET = ("-W", "ignore:resource_tracker:UserWarning")
+
+
+@contextmanager
+def local_cluster(n_workers: int) -> Iterator[Client]:
+    """Scheduler and workers for as long as the context.
+
+    Args:
+        n_workers: processes, one thread each.
+    Raises:
+        ConfigError: the processes do not start.
+    """
+    with (
+        dask.config.set(_SETTINGS),
+        tempfile.TemporaryDirectory(prefix="screener-", ignore_cleanup_errors=True) as scratch,
+        LocalCluster(
+            n_workers=0,
+            host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:{_dashboard_port()}",
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+        _workers(cluster.scheduler_address, n_workers, scratch) as process,
+    ):
+        _wait(client, n_workers, process)
+        yield client
+
+
+@contextmanager
+def _workers(address: str, n_workers: int, scratch: str) -> Iterator["subprocess.Popen[bytes]"]:
+    options = {
+        "--nworkers": str(n_workers),
+        "--nthreads": "1",
+        "--host": LOOPBACK,
+        "--local-directory": scratch,
+        "--death-timeout": f"{START_SECONDS:g}",
+    }
+    arguments = ["--no-dashboard", *(text for option in options.items() for text in option)]
+    process = subprocess.Popen(
+        [sys.executable, "-P", *_QUIET, "-m", worker_main.__name__, address, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(
+                {**dask.config.config, "logging": _LOGGING}
+            ),
+        },
+        start_new_session=True,  # ctrl-C is for this process to act on
+    )
+    assert process.stdin is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(client: Client, n_workers: int, process: "subprocess.Popen[bytes]") -> None:
+    waited = 0.0
+    while len(client.nthreads()) < n_workers:
+        if process.poll() is not None:
+            raise ConfigError(
+                f"the worker processes ended with exit code {process.returncode} before they "
+                "connected; what they said is on standard error"
+            )
+        if waited > START_SECONDS:
+            raise ConfigError(
+                f"{len(client.nthreads())} of {n_workers} worker processes connected within "
+                f"{START_SECONDS:g} s; ask for fewer with --workers"
+            )
+        time.sleep(0.05)
+        waited += 0.05
+
+
+def _dashboard_port() -> int:
+    """Dask's usual port, or any free one where that is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, DASHBOARD_PORT))
+        except OSError:
+            return 0
+    return DASHBOARD_PORT
