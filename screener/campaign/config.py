@@ -65,7 +65,7 @@ class StageConfig(BaseModel):
     def _names_a_folder(cls, name: str | None) -> str | None:
         if name is not None and not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
             raise ConfigError(
-                f"stage name {name!r}: use small letters, digits, '.', '_' and '-', as in 'mmff94-2'"
+                f"stage name {name!r}: use small letters, digits, '.', '_' and '-': mmff94-2"
             )
         return name
 
@@ -131,12 +131,13 @@ class RankingConfig(BaseModel):
         Raises:
             ConfigError: an unknown preset, or numbers that do not fit each other.
         """
-        top = self.top or (known.top if known else DEFAULT_TOP)
         base: RankingSettings | None = None
         if self.preset is not None:
             base = load_preset(self.preset)
         elif not self.objectives:
             base = known or load_preset(DEFAULT_PRESET)
+        source = known or base
+        top = self.top or (source.top if source else DEFAULT_TOP)
         if base is None:
             return RankingSettings(
                 objectives=self.objectives, constraints=self.constraints, top=top

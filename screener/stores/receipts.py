@@ -28,6 +28,10 @@ class Receipts:
             return receipt
         return self.read(receipt.unit)
 
+    def has(self, unit: str) -> bool:
+        """Whether the unit is done."""
+        return self.folder.exists(f"{self.path}/{unit}.json")
+
     def read(self, unit: str) -> Receipt:
         """Raises StoreError: the receipt is missing; SchemaError: it is broken."""
         name = f"{self.path}/{unit}.json"

@@ -1,0 +1,244 @@
+"""From what was asked to a campaign with everything decided, or a reason why it cannot start.
+
+Reads the library's manifest, the bundles and, where there is one, the frozen campaign; writes
+nothing, so that a mistake leaves nothing behind.
+"""
+
+import difflib
+import logging
+from importlib.metadata import version
+
+import pyarrow as pa
+from fsspec.core import url_to_fs
+
+from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, StageConfig
+from screener.campaign.setup import Setup, Stage, asked, differences, read_setup
+from screener.campaign.work import SIZE_COLUMNS, predictions
+from screener.chemistry.structures import GeometrySettings
+from screener.errors import ConfigError
+from screener.models.bundle import Bundle, load_bundle
+from screener.ranking.columns import check_columns, check_numeric, left_out
+from screener.ranking.objectives import RankingSettings
+from screener.stores.files import Folder, digest
+from screener.stores.library import LibraryStore
+from screener.stores.predictions import KEY_COLUMNS
+
+log = logging.getLogger(__name__)
+
+UNIT_ROWS = {"mmff94": 512, "gfn2-opt": 32}
+WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
+FINALISTS_PER_PLACE = 5
+RANKING_COLUMNS = ("rank", "score", "known")
+
+
+def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
+    """Decide everything, against the library, the bundles and the campaign's own past.
+
+    Args:
+        config: what was asked; what it does not say comes from the frozen campaign or the defaults.
+    Returns:
+        the campaign's folder, and the campaign with the ranking that is asked now.
+    Raises:
+        ConfigError: it cannot start as asked, or differs in what is computed from what was begun.
+        StoreError: the library or a bundle cannot be read.
+    """
+    if config.out is None:
+        raise ConfigError("give the campaign's folder: --out CAMPAIGN")
+    folder = Folder(absolute(config.out))
+    frozen = read_setup(folder)
+    if frozen is None and folder.names():
+        raise ConfigError(
+            f"{config.out} holds files and is not a campaign; give another folder to --out"
+        )
+    library_url = config.library or (frozen.library if frozen else None)
+    if library_url is None:
+        raise ConfigError("give a library: `screener library build` makes one from SMILES")
+    library = LibraryStore.open(absolute(library_url))
+    if library.n_rows == 0:
+        raise ConfigError(f"the library {library_url} holds no molecules; see its quarantine")
+
+    ranking = config.ranking.settings(frozen.ranking if frozen else None)
+    acquisition = frozen.acquisition if frozen else ranking
+    if not config.acquisition.says_nothing:
+        acquisition = config.acquisition.settings(acquisition)
+    finalists = config.finalists or FINALISTS_PER_PLACE * ranking.top
+    if config.finalists is None and frozen is not None:
+        finalists = frozen.stages[-1].rows or finalists
+    bundles, stages = _stages(config, frozen, library, finalists)
+    own_columns = _own_columns(library, bundles)
+    setup = Setup(
+        library=library.folder.url,
+        library_digest=library.digest,
+        n_rows=library.n_rows,
+        known_column=_known_column(config, frozen, own_columns),
+        versions={name: version(name) for name in ("rdkit", "tblite")},
+        own_columns=own_columns,
+        stages=stages,
+        acquisition=acquisition,
+        ranking=ranking,
+    )
+    if frozen is not None:
+        _require_same(config.out, frozen, setup)
+    _check_columns(setup, library, bundles)
+    return folder, setup
+
+
+def absolute(url: str) -> str:
+    """A local path made absolute (workers have other working directories); other URLs as is."""
+    filesystem, path = url_to_fs(url)
+    return str(path) if filesystem.protocol in ("file", ("file", "local")) else url
+
+
+def _stages(
+    config: CampaignConfig, frozen: Setup | None, library: LibraryStore, finalists: int
+) -> tuple[list[Bundle], tuple[Stage, ...]]:
+    wanted = config.stages
+    if wanted is None and frozen is not None:
+        wanted = tuple(_as_asked(stage, config.finalists) for stage in frozen.stages)
+    if wanted is None:
+        wanted = tuple(StageConfig(bundle=bundle) for bundle in DEFAULT_BUNDLES.values())
+    if not wanted:
+        raise ConfigError("give at least one stage")
+    if wanted[0].rows is not None:
+        raise ConfigError("the first stage takes the whole library; leave out its `rows`")
+    bundles = [load_bundle(stage.bundle) for stage in wanted]
+    stages = tuple(
+        _stage(stage, bundle, library, None if index == 0 else stage.rows or finalists)
+        for index, (stage, bundle) in enumerate(zip(wanted, bundles, strict=True))
+    )
+    names = [stage.name for stage in stages]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"two stages are called {twice[0]}; give each a `name` of its own")
+    return bundles, stages
+
+
+def _as_asked(stage: Stage, finalists: int | None) -> StageConfig:
+    """A frozen stage as it would be asked for, with another number of finalists where one is."""
+    return StageConfig(
+        bundle=stage.bundle,
+        name=stage.name,
+        geometry=stage.geometry.level,
+        n_conformers=stage.geometry.n_conformers,
+        unit_rows=stage.unit_rows,
+        wall_clock_seconds=stage.wall_clock_seconds,
+        rows=None if stage.rows is None else finalists or stage.rows,
+    )
+
+
+def _stage(wanted: StageConfig, bundle: Bundle, library: LibraryStore, rows: int | None) -> Stage:
+    card = bundle.card
+    if wanted.geometry is not None and wanted.geometry != card.geometry_level:
+        raise ConfigError(
+            f"bundle {card.name} was fitted at geometry level {card.geometry_level} and refuses "
+            f"structures at {wanted.geometry}; ask for {wanted.bundle}@{card.geometry_level}, or "
+            f"for a bundle of level {wanted.geometry}"
+        )
+    if card.geometry_level not in UNIT_ROWS:
+        raise ConfigError(
+            f"bundle {card.name} needs structures at level {card.geometry_level}; campaigns make "
+            f"{' and '.join(UNIT_ROWS)}"
+        )
+    geometry = GeometrySettings(
+        level=card.geometry_level, n_conformers=wanted.n_conformers or card.n_conformers
+    )
+    if geometry.n_conformers != card.n_conformers:
+        log.warning(
+            "bundle %s was calibrated with %d conformers; with %d its intervals may be off",
+            card.name,
+            card.n_conformers,
+            geometry.n_conformers,
+        )
+    path = wanted.bundle if wanted.bundle == card.name else absolute(wanted.bundle)
+    return Stage(
+        name=wanted.name or geometry.level,
+        bundle=path,
+        bundle_digest=bundle.digest,
+        structures_digest=structures_digest(library.digest, geometry),
+        unit_rows=wanted.unit_rows or UNIT_ROWS[geometry.level],
+        wall_clock_seconds=wanted.wall_clock_seconds or WALL_CLOCK_SECONDS[geometry.level],
+        rows=rows,
+        geometry=geometry,
+    )
+
+
+def structures_digest(library_digest: str, geometry: GeometrySettings) -> str:
+    """Names the structures of a library at these settings, made with the installed versions."""
+    return digest(
+        {
+            "library": library_digest,
+            "geometry": geometry.model_dump(mode="json"),
+            "rdkit": version("rdkit"),
+            "tblite": version("tblite"),
+        }
+    )
+
+
+def _own_columns(library: LibraryStore, bundles: list[Bundle]) -> dict[str, str]:
+    """The caller's columns and their names in predictions: `own_...` where the name is taken."""
+    taken = {*library.standard_columns, *RANKING_COLUMNS}
+    for bundle in bundles:
+        taken.update(_schema(library, bundle, {}).names)
+    own = [name for name in library.columns if name not in library.standard_columns]
+    names: dict[str, str] = {}
+    for name in own:
+        stored = name
+        while stored in taken or stored.startswith("desirability_"):
+            stored = f"own_{stored}"
+        if stored != name:
+            log.warning("column %s of the library is called %s in the results", name, stored)
+        taken.add(stored)
+        names[name] = stored
+    return names
+
+
+def _schema(library: LibraryStore, bundle: Bundle, own_columns: dict[str, str]) -> pa.Schema:
+    """The columns of the predictions of a stage."""
+    columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
+    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns).schema
+
+
+def _known_column(
+    config: CampaignConfig, frozen: Setup | None, own_columns: dict[str, str]
+) -> str | None:
+    if config.known_column is None:
+        return frozen.known_column if frozen else None
+    if config.known_column not in own_columns:
+        near = difflib.get_close_matches(config.known_column, own_columns, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(own_columns)}"
+        raise ConfigError(f"the library has no column {config.known_column!r} of yours; {hint}")
+    return own_columns[config.known_column]
+
+
+def _require_same(out: str, frozen: Setup, now: Setup) -> None:
+    lines = differences(frozen.compute, now.compute)
+    if lines:
+        listed = "\n".join(f"  {line}" for line in lines)
+        raise ConfigError(
+            f"the campaign {out} was begun with other settings of what is computed:\n{listed}\n"
+            "Leave these options as they were to resume it, or give another --out; structures "
+            "that the library has already are used again"
+        )
+
+
+def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -> None:
+    schemas = [_schema(library, bundle, setup.own_columns) for bundle in bundles]
+    known = {name for schema in schemas for name in schema.names}
+    for settings in (setup.ranking, setup.acquisition):
+        check_columns(settings, known)
+        for schema in schemas:
+            check_numeric(settings, schema)
+    for stage, schema in zip(setup.stages, schemas, strict=True):
+        _require_objective(setup.acquisition, schema, stage.name)
+    _require_objective(setup.ranking, schemas[-1], setup.stages[-1].name)
+
+
+def _require_objective(settings: RankingSettings, schema: pa.Schema, stage: str) -> None:
+    missing = left_out(settings, schema.names)
+    objectives = asked(settings)["objectives"]
+    if set(objectives) <= set(missing):
+        raise ConfigError(
+            f"stage {stage} cannot rank: none of its columns is in {', '.join(objectives)}; add an "
+            f"objective on one of {', '.join(name for name in schema.names if '_' in name)}"
+        )
+    if missing:
+        log.warning("stage %s leaves out %s: no such column there", stage, ", ".join(missing))

@@ -1,0 +1,223 @@
+"""A campaign with everything decided: what is frozen to `campaign.toml`, and what workers are told.
+
+Made by `screener.campaign.resolve` from what was asked, or read back from the folder. It has two
+digests: of what is computed (a difference is refused) and of how it is ranked (a difference makes
+another ranking).
+"""
+
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
+
+from screener.campaign.plan import Unit, batch_units, count_units, range_units
+from screener.campaign.toml import to_toml
+from screener.campaign.work import StageJob
+from screener.chemistry.structures import GeometrySettings
+from screener.errors import ConfigError, SchemaError
+from screener.ranking.objectives import RankingSettings
+from screener.stores.files import Folder, digest
+from screener.stores.predictions import PredictionStore
+from screener.stores.structures import structures_folder
+
+SCHEMA_VERSION = 1
+FILE = "campaign.toml"
+_HEAD = b"# Frozen by the campaign's first run; the same settings resume it.\n\n"
+
+
+class Stage(BaseModel):
+    """One stage, resolved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    bundle: str  # name of a shipped one, or a path
+    bundle_digest: str
+    structures_digest: str
+    unit_rows: PositiveInt
+    wall_clock_seconds: PositiveFloat
+    rows: PositiveInt | None = None  # how many of the best enter; None for all, at the first stage
+    geometry: GeometrySettings
+
+
+class Setup(BaseModel):
+    """A campaign, resolved; the content of `campaign.toml`.
+
+    Args:
+        library: absolute path or URL.
+        own_columns: the caller's columns by name in the library, and their names in predictions.
+        known_column: name in predictions of the column that marks known molecules.
+        versions: of the packages that decide what structures look like.
+        acquisition: what chooses the rows of later stages.
+        ranking: of the first run; later ones lie in `rankings/`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    library: str
+    library_digest: str
+    n_rows: PositiveInt
+    known_column: str | None = None
+    versions: dict[str, str]
+    own_columns: dict[str, str]
+    stages: tuple[Stage, ...]
+    acquisition: RankingSettings
+    ranking: RankingSettings
+
+    @property
+    def compute(self) -> dict[str, Any]:
+        """Everything that decides what is computed, as plain values."""
+        return {
+            "library_digest": self.library_digest,
+            "versions": self.versions,
+            "stages": {
+                stage.name: stage.model_dump(mode="json", exclude={"name", "bundle"})
+                for stage in self.stages
+            },
+            "acquisition": asked(self.acquisition),
+        }
+
+    @property
+    def compute_digest(self) -> str:
+        """Names the computation; a campaign has one."""
+        return digest(self.compute)
+
+    @property
+    def ranking_digest(self) -> str:
+        """Names the ranking: its folder below `rankings/`."""
+        return digest({"ranking": self.ranking.digest, "known_column": self.known_column})
+
+    def stage_digest(self, stage: Stage) -> str:
+        """Part of the names of the stage's units."""
+        return digest(
+            {
+                "library": self.library_digest,
+                "stage": stage.model_dump(mode="json", exclude={"rows"}),
+            }
+        )
+
+    def n_entering(self, index: int) -> int:
+        """How many rows enter a stage at most."""
+        rows = self.stages[index].rows
+        return self.n_rows if rows is None else min(rows, self.n_rows)
+
+    def n_units(self, index: int) -> int:
+        """How many units a stage has at most."""
+        return count_units(self.n_entering(index), self.stages[index].unit_rows)
+
+    def k(self, index: int) -> int:
+        """How many of the best of a stage are wanted: by the next stage, or for the shortlist."""
+        last = index == len(self.stages) - 1
+        return self.ranking.top if last else self.n_entering(index + 1)
+
+    def store(self, folder: Folder, index: int) -> PredictionStore:
+        """The predictions of a stage."""
+        return PredictionStore(folder, self.stages[index].name)
+
+    def structures(self, stage: Stage) -> Folder:
+        """The library's structures that a stage uses."""
+        return structures_folder(Folder(self.library), stage.structures_digest)
+
+    def job(self, folder: Folder, index: int) -> StageJob:
+        """What a worker is told of a stage."""
+        stage = self.stages[index]
+        return StageJob(
+            campaign=folder.url,
+            library=self.library,
+            library_digest=self.library_digest,
+            stage=stage.name,
+            bundle=stage.bundle,
+            bundle_digest=stage.bundle_digest,
+            geometry=stage.geometry,
+            structures=self.structures(stage).url,
+            structures_digest=stage.structures_digest,
+            wall_clock_seconds=stage.wall_clock_seconds,
+            own_columns=tuple(self.own_columns.items()),
+            acquisition=self.acquisition,
+            k=self.k(index),
+        )
+
+
+def units_of(setup: Setup, index: int, store: PredictionStore) -> Iterator[Unit] | None:
+    """The units of a stage, lazily; None while its rows are not chosen yet."""
+    stage = setup.stages[index]
+    name = setup.stage_digest(stage)
+    if stage.rows is None:
+        return range_units(name, setup.n_rows, stage.unit_rows)
+    batch = store.read_batch()
+    if batch is None:
+        return None
+    return batch_units(name, batch["row"].to_numpy(), stage.unit_rows)
+
+
+def asked(settings: RankingSettings) -> dict[str, list[str]]:
+    """Objectives and constraints as text; equal when they rank alike."""
+    return {
+        "objectives": [each.text for each in settings.objectives],
+        "constraints": [each.text for each in settings.constraints],
+    }
+
+
+def differences(there: Any, now: Any, path: str = "") -> list[str]:
+    """What differs between two values made of dicts, key by key, for a person."""
+    if isinstance(there, dict) and isinstance(now, dict):
+        keys = [*there, *(key for key in now if key not in there)]
+        return [
+            line
+            for key in keys
+            for line in differences(there.get(key), now.get(key), f"{path}.{key}" if path else key)
+        ]
+    if there == now:
+        return []
+    return [f"{path}: {_shown(there)} in the campaign, {_shown(now)} now"]
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def write_setup(folder: Folder, setup: Setup) -> None:
+    """Freeze a campaign; an existing `campaign.toml` stays as it is.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    folder.create_bytes(FILE, _HEAD + to_toml(setup.model_dump(mode="json")).encode())
+
+
+def read_setup(folder: Folder) -> Setup | None:
+    """The frozen campaign in a folder; None where there is none.
+
+    Raises:
+        SchemaError: the file is broken or of another version.
+    """
+    if not folder.exists(FILE):
+        return None
+    where = f"{folder.url}/{FILE}"
+    try:
+        values = tomllib.loads(folder.read_bytes(FILE).decode())
+        version = values.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise SchemaError(
+                f"{where} has schema version {version}, this screener reads {SCHEMA_VERSION}; "
+                "use the screener that made it, or another --out"
+            )
+        return Setup.model_validate(values)
+    except (ValueError, ValidationError, ConfigError) as error:
+        raise SchemaError(f"{where} was not written by screener, or was edited: {error}") from error
+
+
+def open_setup(folder: Folder) -> Setup:
+    """The frozen campaign in a folder.
+
+    Raises:
+        ConfigError: the folder holds no campaign.
+    """
+    setup = read_setup(folder)
+    if setup is None:
+        raise ConfigError(
+            f"{folder.url} is not a campaign: it has no {FILE}; start one with `screener screen`"
+        )
+    return setup
