@@ -1,0 +1,208 @@
+"""Structures on disk: one Zarr v3 group per unit, written whole as one zip file.
+
+    structures/<digest>/structures.zarr/<unit>.zip · receipts/<unit>.json · quarantine/<unit>.parquet
+
+Writers share nothing and need no lock. A receipt, written last, says that a unit is there; the index from a row to its
+unit is made from the receipts. Of a row made twice the unit that sorts first counts, so all readers agree on it.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.core.buffer import cpu
+from zarr.storage import MemoryStore
+
+from screener.errors import MoleculeError, SchemaError
+from screener.records import Gfn2Properties, QuarantineRecord, Receipt, Structure
+from screener.stores.files import Folder
+from screener.stores.quarantine import quarantine_table
+from screener.stores.receipts import Receipts
+
+SCHEMA_VERSION = 1
+NOT_DONE, DONE, QUARANTINED = 0, 1, 2
+_PROPERTIES = ("energy_ha", "homo_ev", "lumo_ev", "dipole_debye")
+_PADDING = (
+    8  # atoms: sizes are rounded up to this, so units of like molecules have arrays of like shape
+)
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StructureUnit:
+    """The structures of one unit, in the order of its rows."""
+
+    rows: NDArray[np.int64]  # (n,)
+    status: NDArray[np.uint8]  # (n,), `DONE` or `QUARANTINED`
+    structures: tuple[Structure | None, ...]  # None where quarantined
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowIndex:
+    """Where the structure of a row lies."""
+
+    rows: NDArray[np.int64]  # (n,), ascending, unique
+    units: tuple[str, ...]
+    unit_of: NDArray[np.int64]  # (n,), index into `units`
+    position: NDArray[np.int64]  # (n,), within the unit
+
+    def find(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each of `rows`, its index into this index's arrays, or -1 where it has no structure yet."""
+        if len(self.rows) == 0:
+            return np.full(len(rows), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        return np.where(self.rows[at] == rows, at, -1)
+
+
+@dataclass(frozen=True)
+class StructureStore:
+    """The structures made from one library with one set of settings.
+
+    Args:
+        folder: `structures/<digest>/` of a library.
+    """
+
+    folder: Folder
+
+    @property
+    def receipts(self) -> Receipts:
+        return Receipts(self.folder)
+
+    def write_unit(
+        self,
+        unit: str,
+        rows: NDArray[np.int64],
+        mol_ids: Sequence[str],
+        outcomes: Sequence[Structure | MoleculeError],
+        seconds: float,
+    ) -> Receipt:
+        """Write what became of each row, then the receipt; returns the receipt that counts.
+
+        Args:
+            unit: the digest that names the unit.
+            rows: int64 (n,), library rows.
+            mol_ids: of the same molecules.
+            outcomes: a structure, or why there is none, for each row.
+            seconds: what the unit took.
+        """
+        failures = [
+            QuarantineRecord.from_error(outcome, "structures", row=int(row), mol_id=mol_id)
+            for row, mol_id, outcome in zip(rows, mol_ids, outcomes, strict=True)
+            if isinstance(outcome, MoleculeError)
+        ]
+        archive = f"structures.zarr/{unit}.zip"
+        files = {archive: self.folder.write_bytes(archive, _to_zip(rows, outcomes))}
+        if failures:
+            path = f"quarantine/{unit}.parquet"
+            files[path] = self.folder.write_table(path, quarantine_table(failures))
+        counts = {"in": len(rows), "done": len(rows) - len(failures), "quarantined": len(failures)}
+        details = {"ranges": _to_ranges(rows)}
+        return self.receipts.publish(Receipt(unit, "structures", counts, files, seconds, details))
+
+    def read_unit(self, unit: str) -> StructureUnit:
+        """Raises StoreError: the unit is missing; SchemaError: it is broken or of another version."""
+        path = f"structures.zarr/{unit}.zip"
+        try:
+            return _from_zip(self.folder.read_bytes(path))
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise SchemaError(
+                f"{self.folder.url}/{path} is broken ({error}); "
+                f"delete it and receipts/{unit}.json to have it made again"
+            ) from error
+
+    def locate(self) -> RowIndex:
+        """The index of every row that has a receipt."""
+        return row_index(self.receipts.all())
+
+
+def row_index(receipts: Iterable[Receipt]) -> RowIndex:
+    """Index of the rows named by `receipts`, which come in the order of their units' names."""
+    units: list[str] = []
+    parts: list[NDArray[np.int64]] = []
+    for receipt in receipts:
+        units.append(receipt.unit)
+        parts.append(_from_ranges(receipt.details["ranges"]))
+    lengths = np.array([len(part) for part in parts], dtype=np.int64)
+    rows = np.concatenate([*parts, np.empty(0, dtype=np.int64)])
+    unit_of = np.repeat(np.arange(len(units), dtype=np.int64), lengths)
+    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    position = np.arange(len(rows), dtype=np.int64) - starts
+    unique, first = np.unique(rows, return_index=True)  # the first occurrence, so the first unit
+    return RowIndex(unique, tuple(units), unit_of[first], position[first])
+
+
+def _to_ranges(rows: NDArray[np.int64]) -> list[list[int]]:
+    """Rows as half-open runs, in their order: [5, 6, 7, 3] -> [[5, 8], [3, 4]]."""
+    breaks = np.nonzero(np.diff(rows) != 1)[0] + 1
+    return [[int(run[0]), int(run[-1]) + 1] for run in np.split(rows, breaks) if len(run)]
+
+
+def _from_ranges(ranges: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    runs = [np.arange(start, stop, dtype=np.int64) for start, stop in ranges]
+    return np.concatenate([*runs, np.empty(0, dtype=np.int64)])
+
+
+def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeError]) -> bytes:
+    n = len(rows)
+    done = [(i, o) for i, o in enumerate(outcomes) if isinstance(o, Structure)]
+    largest = max((structure.n_atoms for _, structure in done), default=0)
+    width = max(_PADDING, -(-largest // _PADDING) * _PADDING)
+    arrays = {
+        "row": rows.astype(np.int64),
+        "status": np.full(n, QUARANTINED, dtype=np.uint8),
+        "n_atoms": np.zeros(n, dtype=np.uint8),
+        "atomic_numbers": np.zeros((n, width), dtype=np.uint8),
+        "positions": np.full((n, width, 3), np.nan, dtype=np.float32),
+    }
+    if any(structure.gfn2 is not None for _, structure in done):
+        arrays |= {f"gfn2_{name}": np.full(n, np.nan) for name in _PROPERTIES}
+        arrays["gfn2_charges"] = np.full((n, width), np.nan, dtype=np.float32)
+    for i, structure in done:
+        size = structure.n_atoms
+        arrays["status"][i] = DONE
+        arrays["n_atoms"][i] = size
+        arrays["atomic_numbers"][i, :size] = structure.atomic_numbers
+        arrays["positions"][i, :size] = structure.positions
+        if structure.gfn2 is not None:
+            for name in _PROPERTIES:
+                arrays[f"gfn2_{name}"][i] = getattr(structure.gfn2, name)
+            arrays["gfn2_charges"][i, :size] = structure.gfn2.charges
+    store = MemoryStore()
+    group = zarr.create_group(store, zarr_format=3, attributes={"schema_version": SCHEMA_VERSION})
+    for name, array in arrays.items():
+        fill = np.nan if array.dtype.kind == "f" else 0
+        group.create_array(name, data=array, chunks=array.shape, fill_value=fill)
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        for name, buffer in sorted(store._store_dict.items()):
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), buffer.to_bytes())
+    return sink.getvalue()
+
+
+def _from_zip(data: bytes) -> StructureUnit:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        content = {name: cpu.Buffer.from_bytes(archive.read(name)) for name in archive.namelist()}
+    group = zarr.open_group(MemoryStore(content), mode="r", zarr_format=3)
+    if group.attrs.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(
+            f"schema version {group.attrs.get('schema_version')}, not {SCHEMA_VERSION}"
+        )
+    arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
+    structures: list[Structure | None] = []
+    for i, status in enumerate(arrays["status"]):
+        if status != DONE:
+            structures.append(None)
+            continue
+        size = int(arrays["n_atoms"][i])
+        gfn2 = None
+        if "gfn2_charges" in arrays:
+            values = {name: float(arrays[f"gfn2_{name}"][i]) for name in _PROPERTIES}
+            gfn2 = Gfn2Properties(**values, charges=arrays["gfn2_charges"][i, :size])
+        structures.append(
+            Structure(arrays["atomic_numbers"][i, :size], arrays["positions"][i, :size], gfn2)
+        )
+    return StructureUnit(arrays["row"], arrays["status"], tuple(structures))

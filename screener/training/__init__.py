@@ -1,0 +1,1 @@
+"""Labels, splits, fitting and evaluation: how the shipped bundles came to be."""
