@@ -1,0 +1,4 @@
+"""What a campaign found, as one file that a person reads. Computes nothing new.
+
+`content` says what a report holds, `collect` reads it from a campaign's folder, `html` renders it.
+"""

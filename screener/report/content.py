@@ -1,0 +1,116 @@
+"""What a report holds: plain values, collected by `screener.report.collect`, rendered by `html`.
+
+Texts are as they stand in the user's files; escaping is the renderer's business.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from screener.ranking.objectives import RankingSettings
+
+KnownState = Literal[
+    "shortlisted", "ranked", "filtered", "not selected", "out of domain", "quarantined", "not done"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Where the candidates came from."""
+
+    url: str
+    digest: str
+    n_read: int  # records in the input
+    n_kept: int
+    n_duplicates: int
+    n_quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage as it was configured, and what became of the rows that entered it.
+
+    entered = passed + filtered + not selected + out of domain + quarantined + not done.
+    """
+
+    name: str
+    geometry_level: str
+    n_conformers: int
+    bundle: str
+    bundle_digest: str
+    left_out: tuple[str, ...]  # objectives and constraints without a column here, as text
+    entered: int
+    passed: int
+    filtered: Mapping[str, int]  # rule -> rows
+    not_selected: int
+    out_of_domain: int
+    quarantined: int
+    not_done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One quantity of one molecule, all in the column's unit; None where missing."""
+
+    value: float | None
+    lo90: float | None = None
+    hi90: float | None = None
+    low: float | None = None  # the low-fidelity value that a correction was added to
+    low_name: str = ""  # its level of theory
+    delta: float | None = None  # that correction
+    desirability: float | None = None  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Molecule:
+    """One row of the shortlist."""
+
+    rank: int
+    score: float
+    name: str  # the source id, or the mol_id where the input gave none
+    mol_id: str
+    smiles: str
+    values: Mapping[str, Value]  # by column, one per objective
+    known_as: str = ""  # empty unless it is marked as known
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMolecule:
+    """A molecule marked as known, and where it ended."""
+
+    known_as: str
+    name: str
+    smiles: str
+    state: KnownState
+    stage: str  # the last stage that it entered
+    rank: int | None  # among all ranked molecules
+    reason: str  # which rule, why outside the domain, or what went wrong; may be empty
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineReason:
+    """Why molecules were set aside, with the first of them."""
+
+    stage: str
+    code: str
+    count: int
+    message: str
+    example: str  # SMILES or raw input text
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContent:
+    """Everything that stands in a report."""
+
+    title: str
+    written: str  # time, ISO 8601
+    library: Library
+    ranking: RankingSettings
+    stages: tuple[Stage, ...]
+    final_states: tuple[tuple[str, int], ...]  # adds up to the rows of the library
+    n_ranked: int
+    shortlist: tuple[Molecule, ...]  # best first
+    known: tuple[KnownMolecule, ...]
+    quarantine: tuple[QuarantineReason, ...]
+    provenance: tuple[tuple[str, str], ...]  # label, value
+    warnings: tuple[str, ...] = ()
