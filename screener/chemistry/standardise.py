@@ -6,10 +6,12 @@ and GFN2 can treat, and open stereochemistry (`screener.chemistry.stereo`). Iden
 """
 
 import threading
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from rdkit import Chem, rdBase
+from rdkit.Chem import rdqueries
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from screener.chemistry.identity import bare, describe
@@ -25,6 +27,10 @@ DEFAULT_ELEMENTS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 # here; a molecule without any comes out as it went in, and the clean-up (half of all the time) is
 # left out. `tests/chemistry/test_standardise.py` holds this against RDKit's own `Cleanup`.
 _NEEDS_CLEANUP = Chem.MolFromSmarts("[!#1!#5!#6!#7!#8!#9!#14!#17!#35,!+0,#7v5,F0,Cl0,Br0]")
+# Queries are in C++; a loop over atoms in Python would cost as much as parsing.
+_RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
+_ISOTOPE = rdqueries.IsotopeGreaterQueryAtom(0)
+_MAP_NUMBER = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 _local = threading.local()
 
 
@@ -76,22 +82,21 @@ def standardise_mol(mol: Chem.Mol, settings: StandardiseSettings) -> list[Molecu
         One molecule, or up to `settings.enumerate_stereo` isomers.
     Raises:
         MoleculeError: `no_heavy_atom`, `mixture`, `too_many_atoms`, `element_not_allowed`,
-            `charged`, `radical`, `cleanup_failed`, `unstable_smiles`.
+            `charged`, `radical`, `unstable_smiles`, `rdkit_failed`.
     """
     with rdBase.BlockLogs():
         try:
             mol = _cleaned(mol, settings)
+            _check(mol, settings)
+            return [
+                describe(smiles, isomer, n_undefined)
+                for smiles, isomer, n_undefined in isomers(mol, max(settings.enumerate_stereo, 1))
+            ]
         except (RuntimeError, ValueError) as error:  # how RDKit's C++ errors arrive
             reason = str(error).strip().splitlines()
             raise MoleculeError(
-                "cleanup_failed", f"RDKit's clean-up failed: {reason[0] if reason else 'no reason'}"
+                "rdkit_failed", f"RDKit failed: {reason[0] if reason else type(error).__name__}"
             ) from error
-        _check(mol, settings)
-        limit = max(settings.enumerate_stereo, 1)
-        return [
-            describe(smiles, isomer, n_undefined)
-            for smiles, isomer, n_undefined in isomers(mol, limit)
-        ]
 
 
 def _parsed(smiles: str) -> Chem.Mol:
@@ -136,13 +141,14 @@ def _syntax_error(smiles: str) -> str:
 def _cleaned(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:
     if not mol.GetNumHeavyAtoms():
         raise MoleculeError("no_heavy_atom", "there is no atom but hydrogen")
-    mol = bare(mol) if _has_needless_marks(mol) else mol
+    if mol.GetNumAtoms() != mol.GetNumHeavyAtoms() or _any(mol, _MAP_NUMBER):
+        mol = bare(mol)
     fragments = Chem.GetMolFrags(mol)
     if len(fragments) > 1 and settings.mixtures == "quarantine":
         raise MoleculeError("mixture", f"{len(fragments)} molecules; see --mixtures")
     if max(map(len, fragments)) > settings.max_atoms:  # before the slow steps; checked again later
         raise _too_many(max(map(len, fragments)), settings)
-    if mol.HasSubstructMatch(_NEEDS_CLEANUP) or _has_radicals(mol):
+    if mol.HasSubstructMatch(_NEEDS_CLEANUP) or _any(mol, _RADICAL):
         mol = _tools().cleanup(mol)
         mol = _one_fragment(mol, settings)
         if settings.neutralise:
@@ -160,14 +166,8 @@ def _one_fragment(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:
     return _tools().largest.choose(mol)
 
 
-def _has_needless_marks(mol: Chem.Mol) -> bool:
-    return mol.GetNumAtoms() != mol.GetNumHeavyAtoms() or any(
-        atom.GetAtomMapNum() for atom in mol.GetAtoms()
-    )
-
-
 def _without_isotopes(mol: Chem.Mol) -> Chem.Mol:
-    if not any(atom.GetIsotope() for atom in mol.GetAtoms()):
+    if not _any(mol, _ISOTOPE):
         return mol
     mol = Chem.Mol(mol)
     for atom in mol.GetAtoms():
@@ -180,19 +180,20 @@ def _without_isotopes(mol: Chem.Mol) -> Chem.Mol:
 def _check(mol: Chem.Mol, settings: StandardiseSettings) -> None:
     if not mol.GetNumHeavyAtoms():
         raise MoleculeError("no_heavy_atom", "there is no atom but hydrogen")
-    symbols = {atom.GetSymbol() for atom in mol.GetAtoms()}
-    if mol.GetNumAtoms(onlyExplicit=False) > mol.GetNumAtoms():
-        symbols.add("H")
-    foreign = sorted(symbols - set(settings.elements))
-    if foreign:
+    if mol.HasSubstructMatch(_foreign(settings.elements)) or (
+        "H" not in settings.elements
+        and mol.GetNumAtoms(onlyExplicit=False) > mol.GetNumHeavyAtoms()
+    ):
+        symbols = {atom.GetSymbol() for atom in Chem.AddHs(mol).GetAtoms()}
+        foreign = ", ".join(sorted(symbols - set(settings.elements)))
         raise MoleculeError(
             "element_not_allowed",
-            f"{', '.join(foreign)} not among {' '.join(settings.elements)}; see --elements",
+            f"{foreign} not among {' '.join(settings.elements)}; see --elements",
         )
     n_atoms = mol.GetNumAtoms(onlyExplicit=False)
     if n_atoms > settings.max_atoms:
         raise _too_many(n_atoms, settings)
-    if _has_radicals(mol) and not settings.allow_radicals:
+    if _any(mol, _RADICAL) and not settings.allow_radicals:
         raise MoleculeError("radical", "it has unpaired electrons; see --allow-radicals")
     charge = Chem.GetFormalCharge(mol)
     if charge and not settings.allow_charged:
@@ -201,8 +202,16 @@ def _check(mol: Chem.Mol, settings: StandardiseSettings) -> None:
         )
 
 
-def _has_radicals(mol: Chem.Mol) -> bool:
-    return any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+def _any(mol: Chem.Mol, query: Chem.QueryAtom) -> bool:
+    return len(mol.GetAtomsMatchingQuery(query)) > 0
+
+
+@lru_cache(maxsize=16)
+def _foreign(elements: tuple[str, ...]) -> Chem.Mol:
+    """Matches an atom, other than hydrogen, whose element is not among `elements`."""
+    table = Chem.GetPeriodicTable()
+    others = (f"!#{table.GetAtomicNumber(symbol)}" for symbol in elements if symbol != "H")
+    return Chem.MolFromSmarts(f"[!#1{''.join(others)}]")
 
 
 def _too_many(n_atoms: int, settings: StandardiseSettings) -> MoleculeError:
@@ -216,7 +225,7 @@ class _Tools:
 
     def __init__(self) -> None:
         parameters = rdMolStandardize.CleanupParameters()
-        parameters.preferOrganic = True  # the drug, not its larger counter-ion
+        parameters.preferOrganic = True  # type: ignore[assignment]  # RDKit's stub is wrong; the drug, not its larger counter-ion
         self.metals = rdMolStandardize.MetalDisconnector()
         self.normalizer = rdMolStandardize.Normalizer()
         self.reionizer = rdMolStandardize.Reionizer()

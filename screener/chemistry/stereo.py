@@ -56,31 +56,33 @@ def isomers(mol: Chem.Mol, limit: int) -> Iterator[tuple[str, Chem.Mol, int]]:
         MoleculeError: `unstable_smiles`, RDKit cannot read what it has written.
     """
     smiles, mol = settle(mol)
-    n_given = _n_defined(mol)
+    elements = _elements(mol)
+    n_given = _n_defined(elements)
     found: set[str] = set()
-    for isomer, defined in _expand(smiles, mol, limit, MAX_ROUNDS):
+    for isomer, defined, all_elements in _expand(smiles, mol, elements, limit, MAX_ROUNDS):
         if isomer not in found:
             found.add(isomer)
-            yield isomer, defined, max(_n_defined(defined) - n_given, 0)
+            yield isomer, defined, max(_n_defined(all_elements) - n_given, 0)
             if len(found) == limit:
                 return
 
 
-def _n_defined(mol: Chem.Mol) -> int:
-    return sum(element.kept and element.bit is not None for element in _elements(mol))
+def _n_defined(elements: list[_Element]) -> int:
+    return sum(element.kept and element.bit is not None for element in elements)
 
 
-def _expand(smiles: str, mol: Chem.Mol, limit: int, rounds: int) -> Iterator[tuple[str, Chem.Mol]]:
-    elements = _elements(mol)
+def _expand(
+    smiles: str, mol: Chem.Mol, elements: list[_Element], limit: int, rounds: int
+) -> Iterator[tuple[str, Chem.Mol, list[_Element]]]:
     if rounds == 0 or not any(element.is_open for element in elements):
-        yield smiles, mol
+        yield smiles, mol, elements
         return
     for bits in _assignments(smiles, mol, elements, limit):
         next_smiles, next_mol = settle(_defined(mol, elements, bits))
         if next_smiles == smiles:  # the open elements are none after all: RDKit does not keep them
-            yield smiles, mol
+            yield smiles, mol, elements
             return
-        yield from _expand(next_smiles, next_mol, limit, rounds - 1)
+        yield from _expand(next_smiles, next_mol, _elements(next_mol), limit, rounds - 1)
 
 
 def _elements(mol: Chem.Mol) -> list[_Element]:
@@ -139,16 +141,14 @@ def _assignments(
     hashed = int.from_bytes(hashlib.sha256(smiles.encode()).digest(), "big")
     picked = [(hashed >> (k % 256)) & 1 for k in range(len(elements))]
     links = _strain_links(mol, elements)
-    free = len(_propagated(elements, links, picked)[1])
+    bits, free = _propagated(elements, links, picked)
+    yield bits
     # symmetric molecules give the same isomer more than once, so a few more than `limit` are tried
-    for flips in range(min(2**free, 4 * limit if limit > 1 else 1)):
-        bits, leaders = _propagated(elements, links, picked)
-        if flips:
-            trial = list(picked)
-            for position, leader in enumerate(leaders):
-                trial[leader] ^= (flips >> position) & 1
-            bits, _ = _propagated(elements, links, trial)
-        yield bits
+    for flips in range(1, min(2 ** len(free), 4 * limit) if limit > 1 else 1):
+        trial = list(picked)
+        for position, k in enumerate(free):
+            trial[k] ^= (flips >> position) & 1
+        yield _propagated(elements, links, trial)[0]
 
 
 def _propagated(
