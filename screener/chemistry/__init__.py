@@ -1,0 +1,1 @@
+"""One molecule: standardisation, identity and structures; no files, no Dask."""
