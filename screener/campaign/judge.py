@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.score import score_table
 from screener.ranking.topk import Ranked, TopK
+
+CANDIDATE, FILTERED, OUT_OF_DOMAIN = "candidate", "filtered", "out of domain"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,46 +25,67 @@ class Judged:
 
     score: NDArray[np.float64]  # (n,), NaN for every row that is no candidate
     desirabilities: dict[str, NDArray[np.float64]]  # by column, (n,)
-    n_out_of_domain: int
-    filtered: dict[str, int]  # rule -> rows that it is the first to exclude
+    verdict: list[str]  # (n,)
+    reason: list[str]  # (n,), which rule or why outside; empty for candidates
     left_out: list[str]  # objectives and constraints that this table has no column for
 
     @property
     def counts(self) -> dict[str, int]:
         """Rows by verdict; they add up to the rows of the table."""
-        n_filtered = sum(self.filtered.values())
+        found = Counter(self.verdict)
         return {
-            "out_of_domain": self.n_out_of_domain,
-            "filtered": n_filtered,
-            "candidates": len(self.score) - self.n_out_of_domain - n_filtered,
+            "out_of_domain": found[OUT_OF_DOMAIN],
+            "filtered": found[FILTERED],
+            "candidates": found[CANDIDATE],
         }
+
+    @property
+    def filtered(self) -> dict[str, int]:
+        """Rows by the rule that is the first to exclude them."""
+        pairs = zip(self.verdict, self.reason, strict=True)
+        return dict(sorted(Counter(why for verdict, why in pairs if verdict == FILTERED).items()))
 
 
 def judge(table: pa.Table, settings: RankingSettings) -> Judged:
     """Judge every row.
 
     Args:
-        table: (n,) rows of predictions, with `in_domain`.
+        table: (n,) rows of predictions, with `in_domain` and `domain_reasons`.
         settings: objectives and constraints; those without a column here are left out.
     Raises:
         ConfigError: no objective has a column here, or a column is not numeric.
     """
     scores = score_table(table, settings)
-    inside = pc.fill_null(table["in_domain"], False).to_numpy(zero_copy_only=False).astype(bool)
-    filtered: Counter[str] = Counter()
-    for row in np.flatnonzero(inside):
-        rule, no_value = scores.rule[row], scores.no_value[row]
-        if rule is not None:
-            filtered[rule] += 1
-        elif no_value is not None:
-            filtered[f"no value of {no_value}"] += 1
+    verdicts = [
+        _verdict(inside, why, rule, no_value)
+        for inside, why, rule, no_value in zip(
+            table["in_domain"].to_pylist(),
+            table["domain_reasons"].to_pylist(),
+            scores.rule,
+            scores.no_value,
+            strict=True,
+        )
+    ]
+    outside = np.array([verdict == OUT_OF_DOMAIN for verdict, _ in verdicts], dtype=bool)
     return Judged(
-        score=np.where(inside, scores.score, np.nan),
+        score=np.where(outside, np.nan, scores.score),
         desirabilities=scores.desirabilities,
-        n_out_of_domain=int(np.count_nonzero(~inside)),
-        filtered=dict(sorted(filtered.items())),
+        verdict=[verdict for verdict, _ in verdicts],
+        reason=[reason for _, reason in verdicts],
         left_out=scores.left_out,
     )
+
+
+def _verdict(
+    inside: bool | None, why: str | None, rule: str | None, no_value: str | None
+) -> tuple[str, str]:
+    if not inside:
+        return OUT_OF_DOMAIN, why or ""
+    if rule is not None:
+        return FILTERED, rule
+    if no_value is not None:
+        return FILTERED, f"no value of {no_value}"
+    return CANDIDATE, ""
 
 
 def best(table: pa.Table, judged: Judged, k: int, floor: Ranked | None = None) -> TopK:

@@ -2,11 +2,11 @@
 
 A unit is an ordered list of library rows, kept as runs of consecutive rows, so that 512 rows of the
 first stage are one pair of numbers. Its name is the digest of that list and of the stage: the same
-plan made again, on any machine and in any order, names the same units. Units are generated one by
-one, so a plan of a billion rows needs no memory.
+plan made again, on any machine and in any order, names the same units. Units are made one by one,
+so a plan of a billion rows needs no memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,56 @@ class Unit:
         return np.concatenate([np.arange(start, stop, dtype=np.int64) for start, stop in self.runs])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StagePlan:
+    """The units of one stage: its rows, ascending, at most `unit_rows` at a time.
+
+    Ascending, so that a unit reads few shards and does not depend on how its rows were found.
+
+    Args:
+        stage_digest: names the stage and what decides its results.
+        rows: `range(n)` for the whole library, or int64 (n,) chosen rows from `chosen`.
+        unit_rows: rows per unit; the last has what is left.
+    """
+
+    stage_digest: str
+    rows: range | NDArray[np.int64]
+    unit_rows: int
+
+    @classmethod
+    def chosen(cls, stage_digest: str, rows: Iterable[int], unit_rows: int) -> "StagePlan":
+        """The plan of chosen rows, whatever their order."""
+        return cls(stage_digest, np.unique(np.fromiter(rows, dtype=np.int64)), unit_rows)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the stage has."""
+        return len(self.rows)
+
+    @property
+    def n_units(self) -> int:
+        """How many units these make."""
+        return -(-len(self.rows) // self.unit_rows)
+
+    def unit(self, index: int) -> Unit:
+        """The unit at this place in the plan."""
+        rows = self.rows[index * self.unit_rows : (index + 1) * self.unit_rows]
+        runs = ((rows.start, rows.stop),) if isinstance(rows, range) else runs_of(rows)
+        return make_unit(self.stage_digest, runs)
+
+    def units(self) -> Iterator[Unit]:
+        """All units, one by one."""
+        return map(self.unit, range(self.n_units))
+
+    def holding(self, rows: NDArray[np.int64]) -> Iterator[Unit]:
+        """The units that hold any of these rows, each once; rows outside the plan have none."""
+        if isinstance(self.rows, range):
+            places = rows[(rows >= 0) & (rows < len(self.rows))]
+        else:
+            places = np.searchsorted(self.rows, rows[np.isin(rows, self.rows)])
+        return map(self.unit, np.unique(places // self.unit_rows).tolist())
+
+
 def runs_of(rows: NDArray[np.int64]) -> Runs:
     """The runs of consecutive numbers in `rows`, in their order.
 
@@ -49,26 +99,3 @@ def runs_of(rows: NDArray[np.int64]) -> Runs:
 def make_unit(stage_digest: str, runs: Runs) -> Unit:
     """The unit of these rows, named by the digest of the rows and of the stage."""
     return Unit(digest({"stage": stage_digest, "rows": [list(run) for run in runs]}), runs)
-
-
-def range_units(stage_digest: str, n_rows: int, unit_rows: int) -> Iterator[Unit]:
-    """Units of a stage that takes the whole library: ranges of at most `unit_rows` rows."""
-    for start in range(0, n_rows, unit_rows):
-        yield make_unit(stage_digest, ((start, min(start + unit_rows, n_rows)),))
-
-
-def batch_units(
-    stage_digest: str, rows: Sequence[int] | NDArray[np.int64], unit_rows: int
-) -> Iterator[Unit]:
-    """Units of a stage that takes chosen rows: these, ascending, in batches of at most `unit_rows`.
-
-    Ascending, so that a batch reads few shards and does not depend on how the rows were found.
-    """
-    ordered = np.unique(np.asarray(rows, dtype=np.int64))
-    for start in range(0, len(ordered), unit_rows):
-        yield make_unit(stage_digest, runs_of(ordered[start : start + unit_rows]))
-
-
-def count_units(n_rows: int, unit_rows: int) -> int:
-    """How many units `n_rows` rows make."""
-    return -(-n_rows // unit_rows)

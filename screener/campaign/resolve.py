@@ -13,7 +13,7 @@ from fsspec.core import url_to_fs
 
 from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, StageConfig
 from screener.campaign.setup import Setup, Stage, asked, differences, read_setup
-from screener.campaign.work import SIZE_COLUMNS, predictions
+from screener.campaign.work import no_predictions
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError
 from screener.models.bundle import Bundle, load_bundle
@@ -21,7 +21,6 @@ from screener.ranking.columns import check_columns, check_numeric, left_out
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
 from screener.stores.library import LibraryStore
-from screener.stores.predictions import KEY_COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,8 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         library=library.folder.url,
         library_digest=library.digest,
         n_rows=library.n_rows,
-        known_column=_known_column(config, frozen, own_columns),
+        known_column=known_column_of(config.known_column, own_columns)
+        or (frozen.known_column if frozen else None),
         versions={name: version(name) for name in ("rdkit", "tblite")},
         own_columns=own_columns,
         stages=stages,
@@ -78,7 +78,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         ranking=ranking,
     )
     if frozen is not None:
-        _require_same(config.out, frozen, setup)
+        require_same(config.out, frozen, setup)
     _check_columns(setup, library, bundles)
     return folder, setup
 
@@ -177,7 +177,7 @@ def _own_columns(library: LibraryStore, bundles: list[Bundle]) -> dict[str, str]
     """The caller's columns and their names in predictions: `own_...` where the name is taken."""
     taken = {*library.standard_columns, *RANKING_COLUMNS}
     for bundle in bundles:
-        taken.update(_schema(library, bundle, {}).names)
+        taken.update(no_predictions(library, bundle, {}).column_names)
     own = [name for name in library.columns if name not in library.standard_columns]
     names: dict[str, str] = {}
     for name in own:
@@ -191,25 +191,27 @@ def _own_columns(library: LibraryStore, bundles: list[Bundle]) -> dict[str, str]
     return names
 
 
-def _schema(library: LibraryStore, bundle: Bundle, own_columns: dict[str, str]) -> pa.Schema:
-    """The columns of the predictions of a stage."""
-    columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
-    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns).schema
+def known_column_of(asked_for: str | None, own_columns: dict[str, str]) -> str | None:
+    """The name in predictions of the own column that marks known molecules; None where not asked.
 
-
-def _known_column(
-    config: CampaignConfig, frozen: Setup | None, own_columns: dict[str, str]
-) -> str | None:
-    if config.known_column is None:
-        return frozen.known_column if frozen else None
-    if config.known_column not in own_columns:
-        near = difflib.get_close_matches(config.known_column, own_columns, n=3)
+    Raises:
+        ConfigError: the library has no such column.
+    """
+    if asked_for is None:
+        return None
+    if asked_for not in own_columns:
+        near = difflib.get_close_matches(asked_for, own_columns, n=3)
         hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(own_columns)}"
-        raise ConfigError(f"the library has no column {config.known_column!r} of yours; {hint}")
-    return own_columns[config.known_column]
+        raise ConfigError(f"the library has no column {asked_for!r} of yours; {hint}")
+    return own_columns[asked_for]
 
 
-def _require_same(out: str, frozen: Setup, now: Setup) -> None:
+def require_same(out: str, frozen: Setup, now: Setup) -> None:
+    """Refuse to resume a campaign with another computation.
+
+    Raises:
+        ConfigError: shows the difference key by key.
+    """
     lines = differences(frozen.compute, now.compute)
     if lines:
         listed = "\n".join(f"  {line}" for line in lines)
@@ -221,7 +223,7 @@ def _require_same(out: str, frozen: Setup, now: Setup) -> None:
 
 
 def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -> None:
-    schemas = [_schema(library, bundle, setup.own_columns) for bundle in bundles]
+    schemas = [no_predictions(library, bundle, setup.own_columns).schema for bundle in bundles]
     known = {name for schema in schemas for name in schema.names}
     for settings in (setup.ranking, setup.acquisition):
         check_columns(settings, known)

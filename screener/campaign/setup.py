@@ -6,12 +6,11 @@ another ranking).
 """
 
 import tomllib
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 
-from screener.campaign.plan import Unit, batch_units, count_units, range_units
+from screener.campaign.plan import StagePlan
 from screener.campaign.toml import to_toml
 from screener.campaign.work import StageJob
 from screener.chemistry.structures import GeometrySettings
@@ -103,10 +102,6 @@ class Setup(BaseModel):
         rows = self.stages[index].rows
         return self.n_rows if rows is None else min(rows, self.n_rows)
 
-    def n_units(self, index: int) -> int:
-        """How many units a stage has at most."""
-        return count_units(self.n_entering(index), self.stages[index].unit_rows)
-
     def k(self, index: int) -> int:
         """How many of the best of a stage are wanted: by the next stage, or for the shortlist."""
         last = index == len(self.stages) - 1
@@ -140,16 +135,16 @@ class Setup(BaseModel):
         )
 
 
-def units_of(setup: Setup, index: int, store: PredictionStore) -> Iterator[Unit] | None:
-    """The units of a stage, lazily; None while its rows are not chosen yet."""
+def stage_plan(folder: Folder, setup: Setup, index: int) -> StagePlan | None:
+    """The plan of a stage; None while its rows are not chosen yet."""
     stage = setup.stages[index]
     name = setup.stage_digest(stage)
     if stage.rows is None:
-        return range_units(name, setup.n_rows, stage.unit_rows)
-    batch = store.read_batch()
+        return StagePlan(name, range(setup.n_rows), stage.unit_rows)
+    batch = setup.store(folder, index).read_batch()
     if batch is None:
         return None
-    return batch_units(name, batch["row"].to_numpy(), stage.unit_rows)
+    return StagePlan.chosen(name, batch["row"].to_pylist(), stage.unit_rows)
 
 
 def asked(settings: RankingSettings) -> dict[str, list[str]]:

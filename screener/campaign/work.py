@@ -67,7 +67,9 @@ def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
         hints: structure units that may hold some of them.
     """
     one_thread()
-    molecules = _library(job.library, job.library_digest).read_rows(unit.rows, ["mol_id", "smiles"])
+    molecules = open_library(job.library, job.library_digest).read_rows(
+        unit.rows, ["mol_id", "smiles"]
+    )
     return make_missing(
         StructureStore(Folder(job.structures)),
         job.structures_digest,
@@ -98,11 +100,11 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     started = time.perf_counter()
     rows = unit.rows
     outcomes = read_structures(StructureStore(Folder(job.structures)), prepared.units, rows)
-    library = _library(job.library, job.library_digest)
+    library = open_library(job.library, job.library_digest)
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *(name for name, _ in job.own_columns)]
     molecules = library.read_rows(rows, columns)
     table = predictions(
-        molecules, outcomes, _bundle(job.bundle, job.bundle_digest), dict(job.own_columns)
+        molecules, outcomes, open_bundle(job.bundle, job.bundle_digest), dict(job.own_columns)
     )
     quarantine = [
         QuarantineRecord.from_error(outcome, "structures", row=row, mol_id=mol_id)
@@ -161,8 +163,19 @@ def predictions(
     return table
 
 
+def no_predictions(library: LibraryStore, bundle: Bundle, own_columns: dict[str, str]) -> pa.Table:
+    """The columns of a stage's predictions, without a row."""
+    columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
+    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns)
+
+
 @lru_cache(maxsize=4)
-def _library(url: str, digest: str) -> LibraryStore:
+def open_library(url: str, digest: str) -> LibraryStore:
+    """The library, opened once per process.
+
+    Raises:
+        StoreError: it is not the one that the campaign was started with.
+    """
     library = LibraryStore.open(url)
     if library.digest != digest:
         raise StoreError(f"the library {url} has changed since the campaign was started")
@@ -170,7 +183,12 @@ def _library(url: str, digest: str) -> LibraryStore:
 
 
 @lru_cache(maxsize=4)
-def _bundle(path: str, digest: str) -> Bundle:
+def open_bundle(path: str, digest: str) -> Bundle:
+    """The bundle, loaded once per process.
+
+    Raises:
+        StoreError: it is not the one that the campaign was started with.
+    """
     bundle = load_bundle(path)
     if bundle.digest != digest:
         raise StoreError(f"the bundle {path} is another one here than where the campaign started")

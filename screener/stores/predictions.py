@@ -92,11 +92,17 @@ class PredictionStore:
         """
         return self.folder.read_table(_file(receipt, "predictions"), columns)
 
+    def read_quarantine(self, receipt: Receipt) -> pa.Table | None:
+        """The molecules that a unit set aside; None where it set none aside."""
+        if not any(path.startswith("quarantine/") for path in receipt.files):
+            return None
+        return self.folder.read_table(_file(receipt, "quarantine"))
+
     def quarantine(self) -> Iterator[pa.Table]:
         """The molecules set aside, one table per unit that set any aside."""
         for receipt in self.receipts.all():
-            if any(path.startswith("quarantine/") for path in receipt.files):
-                yield self.folder.read_table(_file(receipt, "quarantine"))
+            if (table := self.read_quarantine(receipt)) is not None:
+                yield table
 
     def sweep(self) -> int:
         """Remove files that no receipt names, left by attempts that died or came second.

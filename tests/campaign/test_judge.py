@@ -19,6 +19,7 @@ def table_of(homo, dipole, in_domain, first_row=0):
             "homo_b3lyp_ev": pa.array(homo, pa.float64()),
             "dipole_b3lyp_debye": pa.array(dipole, pa.float64()),
             "in_domain": in_domain,
+            "domain_reasons": ["" if inside else "fluorine" for inside in in_domain],
         }
     )
 
@@ -36,6 +37,7 @@ def test_verdicts_have_a_precedence_and_add_up():
     judged = judge(table, SETTINGS)
     assert judged.counts == {"out_of_domain": 1, "filtered": 2, "candidates": 2}
     assert judged.filtered == {"dipole_b3lyp_debye>=1": 1, "no value of homo_b3lyp_ev": 1}
+    assert judged.reason[1] == "fluorine"
     assert judged.left_out == ["gap_gfn2_ev>=1"]
     assert np.isnan(judged.score).tolist() == [False, True, True, False, True]
     assert best(table, judged, 5).rows.tolist() == [0, 3]

@@ -6,25 +6,41 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.campaign.plan import batch_units, count_units, make_unit, range_units, runs_of
+from screener.campaign.plan import StagePlan, make_unit, runs_of
 
 
 @given(n_rows=st.integers(0, 5000), unit_rows=st.integers(1, 700))
 def test_ranges_cover_every_row_once_in_order(n_rows, unit_rows):
-    units = list(range_units("stage", n_rows, unit_rows))
+    plan = StagePlan("stage", range(n_rows), unit_rows)
+    units = list(plan.units())
     rows = np.concatenate([unit.rows for unit in units]) if units else np.empty(0, np.int64)
     assert rows.tolist() == list(range(n_rows))
-    assert len(units) == count_units(n_rows, unit_rows)
+    assert len(units) == plan.n_units
     assert all(0 < unit.n_rows <= unit_rows for unit in units)
 
 
 @given(rows=st.sets(st.integers(0, 10**9), min_size=1, max_size=200), unit_rows=st.integers(1, 40))
 def test_batches_hold_the_chosen_rows_whatever_their_order(rows, unit_rows):
-    given_order = list(batch_units("stage", list(rows), unit_rows))
-    other_order = list(batch_units("stage", sorted(rows, reverse=True), unit_rows))
-    assert given_order == other_order
-    assert np.concatenate([unit.rows for unit in given_order]).tolist() == sorted(rows)
-    assert len(given_order) == count_units(len(rows), unit_rows)
+    plan = StagePlan.chosen("stage", rows, unit_rows)
+    units = list(plan.units())
+    other_order = StagePlan.chosen("stage", sorted(rows, reverse=True), unit_rows)
+    assert units == list(other_order.units())
+    assert np.concatenate([unit.rows for unit in units]).tolist() == sorted(rows)
+    assert len(units) == plan.n_units
+
+
+@given(
+    rows=st.sets(st.integers(0, 300), min_size=1),
+    wanted=st.sets(st.integers(0, 400)),
+    unit_rows=st.integers(1, 40),
+)
+def test_rows_are_found_in_the_units_that_hold_them(rows, wanted, unit_rows):
+    for plan in (
+        StagePlan.chosen("stage", rows, unit_rows),
+        StagePlan("stage", range(200), unit_rows),
+    ):
+        found = list(plan.holding(np.array(sorted(wanted), dtype=np.int64)))
+        assert found == [u for u in plan.units() if wanted.intersection(u.rows.tolist())]
 
 
 def test_a_unit_is_named_by_its_rows_and_its_stage():
@@ -36,9 +52,11 @@ def test_a_unit_is_named_by_its_rows_and_its_stage():
 
 
 def test_a_billion_rows_are_planned_lazily():
-    units = range_units("stage", 10**9, 512)
-    assert [unit.runs for unit in islice(units, 2)] == [((0, 512),), ((512, 1024),)]
-    assert count_units(10**9, 512) == 1_953_125
+    plan = StagePlan("stage", range(10**9), 512)
+    assert [unit.runs for unit in islice(plan.units(), 2)] == [((0, 512),), ((512, 1024),)]
+    assert plan.n_units == 1_953_125
+    (holding,) = plan.holding(np.array([999_999_999]))
+    assert holding.runs == ((999_999_488, 1_000_000_000),)
 
 
 def test_runs_join_consecutive_rows():

@@ -1,0 +1,155 @@
+"""What became of the molecules that are marked as known: how a reader judges a ranking.
+
+Follows each of them through the stages of a finished campaign. Their places among all ranked
+molecules need one pass over the last stage's predictions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from screener.campaign.judge import CANDIDATE, judge
+from screener.campaign.plan import StagePlan
+from screener.campaign.setup import Setup, stage_plan
+from screener.campaign.shortlist import is_known
+from screener.campaign.work import open_library
+from screener.ranking.objectives import RankingSettings
+from screener.ranking.topk import Ranked
+from screener.stores.files import Folder
+from screener.stores.predictions import PredictionStore
+
+_BLOCK_ROWS = 65_536
+
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("mol_id", pa.string()),
+        ("smiles", pa.string()),
+        ("source_id", pa.string()),
+        ("known_as", pa.string()),  # the mark itself
+        ("stage", pa.string()),  # the last stage that it entered
+        # shortlisted, ranked, not selected, filtered, out of domain, quarantined
+        ("state", pa.string()),
+        ("reason", pa.string()),  # the rule, why outside, or what went wrong
+        ("rank", pa.int64()),  # among all ranked molecules, from 1
+        ("score", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    stage: str
+    state: str
+    reason: str
+    score: float | None = None
+
+
+def follow_known(folder: Folder, setup: Setup) -> pa.Table:
+    """The fate of every known molecule under the ranking of `setup`, in the library's order.
+
+    Args:
+        folder: of a campaign whose stages are all finished.
+        setup: with a `known_column`.
+    Returns:
+        a table of `SCHEMA`.
+    """
+    marked = {entry["row"]: entry for entry in _marked(setup)}
+    fates: dict[int, _Fate] = {}
+    for index, stage in enumerate(setup.stages):
+        plan = stage_plan(folder, setup, index)
+        assert plan is not None  # finished
+        last = index == len(setup.stages) - 1
+        settings = setup.ranking if last else setup.acquisition
+        state = "ranked" if last else "not selected"
+        for row, fate in _fates(
+            setup.store(folder, index), plan, settings, np.array(sorted(marked), dtype=np.int64)
+        ):
+            fates[row] = (
+                fate if fate.state != CANDIDATE else _Fate(stage.name, state, "", fate.score)
+            )
+    places = _places(
+        folder,
+        setup,
+        [
+            Ranked(fate.score, marked[row]["mol_id"], row)
+            for row, fate in fates.items()
+            if fate.state == "ranked" and fate.score is not None
+        ],
+    )
+    table = []
+    for row, entry in marked.items():
+        fate, place = fates[row], places.get(row)
+        shortlisted = place is not None and place <= setup.ranking.top
+        table.append(
+            entry
+            | {
+                "stage": fate.stage,
+                "state": "shortlisted" if shortlisted else fate.state,
+                "reason": fate.reason,
+                "rank": place,
+                "score": fate.score if fate.state == "ranked" else None,
+            }
+        )
+    return pa.Table.from_pylist(table, schema=SCHEMA)
+
+
+def _marked(setup: Setup) -> Iterator[dict[str, object]]:
+    """The known molecules of the library, block by block."""
+    library = open_library(setup.library, setup.library_digest)
+    names = {stored: name for name, stored in setup.own_columns.items()}
+    column = names[str(setup.known_column)]
+    keys = ["row", "mol_id", "smiles", "source_id"]
+    for start in range(0, setup.n_rows, _BLOCK_ROWS):
+        stop = min(start + _BLOCK_ROWS, setup.n_rows)
+        block = library.read_range(start, stop, [*keys, column])
+        for entry in block.filter(is_known(block[column])).to_pylist():
+            yield {key: entry[key] for key in keys} | {"known_as": str(entry[column])}
+
+
+def _fates(
+    store: PredictionStore, plan: StagePlan, settings: RankingSettings, rows: NDArray[np.int64]
+) -> Iterator[tuple[int, _Fate]]:
+    """What a stage made of those of `rows` that entered it."""
+    wanted = set(rows.tolist())
+    for unit in plan.holding(rows):
+        receipt = store.receipts.read(unit.name)
+        table = store.read(receipt)
+        judged = judge(table, settings)
+        for place, row in enumerate(table["row"].to_pylist()):
+            if row in wanted:
+                score = float(judged.score[place])
+                yield (
+                    row,
+                    _Fate(
+                        store.stage,
+                        judged.verdict[place],
+                        judged.reason[place],
+                        None if np.isnan(score) else score,
+                    ),
+                )
+        quarantine = store.read_quarantine(receipt)
+        for record in quarantine.to_pylist() if quarantine is not None else []:
+            if record["row"] in wanted:
+                reason = f"{record['code']}: {record['message']}"
+                yield record["row"], _Fate(store.stage, "quarantined", reason)
+
+
+def _places(folder: Folder, setup: Setup, ranked: list[Ranked]) -> dict[int, int]:
+    """The place of each of `ranked` among all candidates of the last stage, from 1, by row."""
+    places = dict.fromkeys((entry.row for entry in ranked), 1)
+    index = len(setup.stages) - 1
+    store, plan = setup.store(folder, index), stage_plan(folder, setup, index)
+    if not ranked or plan is None:
+        return places
+    for unit in plan.units():
+        table = store.read(store.receipts.read(unit.name))
+        score = judge(table, setup.ranking).score
+        mol_ids = np.array(table["mol_id"].to_pylist(), dtype=str)
+        for entry in ranked:
+            ties = (score == entry.score) & (mol_ids < entry.mol_id)
+            places[entry.row] += int(np.count_nonzero((score > entry.score) | ties))
+    return places

@@ -1,0 +1,197 @@
+"""The ranking of the rows that reached the last stage, and its shortlist.
+
+A ranking lies in `rankings/<digest>/`: the shortlist's three files, `known.parquet` where molecules
+are marked as known, and, written last, `ranking.json` with the settings and counts. The campaign's
+root holds a copy of the shortlist that was asked for last. Nothing is predicted here.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from screener.campaign.config import RankingConfig
+from screener.campaign.judge import best, judge
+from screener.campaign.known import follow_known
+from screener.campaign.plan import StagePlan
+from screener.campaign.provenance import Session
+from screener.campaign.resolve import known_column_of
+from screener.campaign.setup import Setup, asked, open_setup, stage_plan
+from screener.campaign.shortlist import FILES, shortlist_table, write_shortlist
+from screener.campaign.structures import read_structures
+from screener.campaign.tally import Tally
+from screener.campaign.work import no_predictions, open_bundle, open_library
+from screener.errors import ConfigError, MoleculeError, StoreError
+from screener.ranking.columns import check_columns, check_numeric
+from screener.ranking.topk import TopK
+from screener.records import Structure
+from screener.stores.files import Folder
+from screener.stores.lease import Lease
+from screener.stores.predictions import PredictionStore
+from screener.stores.structures import StructureStore
+
+log = logging.getLogger(__name__)
+
+FILE = "ranking.json"
+KNOWN = "known.parquet"
+
+
+def rank_again(
+    folder: Folder,
+    config: RankingConfig,
+    *,
+    command: Sequence[str],
+    known_column: str | None = None,
+) -> tuple[Setup, dict[str, Any]]:
+    """Rank a finished campaign by other objectives; nothing is computed again.
+
+    Args:
+        folder: of the campaign.
+        config: what is wanted now; what it does not say is as in the campaign.
+        command: what provenance tells as the command.
+        known_column: another own column that marks known molecules.
+    Returns:
+        the campaign with the new ranking, and what `rank` returns.
+    Raises:
+        ConfigError: no campaign, not finished, in use, or an unknown column.
+    """
+    before = open_setup(folder)
+    setup = before.model_copy(
+        update={
+            "ranking": config.settings(before.ranking),
+            "known_column": known_column_of(known_column, before.own_columns)
+            or before.known_column,
+        }
+    )
+    columns = _no_rows(folder, setup).schema
+    check_columns(setup.ranking, columns.names)
+    check_numeric(setup.ranking, columns)
+    with Lease(folder).held():
+        session = Session(folder, setup, list(command), n_workers=0)
+        ranking = rank(folder, setup)
+        session.write(ranking=ranking)
+    return setup, ranking
+
+
+def rank(folder: Folder, setup: Setup) -> dict[str, Any]:
+    """Rank the rows of the last stage and write the shortlist.
+
+    Args:
+        folder: of the campaign.
+        setup: with the ranking that is asked.
+    Returns:
+        what `ranking.json` says: `digest`, `objectives`, `constraints`, `top`, `counts` (rows of
+        the last stage by verdict), `filtered` (rows by rule), `left_out`, `shortlisted`,
+        `chosen_by` (objectives and constraints that chose the rows of the last stage).
+    Raises:
+        ConfigError: the last stage is not finished.
+    """
+    path = f"rankings/{setup.ranking_digest}/"
+    if setup.stages[-1].rows is not None and asked(setup.acquisition) != asked(setup.ranking):
+        log.warning(
+            "the rows of stage %s were chosen by other objectives (%s): molecules that these would "
+            "have chosen may be missing; a new campaign chooses again and reuses all structures",
+            setup.stages[-1].name,
+            ", ".join(asked(setup.acquisition)["objectives"]),
+        )
+    if not folder.exists(path + FILE):
+        _make(folder, setup, path)
+    for name in FILES:
+        folder.write_bytes(name, folder.read_bytes(path + name))
+    found: dict[str, Any] = folder.read_json(path + FILE)
+    return found
+
+
+def _make(folder: Folder, setup: Setup, path: str) -> None:
+    index = len(setup.stages) - 1
+    store = setup.store(folder, index)
+    plan = stage_plan(folder, setup, index)
+    tally = Tally.of(store.receipts.all(), setup.ranking.top)
+    if plan is None or tally.n_units < plan.n_units:
+        raise ConfigError(
+            f"stage {store.stage} of {folder.url} is not finished; resume the campaign with "
+            "`screener screen` first"
+        )
+    if asked(setup.acquisition) == asked(setup.ranking) and tally.complete:
+        top, filtered, left_out = tally.top, tally.filtered, tally.left_out
+        counts = tally.counts
+    else:
+        top, counts, filtered, left_out = _judge_all(store, plan, setup)
+        counts["quarantined"] = tally.counts["quarantined"]
+        counts["in"] = tally.counts["in"]
+    if not top.entries:
+        log.warning("no molecule is left to rank; `screener status --accounts` tells why")
+    predictions, structures = _rows(folder, setup, plan, top.rows)
+    table = shortlist_table(predictions, top, setup.ranking, setup.known_column)
+    write_shortlist(folder, path, table, structures)
+    if setup.known_column is not None:
+        folder.write_table(path + KNOWN, follow_known(folder, setup))
+    folder.write_json(
+        path + FILE,
+        {
+            "digest": setup.ranking_digest,
+            **asked(setup.ranking),
+            "settings": setup.ranking.model_dump(mode="json"),
+            "counts": dict(counts),
+            "filtered": dict(filtered),
+            "left_out": sorted(left_out),
+            "shortlisted": len(top.entries),
+            "chosen_by": asked(setup.acquisition),
+        },
+    )
+
+
+def _judge_all(
+    store: PredictionStore, plan: StagePlan, setup: Setup
+) -> tuple[TopK, Counter[str], Counter[str], set[str]]:
+    """Judge every row of the last stage again, unit by unit."""
+    top = TopK(setup.ranking.top)
+    counts: Counter[str] = Counter()
+    filtered: Counter[str] = Counter()
+    left_out: set[str] = set()
+    for unit in plan.units():
+        table = store.read(store.receipts.read(unit.name))
+        judged = judge(table, setup.ranking)
+        top = top.merge(best(table, judged, top.k))
+        counts.update(judged.counts)
+        filtered.update(judged.filtered)
+        left_out.update(judged.left_out)
+    return top, counts, filtered, left_out
+
+
+def _rows(
+    folder: Folder, setup: Setup, plan: StagePlan, rows: NDArray[np.int64]
+) -> tuple[pa.Table, list[Structure | MoleculeError]]:
+    """Predictions of these rows in any order, and their structures in the order of `rows`."""
+    store = setup.store(folder, len(setup.stages) - 1)
+    structures = StructureStore(setup.structures(setup.stages[-1]))
+    tables: list[pa.Table] = []
+    found: dict[int, Structure | MoleculeError] = {}
+    for unit in plan.holding(rows):
+        receipt = store.receipts.read(unit.name)
+        table = store.read(receipt)
+        table = table.filter(pc.is_in(table["row"], pa.array(rows, pa.int64())))
+        tables.append(table)
+        held = table["row"].to_numpy()
+        try:
+            units = receipt.details["structure_units"]
+            found |= dict(zip(held.tolist(), read_structures(structures, units, held), strict=True))
+        except StoreError as error:
+            raise StoreError(
+                f"the structures of the shortlist are not in the library any more: {error}"
+            ) from error
+    table = pa.concat_tables(tables) if tables else _no_rows(folder, setup)  # nobody is ranked
+    return table, [found[row] for row in rows.tolist()]
+
+
+def _no_rows(folder: Folder, setup: Setup) -> pa.Table:
+    """The columns of the last stage."""
+    job = setup.job(folder, len(setup.stages) - 1)
+    library = open_library(job.library, job.library_digest)
+    bundle = open_bundle(job.bundle, job.bundle_digest)
+    return no_predictions(library, bundle, setup.own_columns)

@@ -1,0 +1,74 @@
+"""What the receipts of a stage add up to: counts, quarantine, the best so far, the pace."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from screener.ranking.topk import Ranked, TopK
+from screener.records import Receipt
+
+RECENT = 64  # units over which the pace is measured
+
+
+@dataclass
+class Tally:
+    """Running sums over receipts, in any order.
+
+    Args:
+        k: how many of the best are wanted.
+    """
+
+    k: int
+    n_units: int = 0
+    counts: Counter[str] = field(default_factory=Counter)  # rows by verdict; `in` counts them all
+    quarantine: Counter[str] = field(default_factory=Counter)  # rows by code
+    filtered: Counter[str] = field(default_factory=Counter)  # rows by rule
+    left_out: set[str] = field(default_factory=set)
+    made: int = 0  # structures
+    seconds: float = 0.0  # of all tasks together
+    top: TopK = field(init=False)
+    complete: bool = True  # whether every receipt tells as many of its best as `k` needs
+    _recent: list[tuple[float, int]] = field(default_factory=list)  # heap of (finished, rows)
+
+    def __post_init__(self) -> None:
+        self.top = TopK(self.k)
+
+    def add(self, receipt: Receipt) -> None:
+        """Count one unit."""
+        details = receipt.details
+        self.n_units += 1
+        self.counts.update(receipt.counts)
+        self.quarantine.update(details["quarantine"])
+        self.filtered.update(details["filtered"])
+        self.left_out.update(details["left_out"])
+        self.made += details["made"]
+        self.seconds += receipt.seconds
+        told = TopK.from_json(details["top"])
+        self.complete &= told.k >= self.k
+        self.top = self.top.merge(TopK(self.k, told.entries[: self.k]))
+        heapq.heappush(self._recent, (details["finished"], receipt.counts["in"]))
+        if len(self._recent) > RECENT:
+            heapq.heappop(self._recent)
+
+    @classmethod
+    def of(cls, receipts: Iterable[Receipt], k: int) -> "Tally":
+        """The sum over these receipts."""
+        tally = cls(k)
+        for receipt in receipts:
+            tally.add(receipt)
+        return tally
+
+    @property
+    def floor(self) -> Ranked | None:
+        """The k-th best so far; None while there are fewer."""
+        return self.top.entries[-1] if len(self.top.entries) == self.k else None
+
+    @property
+    def rate(self) -> float | None:
+        """Rows per second over the latest units; None while there are fewer than two."""
+        if len(self._recent) < 2:
+            return None
+        times = sorted(self._recent)
+        span = times[-1][0] - times[0][0]
+        return sum(rows for _, rows in times[1:]) / span if span > 0 else None
