@@ -1,7 +1,7 @@
 """A folder, local or any fsspec URL, in which every file is written whole or not at all.
 
-Locally: a temporary name, then a rename. On an object store: one put. Everything else in `screener.stores` is built on
-these few calls, so nothing else has to think of half-written files.
+Locally: a temporary name, then a rename. On an object store: one put. Everything else in
+`screener.stores` is built on these few calls, so nothing else has to think of half-written files.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import fsspec
 import pyarrow as pa
@@ -56,10 +56,20 @@ class Folder:
     def exists(self, path: str = "") -> bool:
         return bool(self._filesystem.exists(self._full(path)))
 
-    def read_bytes(self, path: str) -> bytes:
-        """Raises StoreError: the file is missing or cannot be read."""
+    def read_bytes(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
+        """The file, or its bytes from `start` to `stop`.
+
+        Raises StoreError: the file is missing or cannot be read.
+        """
         try:
-            return bytes(self._filesystem.cat_file(self._full(path)))
+            return bytes(self._filesystem.cat_file(self._full(path), start=start, end=stop))
+        except OSError as error:
+            raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
+
+    def open(self, path: str) -> BinaryIO:
+        """A file to read here and there; close it. Raises StoreError: the file is missing."""
+        try:
+            return cast(BinaryIO, self._filesystem.open(self._full(path), "rb"))
         except OSError as error:
             raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
 
@@ -122,8 +132,14 @@ class Folder:
             return []
         except TypeError:  # not every filesystem knows `refresh`
             entries = self._filesystem.ls(self._full(path), detail=True)
-        names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
-        return sorted(name for name in names if name.endswith(suffix) and not name.endswith(".partial"))
+        names = [
+            entry["name"].rstrip("/").rsplit("/", 1)[-1]
+            for entry in entries
+            if entry["type"] == "file"
+        ]
+        return sorted(
+            name for name in names if name.endswith(suffix) and not name.endswith(".partial")
+        )
 
     def write_json(self, path: str, value: Any) -> str:
         return self.write_bytes(path, to_json(value))
@@ -134,15 +150,17 @@ class Folder:
         except ValueError as error:
             raise StoreError(f"{self.url}/{path} is not valid JSON: {error}") from error
 
-    def write_table(self, path: str, table: pa.Table) -> str:
+    def write_table(self, path: str, table: pa.Table, row_group_rows: int | None = None) -> str:
         """Write Parquet with fixed settings: equal tables give equal bytes. Returns the SHA-256."""
-        return self.write_bytes(path, to_parquet(table))
+        return self.write_bytes(path, to_parquet(table, row_group_rows))
 
     def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Raises StoreError: the file is missing or is not Parquet."""
         data = self.read_bytes(path)
         try:
-            return pq.read_table(io.BytesIO(data), columns=list(columns) if columns is not None else None)
+            return pq.read_table(
+                io.BytesIO(data), columns=list(columns) if columns is not None else None
+            )
         except pa.ArrowInvalid as error:
             raise StoreError(f"{self.url}/{path} is not valid Parquet: {error}") from error
 
@@ -152,10 +170,10 @@ def to_json(value: Any) -> bytes:
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def to_parquet(table: pa.Table) -> bytes:
-    """Parquet bytes with fixed settings."""
+def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:
+    """Parquet bytes with fixed settings; small row groups make reading a few rows cheap."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", row_group_size=row_group_rows)
     return sink.getvalue()
 
 
