@@ -1,0 +1,1 @@
+"""From input files to a library: pure functions of a block, no Dask."""
