@@ -32,8 +32,12 @@ _SETTINGS = {
     "distributed.scheduler.no-workers-timeout": "10 minutes",
     "distributed.admin.large-graph-warning-threshold": "10MB",
 }
-# a worker that dies is news, the rest is Dask talking to itself
-_LOGGING = {"distributed": "error", "distributed.nanny": "warning"}
+# a worker that dies is news; what tasks raise is raised again here; the rest is Dask by itself
+_LOGGING = {
+    "distributed": "error",
+    "distributed.nanny": "warning",
+    "distributed.worker": "critical",
+}
 # workers end at once, and their semaphores are cleaned up by a process that makes a fuss of it
 _QUIET = ("-W", "ignore:resource_tracker:UserWarning")
 

@@ -37,6 +37,7 @@ MEMORY_BYTES = (
     4 << 30
 )  # of one child; a molecule of 100 atoms needs some 100 MB on top of the libraries
 LOADING_SECONDS = 300.0  # to start and import; slow on a cold network file system
+ENDING_SECONDS = 2.0  # between closing its pipe and its exit code
 POLL_SECONDS = 0.1
 MAX_FAILED_STARTS = 3
 _READ_BYTES = 1 << 20
@@ -232,8 +233,11 @@ class _Child:
 
     def _dead(self, call: _Call, incoming: bytearray) -> _Death:
         """Take what the dead child still managed to send, and read where it was."""
-        self._process.kill()  # its pipe is closed: should it live, it is of no use
-        status = self._process.wait()
+        try:
+            status = self._process.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:  # its pipe is closed, so it is of no use
+            self._process.kill()
+            status = self._process.wait()
         while _receive(self._replies, incoming):
             pass
         _parse(incoming, call)

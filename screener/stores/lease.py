@@ -43,6 +43,7 @@ class Owner:
 
     @classmethod
     def of_this_process(cls) -> "Owner":
+        """This process under a new token."""
         pid = os.getpid()
         return cls(socket.gethostname(), pid, _identity(pid), uuid.uuid4().hex, time.time())
 
@@ -162,7 +163,10 @@ class Lease:
         assert self._owner is not None
         if not self._lost:
             released = replace(self._owner, time=time.time(), released=True)
-            self._folder.write_bytes(self._path(self._number), to_json(asdict(released)))
+            try:
+                self._folder.write_bytes(self._path(self._number), to_json(asdict(released)))
+            except StoreError as error:  # it expires; why the work ended matters more
+                log.warning("the lease on %s was not released: %s", self._folder.url, error)
         self._owner = None
 
     def _path(self, number: int) -> str:
@@ -197,9 +201,10 @@ def _identity(pid: int) -> str:
         space = socket.gethostname()
         return f"{space}/{pid}/{'alive' if _exists(pid) else ''}"
     try:
-        start = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        start = ""
+        return f"{space}/{pid}/"
+    start = state[19] if state[0] not in "ZX" else ""  # dead, its parent has not noticed yet
     return f"{space}/{pid}/{start}"
 
 

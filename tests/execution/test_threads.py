@@ -1,0 +1,59 @@
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from screener.errors import ScreenerError
+from screener.execution.threads import one_thread
+
+
+def test_libraries_loaded_before_and_after_use_one_thread() -> None:
+    script = (
+        "import numpy as np\n"
+        "from screener.execution.threads import one_thread\n"
+        "one_thread()\n"
+        "import torch, tblite.interface, scipy.linalg, numba\n"
+        "one_thread()\n"
+        "from threadpoolctl import threadpool_info\n"
+        "pools = threadpool_info()\n"
+        "assert pools and {pool['num_threads'] for pool in pools} == {1}, pools\n"
+        "assert torch.get_num_threads() == 1 and numba.get_num_threads() == 1\n"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith("_THREADS")
+    }
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+
+
+def test_every_thread_gets_its_limit() -> None:
+    seen: list[int] = []
+
+    def work() -> None:
+        one_thread()
+        seen.extend(pool["num_threads"] for pool in threadpool_info())
+        seen.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert set(seen) == {1}
+
+
+def test_a_library_that_does_not_obey_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    errors: list[ScreenerError] = []
+
+    def work() -> None:
+        try:
+            one_thread()
+        except ScreenerError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)  # one that was not checked yet
+    thread.start()
+    thread.join()
+    assert "'torch': 8" in str(errors[0])

@@ -1,0 +1,185 @@
+import multiprocessing
+import os
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.errors import StoreError
+from screener.stores import files
+from screener.stores.files import Folder, digest, to_json, to_parquet
+
+
+@pytest.fixture(params=["local", "memory"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    if request.param == "local":
+        return Folder(str(tmp_path / "library"))
+    return Folder(f"memory://{uuid.uuid4().hex}/library")
+
+
+def test_bytes_come_back_and_are_replaced_whole(folder: Folder) -> None:
+    first = folder.write_bytes("shards/part-00000000.parquet", b"first, and longer")
+    second = folder.write_bytes("shards/part-00000000.parquet", b"second")
+    assert folder.read_bytes("shards/part-00000000.parquet") == b"second"
+    assert first != second
+    assert len(second) == 64
+    assert folder.exists("shards/part-00000000.parquet")
+    assert not folder.exists("shards/part-00000001.parquet")
+
+
+def test_a_missing_file_is_an_error_that_names_it(folder: Folder) -> None:
+    with pytest.raises(StoreError, match=r"manifest\.json"):
+        folder.read_bytes("manifest.json")
+    with pytest.raises(StoreError, match=r"manifest\.json"):
+        folder.read_json("manifest.json")
+    with pytest.raises(StoreError, match=r"manifest\.parquet"):
+        folder.read_table("manifest.parquet")
+
+
+def test_broken_files_are_errors_that_name_them(folder: Folder) -> None:
+    folder.write_bytes("manifest.json", b'{"rows": 12')
+    folder.write_bytes("manifest.parquet", b"PAR1 and no more")
+    with pytest.raises(StoreError, match=r"manifest\.json is not valid JSON"):
+        folder.read_json("manifest.json")
+    with pytest.raises(StoreError, match=r"manifest\.parquet is not valid Parquet"):
+        folder.read_table("manifest.parquet")
+
+
+def test_what_exists_is_not_created_again(folder: Folder) -> None:
+    assert folder.create_bytes("receipts/unit.json", b"first")
+    assert not folder.create_bytes("receipts/unit.json", b"late")
+    assert folder.read_bytes("receipts/unit.json") == b"first"
+
+
+def test_of_many_threads_one_creates(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    together = threading.Barrier(8)
+
+    def create(i: int) -> bool:
+        together.wait()
+        return folder.create_bytes("receipts/unit.json", b"%d" % i)
+
+    with ThreadPoolExecutor(8) as executor:
+        created = list(executor.map(create, range(8)))
+    assert sum(created) == 1
+    assert folder.read_bytes("receipts/unit.json") == b"%d" % created.index(True)
+    assert folder.names("receipts") == ["unit.json"]
+
+
+def _create(url: str, i: int) -> list[bool]:
+    return [Folder(url).create_bytes(f"{unit}.json", b"%d" % i) for unit in range(50)]
+
+
+def test_of_many_processes_one_creates(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        created = pool.starmap(_create, [(str(tmp_path), i) for i in range(3)])
+    for unit in range(50):
+        winners = [i for i in range(3) if created[i][unit]]
+        assert len(winners) == 1
+        assert (tmp_path / f"{unit}.json").read_bytes() == b"%d" % winners[0]
+
+
+def test_a_crash_while_writing_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(str(tmp_path))
+    folder.write_bytes("manifest.json", b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(StoreError, match=r"cannot write .*manifest\.json: .*No space left"):
+        folder.write_bytes("manifest.json", b"new")
+    with pytest.raises(StoreError, match="No space left"):
+        folder.create_bytes("unit.json", b"new")
+    assert folder.read_bytes("manifest.json") == b"old"
+    assert os.listdir(tmp_path) == ["manifest.json"]
+
+
+def test_half_written_files_are_not_listed(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.write_bytes("shards/a.parquet", b"1")
+    (tmp_path / "shards" / "b.parquet.0123.partial").write_bytes(b"half")
+    assert folder.names("shards") == ["a.parquet"]
+
+
+def test_names_are_sorted_direct_files_with_the_suffix(folder: Folder) -> None:
+    assert folder.names("receipts") == []
+    for path in ["receipts/b.json", "receipts/a.json", "receipts/c.txt", "receipts/d/e.json"]:
+        folder.write_bytes(path, b"")
+    assert folder.names("receipts", ".json") == ["a.json", "b.json"]
+    assert folder.names("receipts") == ["a.json", "b.json", "c.txt"]
+
+
+def test_children_and_removal(folder: Folder) -> None:
+    child = folder.child("structures/abc")
+    child.write_bytes("receipts/a.json", b"1")
+    assert folder.read_bytes("structures/abc/receipts/a.json") == b"1"
+    child.remove("receipts/a.json")
+    child.remove("receipts/a.json")
+    assert not child.exists("receipts/a.json")
+    child.write_bytes("receipts/a.json", b"2")
+    folder.remove("structures")
+    assert not child.exists("receipts/a.json")
+
+
+def test_only_local_folders_have_local_paths(tmp_path: Path) -> None:
+    assert Folder(str(tmp_path)).local_path("a/b") == tmp_path / "a/b"
+    with pytest.raises(StoreError, match="not a local folder"):
+        Folder("memory://library").local_path()
+
+
+def test_an_unwritable_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write"):
+        Folder(str(tmp_path / "file" / "library")).write_bytes("manifest.json", b"")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(value=json_values)
+def test_json_round_trips(value: object) -> None:
+    folder = Folder(f"memory://{uuid.uuid4().hex}")
+    folder.write_json("value.json", value)
+    assert folder.read_json("value.json") == value
+
+
+@given(keys=st.lists(st.text(), min_size=2, unique=True), data=st.data())
+def test_digests_see_values_and_not_the_order_of_keys(keys: list[str], data: st.DataObject) -> None:
+    value = {key: index for index, key in enumerate(keys)}
+    shuffled = {key: value[key] for key in data.draw(st.permutations(keys))}
+    assert to_json(value) == to_json(shuffled)
+    assert digest(value) == digest(shuffled)
+    assert digest(value) != digest({**value, keys[0]: -1})
+
+
+@given(
+    rows=st.lists(st.integers(min_value=0, max_value=2**62), max_size=50),
+    values=st.lists(st.none() | st.floats(), max_size=50),
+)
+def test_tables_round_trip_and_equal_tables_give_equal_bytes(
+    rows: list[int], values: list[float | None]
+) -> None:
+    n = min(len(rows), len(values))
+    columns = {
+        "row": pa.array(rows[:n], pa.int64()),
+        "gap_b3lyp_ev": pa.array(values[:n], pa.float64()),
+    }
+    table = pa.table(columns)
+    folder = Folder(f"memory://{uuid.uuid4().hex}")
+    folder.write_table("part.parquet", table)
+    back = folder.read_table("part.parquet")
+    assert back.schema == table.schema
+    assert to_parquet(back) == to_parquet(table) == to_parquet(pa.table(columns))
+    assert folder.read_table("part.parquet", ["row"]).column_names == ["row"]
