@@ -7,6 +7,7 @@ once; whether bundles, columns and library fit each other is checked there.
 
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -202,10 +203,55 @@ class CampaignConfig(BaseModel):
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
 
-    def changed(self, **values: Any) -> "CampaignConfig":
-        """The same with these fields replaced where they are not None."""
-        given = {key: value for key, value in values.items() if value is not None}
-        return self.model_copy(update=given)
+    def with_options(
+        self,
+        *,
+        library: str | None = None,
+        out: str | None = None,
+        stages: Sequence[str | StageConfig] = (),
+        finalists: int | None = None,
+        preset: str | None = None,
+        objectives: Sequence[str | Objective] = (),
+        constraints: Sequence[str | Constraint] = (),
+        top: int | None = None,
+        known_column: str | None = None,
+    ) -> "CampaignConfig":
+        """The same with what is given here instead; an option that is left out changes nothing.
+
+        Args:
+            library: folder or URL.
+            out: folder or URL.
+            stages: text as for `StageConfig.parse`, or stages.
+            finalists: rows that enter a later stage.
+            preset: name or path.
+            objectives: text as on the command line, or objectives.
+            constraints: the same.
+            top: size of the shortlist.
+            known_column: own column that marks known molecules.
+        Raises:
+            ConfigError: a text or number does not fit.
+        """
+        ranking = {
+            "preset": preset,
+            "objectives": tuple(objectives) or None,
+            "constraints": tuple(constraints) or None,
+            "top": top,
+        }
+        parsed = tuple(
+            StageConfig.parse(stage) if isinstance(stage, str) else stage for stage in stages
+        )
+        values = {
+            "library": library,
+            "out": out,
+            "stages": parsed or None,
+            "finalists": finalists,
+            "known_column": known_column,
+        }
+        kept = {name: getattr(self, name) for name in type(self).model_fields}
+        kept["ranking"] = {name: getattr(self.ranking, name) for name in ranking}
+        kept["ranking"] |= {name: value for name, value in ranking.items() if value is not None}
+        kept |= {name: value for name, value in values.items() if value is not None}
+        return CampaignConfig.from_mapping(kept, "options")
 
 
 def _listed(values: Any) -> Any:

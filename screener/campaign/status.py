@@ -1,11 +1,12 @@
 """How far a campaign is, and where every row of the library ended.
 
-Both are read from the folder alone: receipts, batches and the current ranking. Nothing is locked, so
+Both are read from the folder alone: receipts, batches and the current ranking. Nothing is locked:
 they can be asked while the campaign runs.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from screener.campaign import provenance
 from screener.campaign.rank import FILE as RANKING
@@ -75,7 +76,8 @@ class StageAccount:
 class Accounts:
     """Where everything that was read ended."""
 
-    n_read: int
+    n_read: int  # records of the inputs
+    n_isomers_added: int  # where one record became several rows
     n_kept: int
     n_duplicates: int
     n_quarantined: int  # by the library
@@ -86,7 +88,8 @@ class Accounts:
     def is_balanced(self) -> bool:
         """Whether nothing is lost or counted twice."""
         return (
-            self.n_read == self.n_kept + self.n_duplicates + self.n_quarantined
+            self.n_read + self.n_isomers_added
+            == self.n_kept + self.n_duplicates + self.n_quarantined
             and all(stage.is_balanced for stage in self.stages)
             and self.n_kept == self.stages[0].n_in == sum(self.final.values())
             and all(
@@ -163,6 +166,7 @@ def accounts(folder: Folder) -> Accounts:
     final["shortlisted"] = stages[-1].passed
     return Accounts(
         n_read=totals.read,
+        n_isomers_added=totals.isomers_added,
         n_kept=totals.kept,
         n_duplicates=totals.duplicates,
         n_quarantined=totals.quarantined,
@@ -172,7 +176,7 @@ def accounts(folder: Folder) -> Accounts:
 
 
 def _account(
-    folder: Folder, setup: Setup, index: int, entered: int, ranking: "Mapping[str, object] | None"
+    folder: Folder, setup: Setup, index: int, entered: int, ranking: dict[str, Any] | None
 ) -> StageAccount:
     tally = Tally.of(setup.store(folder, index).receipts.all(), setup.k(index))
     counts, filtered = dict(tally.counts), dict(tally.filtered)
@@ -200,12 +204,12 @@ def _account(
     )
 
 
-def _ranking(folder: Folder) -> "Mapping[str, object] | None":
-    """What `ranking.json` says of the shortlist at the campaign's root; None before there is one."""
+def _ranking(folder: Folder) -> dict[str, Any] | None:
+    """What `ranking.json` says of the shortlist at the root; None before there is one."""
     if not folder.exists(provenance.FILE):
         return None
     ranking = folder.read_json(provenance.FILE).get("ranking")
     if ranking is None:
         return None
-    found: Mapping[str, object] = folder.read_json(f"rankings/{ranking['digest']}/{RANKING}")
+    found: dict[str, Any] = folder.read_json(f"rankings/{ranking['digest']}/{RANKING}")
     return found

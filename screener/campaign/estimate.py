@@ -1,0 +1,153 @@
+"""What a campaign would take, from a few of its own molecules run for real.
+
+The sample goes through the very functions that the tasks call, with stores in memory, so that what
+is measured is what will run, and nothing is written.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import fsspec
+import numpy as np
+import psutil
+
+from screener.campaign import work
+from screener.campaign.config import CampaignConfig
+from screener.campaign.plan import StagePlan, make_unit, runs_of
+from screener.campaign.resolve import resolve
+from screener.campaign.setup import Setup, stage_plan
+from screener.stores.files import Folder, to_parquet
+from screener.stores.predictions import PredictionStore
+from screener.stores.structures import StructureStore
+
+N_SAMPLE = 32
+_SCHEDULING_SECONDS = 0.05  # per unit: submission, receipt and folder look-ups
+_DRIVER_BYTES = 400 * 10**6  # client and scheduler with their libraries
+_DRIVER_BYTES_PER_UNIT = 200  # the name of a unit that is done
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """What one stage would take."""
+
+    name: str
+    n_rows: int
+    n_units: int
+    n_units_done: int
+    structure_seconds: float  # per molecule on one core
+    prediction_seconds: float  # per molecule on one core
+    seconds: float  # wall time of what is left, on all workers
+    n_bytes: int  # structures, predictions and receipts of what is left
+    n_failed: int  # of the sample
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a campaign would take."""
+
+    n_sample: int
+    n_workers: int
+    stages: tuple[StageEstimate, ...]
+    worker_bytes: int  # memory of one worker with its chemistry process
+    driver_bytes: int  # memory of client and scheduler
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all stages."""
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def n_bytes(self) -> int:
+        """Disk space of all stages."""
+        return sum(stage.n_bytes for stage in self.stages)
+
+
+def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -> Estimate:
+    """Measure a sample and say what the campaign would take; writes nothing.
+
+    Args:
+        config: what is asked.
+        n_workers: worker threads that it would run on.
+        n_sample: molecules, spread evenly over the library.
+    Raises:
+        ConfigError: the campaign cannot start as asked.
+    """
+    folder, setup = resolve(config)
+    n_sample = min(n_sample, setup.n_rows)
+    rows = np.unique(np.linspace(0, setup.n_rows - 1, n_sample).astype(np.int64))
+    stages = tuple(
+        _stage(folder, setup, index, rows, n_workers) for index in range(len(setup.stages))
+    )
+    this = psutil.Process()
+    processes = [this, *this.children(recursive=True)]
+    n_units = sum(stage.n_units for stage in stages)
+    return Estimate(
+        n_sample=len(rows),
+        n_workers=n_workers,
+        stages=stages,
+        worker_bytes=sum(process.memory_info().rss for process in processes),
+        driver_bytes=_DRIVER_BYTES + _DRIVER_BYTES_PER_UNIT * n_units,
+    )
+
+
+def _stage(
+    folder: Folder, setup: Setup, index: int, rows: "np.typing.NDArray[np.int64]", n_workers: int
+) -> StageEstimate:
+    stage = setup.stages[index]
+    n_entering = setup.n_entering(index)
+    plan = stage_plan(folder, setup, index) or StagePlan("", range(n_entering), stage.unit_rows)
+    n_done = len(setup.store(folder, index).receipts.done())
+    n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
+    n_units_left = plan.n_units - n_done
+    n_missing = n_rows_left
+    if stage.rows is None:  # of rows chosen later nobody knows which have structures already
+        there = StructureStore(setup.structures(stage)).receipts.all()
+        n_missing = max(0, n_rows_left - sum(receipt.counts["in"] for receipt in there))
+
+    memory = Folder(f"memory://screener-{uuid4().hex}")
+    job = replace(
+        setup.job(folder, index),
+        campaign=memory.child("campaign").url,
+        structures=memory.child("structures").url,
+    )
+    try:
+        first, rest = make_unit("", runs_of(rows[:1])), make_unit("", runs_of(rows))
+        made_first = work.prepare(
+            job, first, ()
+        )  # starts the chemistry process and loads the bundle
+        work.predict(job, first, made_first, None)
+        made = work.prepare(job, rest, made_first.units)
+        started = time.perf_counter()
+        receipt = work.predict(job, rest, made, None)
+        prediction_seconds = (time.perf_counter() - started) / len(rows)
+        structure_seconds = made.seconds / max(1, made.n_made)
+        store = PredictionStore(Folder(job.campaign), stage.name)
+        table = store.read(receipt)
+        fixed = len(to_parquet(table.slice(0, 0))) + len(str(receipt))
+        per_row = (len(to_parquet(table)) - len(to_parquet(table.slice(0, 0)))) / len(rows)
+        per_structure = _size(job.structures) / len(rows)
+    finally:
+        memory.remove("")
+    seconds = (
+        n_missing * structure_seconds
+        + n_rows_left * prediction_seconds
+        + n_units_left * _SCHEDULING_SECONDS
+    )
+    slots = max(1, min(n_workers, n_units_left))
+    return StageEstimate(
+        name=stage.name,
+        n_rows=plan.n_rows,
+        n_units=plan.n_units,
+        n_units_done=n_done,
+        structure_seconds=structure_seconds,
+        prediction_seconds=prediction_seconds,
+        seconds=seconds / slots,
+        n_bytes=round(n_units_left * fixed + n_rows_left * per_row + n_missing * per_structure),
+        n_failed=receipt.counts["quarantined"],
+    )
+
+
+def _size(url: str) -> int:
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return int(filesystem.du(path))

@@ -1,0 +1,212 @@
+"""Campaigns as text for a terminal: live progress, status, accounts, plan and shortlist."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from screener.campaign.estimate import Estimate
+from screener.campaign.run import Progress as StageProgress
+from screener.campaign.setup import Setup
+from screener.campaign.shortlist import FILES
+from screener.campaign.status import Accounts, Status
+from screener.stores.files import Folder
+
+N_SHOWN = 10
+N_REASONS = 8
+
+
+class Display:
+    """Live progress on standard error, one line per stage.
+
+    Args:
+        dashboard: address of Dask's dashboard, shown above.
+    """
+
+    def __init__(self, dashboard: str) -> None:
+        self._console = Console(stderr=True)
+        self._dashboard = dashboard
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} units"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[quarantined]} quarantined"),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+        )
+        self._lines: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Display":
+        self._console.print(f"Dask dashboard: {self._dashboard}", highlight=False)
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, now: StageProgress) -> None:
+        """Show how far a stage is."""
+        if now.stage not in self._lines:
+            self._lines[now.stage] = self._progress.add_task(
+                f"stage {now.index + 1}/{now.n_stages} {now.stage}",
+                total=now.n_units,
+                rate="",
+                quarantined=0,
+                left="",
+            )
+        is_done = now.n_units_done >= now.n_units
+        self._progress.update(
+            self._lines[now.stage],
+            completed=now.n_units_done,
+            rate="" if now.rate is None else f"{now.rate:.1f} molecules/s",
+            quarantined=now.n_quarantined,
+            left="done" if is_done else f"{duration(now.seconds_left)} left",
+        )
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for a person: 45 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    if seconds is None:
+        return "?"
+    minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    if hours < 36:
+        return f"{int(hours)} h {int(minutes) % 60} min"
+    return f"{int(days)} d {int(hours) % 24} h"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes for a person."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if n_bytes < 1000 or unit == "TB":
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    raise AssertionError  # the loop returns at its last unit
+
+
+def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> None:
+    """The first ten of the shortlist, and where the results lie."""
+    console = console or Console()
+    top = folder.read_table("shortlist.parquet")
+    columns = [each.column for each in setup.ranking.objectives if each.column in top.column_names]
+    table = Table(title=f"the first {min(N_SHOWN, top.num_rows)} of {top.num_rows}")
+    for name in ("rank", "score", "id", "SMILES", *columns):
+        table.add_column(name, overflow="fold")
+    for row in top.slice(0, N_SHOWN).to_pylist():
+        values = []
+        for name in columns:
+            low, high = row.get(f"{name}_lo90"), row.get(f"{name}_hi90")
+            interval = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
+            values.append(f"{row[name]:.2f}{interval}")
+        shown = (str(row["rank"]), f"{row['score']:.4f}", row["source_id"] or "", row["smiles"])
+        table.add_row(*map(_plain, (*shown, *values)))
+    console.print(table)
+    for name in (*FILES, "report.html", "provenance.json"):
+        if folder.exists(name):
+            console.print(f"{folder.url}/{name}", highlight=False, markup=False, soft_wrap=True)
+
+
+def status(found: Status, console: Console | None = None) -> None:
+    """How far a campaign is."""
+    console = console or Console()
+    table = Table(title=found.folder)
+    for name in ("stage", "units", "rows", "out of domain", "quarantined", "rate", "time left"):
+        table.add_column(name)
+    for stage in found.stages:
+        if stage.n_units is None:
+            progress = ("waits for the stage before", f"at most {stage.n_rows:,}")
+        else:
+            progress = (
+                f"{stage.n_units_done:,}/{stage.n_units:,}",
+                f"{stage.n_rows_done:,}/{stage.n_rows:,}",
+            )
+        table.add_row(
+            stage.name,
+            *progress,
+            f"{stage.n_out_of_domain:,}",
+            f"{stage.n_quarantined:,}",
+            "" if stage.rate is None else f"{stage.rate:.1f}/s",
+            "done" if stage.is_finished else duration(stage.seconds_left),
+        )
+    console.print(table)
+    for name, codes in found.quarantine.items():
+        for code, n_rows in list(codes.items())[:N_REASONS]:
+            console.print(f"quarantined at {name}: {n_rows:,} {code}", highlight=False)
+    if found.shortlisted is None:
+        console.print("not ranked yet")
+    else:
+        console.print(f"{found.shortlisted:,} in the shortlist", highlight=False)
+
+
+def accounts(found: Accounts, console: Console | None = None) -> None:
+    """Where everything that was read ended."""
+    console = console or Console()
+    isomers = f" + {found.n_isomers_added:,} isomers added" if found.n_isomers_added else ""
+    console.print(
+        f"library: {found.n_read:,} read{isomers} = {found.n_kept:,} kept + "
+        f"{found.n_duplicates:,} duplicates + {found.n_quarantined:,} quarantined",
+        highlight=False,
+    )
+    for stage in found.stages:
+        table = Table(title=f"stage {stage.name}")
+        table.add_column("what became of them")
+        table.add_column("rows", justify="right")
+        table.add_row("in", f"{stage.n_in:,}", end_section=True)
+        table.add_row("passed", f"{stage.passed:,}")
+        for rule, n_rows in stage.filtered.items():
+            table.add_row(_plain(f"filtered: {rule}"), f"{n_rows:,}")
+        table.add_row("not selected", f"{stage.not_selected:,}")
+        table.add_row("out of domain", f"{stage.out_of_domain:,}")
+        table.add_row("quarantined", f"{stage.quarantined:,}")
+        if stage.not_done:
+            table.add_row("not done", f"{stage.not_done:,}")
+        console.print(table)
+    table = Table(title="final state of every row of the library")
+    table.add_column("state")
+    table.add_column("rows", justify="right")
+    for state, n_rows in found.final.items():
+        table.add_row(state, f"{n_rows:,}")
+    table.add_section()
+    table.add_row("all", f"{sum(found.final.values()):,}")
+    console.print(table)
+
+
+def estimate(found: Estimate, console: Console | None = None) -> None:
+    """What a campaign would take."""
+    console = console or Console()
+    table = Table(title=f"measured on {found.n_sample} molecules, for {found.n_workers} workers")
+    for name in ("stage", "rows", "units", "done", "ms/molecule", "failed", "time", "disk"):
+        table.add_column(name)
+    for stage in found.stages:
+        seconds = stage.structure_seconds + stage.prediction_seconds
+        table.add_row(
+            stage.name,
+            f"{stage.n_rows:,}",
+            f"{stage.n_units:,}",
+            f"{stage.n_units_done:,}",
+            f"{1000 * seconds:.1f}",
+            f"{stage.n_failed}/{found.n_sample}",
+            duration(stage.seconds),
+            size(stage.n_bytes),
+        )
+    console.print(table)
+    console.print(
+        f"in all {duration(found.seconds)} and {size(found.n_bytes)}; memory: "
+        f"{size(found.worker_bytes)} per worker, {size(found.driver_bytes)} for the client",
+        highlight=False,
+    )
+
+
+def _plain(text: str) -> str:
+    """Text of the user's in which square brackets are no markup."""
+    return text.replace("[", r"\[")
