@@ -1,0 +1,179 @@
+"""Input files: which there are, what format they have, and how to read their bytes.
+
+Paths, globs and fsspec URLs become a list of sources in a fixed order, each known by its content.
+`screener.library.readers` makes records of them.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, cast
+
+import fsspec
+import zstandard
+
+from screener.errors import ConfigError
+
+Format = Literal["smiles", "csv", "tsv", "sdf", "parquet"]
+FORMATS: dict[str, Format] = {
+    ".smi": "smiles",
+    ".smiles": "smiles",
+    ".ism": "smiles",
+    ".txt": "smiles",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".sdf": "sdf",
+    ".sd": "sdf",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input file."""
+
+    url: str
+    name: str  # what it is called in the library: the file name, or the URL where names repeat
+    format: Format
+    compression: str | None
+    bytes: int
+    sha256: str  # of the bytes as they lie there
+
+
+def find_sources(inputs: Sequence[str]) -> list[Source]:
+    """The input files, in the order given; those of a glob in the order of their names.
+
+    Args:
+        inputs: paths, globs or fsspec URLs.
+    Raises:
+        ConfigError: nothing is there, a file is empty or unreadable, or its format is unknown.
+    """
+    urls = [url for entry in inputs for url in _expanded(entry)]
+    if not urls:
+        raise ConfigError("no input files are given")
+    repeated = [url for url, count in Counter(urls).items() if count > 1]
+    if repeated:
+        raise ConfigError(f"{repeated[0]} is given more than once")
+    names = Counter(_file_name(url) for url in urls)
+    return [_source(url, names[_file_name(url)] > 1) for url in urls]
+
+
+def _expanded(entry: str) -> list[str]:
+    try:
+        filesystem, path = fsspec.core.url_to_fs(entry)
+        if filesystem.isdir(path):
+            raise ConfigError(f"{entry} is a folder; name files, or quote a glob such as '*.smi'")
+        if filesystem.exists(path) or not any(mark in entry for mark in "*?["):
+            return [entry]
+        found = sorted(str(name) for name in filesystem.glob(path) if filesystem.isfile(name))
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigError(f"cannot look for {entry}: {error}") from error
+    if not found:
+        raise ConfigError(f"no file matches {entry}")
+    if "://" not in entry:
+        return [os.path.relpath(name) if not os.path.isabs(entry) else name for name in found]
+    return [str(filesystem.unstrip_protocol(name)) for name in found]
+
+
+def _file_name(url: str) -> str:
+    return url.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _source(url: str, name_repeats: bool) -> Source:
+    stem, extension = os.path.splitext(_file_name(url).lower())
+    compression = COMPRESSIONS.get(extension)
+    if compression is not None:
+        extension = os.path.splitext(stem)[1]
+    if extension not in FORMATS:
+        raise ConfigError(
+            f"{url}: unknown format {extension or '(no extension)'!r}; the file name has to end in "
+            f"{', '.join(FORMATS)}, and {' or '.join(COMPRESSIONS)} after it where it is compressed"
+        )
+    if FORMATS[extension] == "parquet" and compression is not None:
+        raise ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
+    checksum = hashlib.sha256()
+    size = 0
+    try:
+        with fsspec.open(url, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                checksum.update(chunk)
+                size += len(chunk)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {url}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {url}: {error}") from error
+    if size == 0:
+        raise ConfigError(f"{url} is empty")
+    return Source(
+        url=url,
+        name=url if name_repeats else _file_name(url),
+        format=FORMATS[extension],
+        compression=compression,
+        bytes=size,
+        sha256=checksum.hexdigest(),
+    )
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[BinaryIO]:
+    """The source's bytes, unpacked as they are read.
+
+    Raises:
+        ConfigError: the file cannot be read, or its compressed data are broken or end too early.
+    """
+    try:
+        with fsspec.open(source.url, "rb") as raw:
+            if source.compression == "gzip":
+                with gzip.open(raw, "rb") as unpacked:
+                    yield cast(BinaryIO, unpacked)
+            elif source.compression == "zstd":
+                yield cast(BinaryIO, io.BufferedReader(_ZstdReader(raw), _CHUNK))
+            else:
+                yield raw
+    except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise ConfigError(
+            f"{source.url}: the compressed data are broken or end too early ({error}); "
+            "copy or download the file again"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {source.url}: {error}") from error
+
+
+class _ZstdReader(io.RawIOBase):
+    """Zstandard frames one after another; unlike `stream_reader` it notices a missing end."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._frame_begun = False
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
+        while not self._ready:
+            packed = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._frame_begun = False
+            packed = packed or self._raw.read(_CHUNK // 8)
+            if not packed:
+                if self._frame_begun:
+                    raise EOFError("the last frame is cut")
+                return 0
+            self._frame_begun = True
+            self._ready = self._frame.decompress(packed)
+        n = min(len(buffer), len(self._ready))
+        buffer[:n] = self._ready[:n]
+        self._ready = self._ready[n:]
+        return n
