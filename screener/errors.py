@@ -1,7 +1,8 @@
 """Errors that callers can catch.
 
-`ConfigError` means the run cannot start, `StoreError` (and `SchemaError` under it) that a file or record is broken,
-`MoleculeError` that one molecule cannot continue while the rest of its unit can. Messages say what to do.
+`ConfigError` means the run cannot start, `StoreError` (and `SchemaError` under it) that a file or
+record is broken, `MoleculeError` that one molecule cannot continue while the rest of its unit can.
+Messages say what to do.
 """
 
 
@@ -25,7 +26,8 @@ class MoleculeError(ScreenerError):
     """One molecule cannot continue.
 
     Args:
-        code: short machine-readable reason, snake_case, such as `invalid_smiles` or `embedding_failed`.
+        code: short machine-readable reason, snake_case, such as `invalid_smiles` or
+            `embedding_failed`.
         message: one sentence for a person.
     """
 

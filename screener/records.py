@@ -1,6 +1,7 @@
 """The records that cross package boundaries.
 
-Frozen, checked when they are made, then trusted. How they lie on disk is the business of `screener.stores`.
+Frozen, checked when they are made, then trusted. How they lie on disk is the business of
+`screener.stores`.
 """
 
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ class Structure:
 
     @property
     def n_atoms(self) -> int:
+        """Atoms, hydrogens included."""
         return len(self.atomic_numbers)
 
 
@@ -72,6 +74,7 @@ class QuarantineRecord:
     def from_error(
         cls, error: MoleculeError, stage: str, *, row: int, mol_id: str
     ) -> "QuarantineRecord":
+        """The record of a molecule that failed at a later stage than the library."""
         return cls(stage=stage, code=error.code, message=error.message, row=row, mol_id=mol_id)
 
 

@@ -1,7 +1,7 @@
 """Units, conversions and free-atom energies, each with its source.
 
-Hartree and angstrom in memory; stored columns name their unit. An atomization energy is free atoms minus molecule,
-positive when bound.
+Hartree and angstrom in memory; stored columns name their unit. An atomization energy is free atoms
+minus molecule, positive when bound.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,38 @@ EV_PER_HARTREE = 27.211386245988  # CODATA 2018
 ANGSTROM_PER_BOHR = 0.529177210903  # CODATA 2018
 DEBYE_PER_ATOMIC_UNIT = 2.541746473  # CODATA 2018: e * a0
 
-ELEMENTS = {"H": 1, "B": 5, "C": 6, "N": 7, "O": 8, "F": 9, "Si": 14, "P": 15, "S": 16, "Cl": 17, "Br": 35}
+ELEMENTS = {
+    "H": 1,
+    "B": 5,
+    "C": 6,
+    "N": 7,
+    "O": 8,
+    "F": 9,
+    "Si": 14,
+    "P": 15,
+    "S": 16,
+    "Cl": 17,
+    "Br": 35,
+}
 SYMBOLS = {number: symbol for symbol, number in ELEMENTS.items()}
 
-# Ramakrishnan et al., Sci. Data 1, 140022 (2014), table of reference atoms: B3LYP/6-31G(2df,p), 0 K.
+# Ramakrishnan et al., Sci. Data 1, 140022 (2014), table of reference atoms: B3LYP/6-31G(2df,p), 0
+# K.
 FREE_ATOMS_B3LYP_HA: Mapping[int, float] = {
     1: -0.500273,
     6: -37.846772,
     7: -54.583861,
     8: -75.064579,
     9: -99.718730,
+}
+
+# GFN2-xTB by tblite 0.8.0 (accuracy 1e-4), neutral atoms, multiplicities H 2, C 3, N 4, O 3, F 2.
+FREE_ATOMS_GFN2_HA: Mapping[int, float] = {
+    1: -0.393482763932,
+    6: -1.793296371365,
+    7: -2.605824161273,
+    8: -3.767606950369,
+    9: -4.619339964231,
 }
 
 

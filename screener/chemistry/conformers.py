@@ -1,13 +1,14 @@
 """Conformers from SMILES: distance geometry (ETKDGv3), then the MMFF94 force field.
 
-A pure function of the SMILES, the identity and the settings: the molecule is parsed again from the stored SMILES,
-hydrogens are added last, and the seed comes from `mol_id`, so neither the order of work nor the process matters.
+A pure function of the SMILES, the identity and the settings: the molecule is parsed again from the
+stored SMILES, hydrogens are added last, and the seed comes from `mol_id`, so neither the order of
+work nor the process matters.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from screener.errors import MoleculeError
 
@@ -44,30 +45,32 @@ def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
     Returns:
         the molecule with hydrogens and one conformer, angstrom.
     Raises:
-        MoleculeError: `invalid_smiles`, `embedding_failed`, `force_field_missing`, `force_field_not_converged`.
+        MoleculeError: `invalid_smiles`, `embedding_failed`, `force_field_missing`,
+            `force_field_not_converged`.
     References:
-        Wang et al., J. Chem. Inf. Model. 60, 2044 (2020) (ETKDGv3); Halgren, J. Comput. Chem. 17, 490 (1996).
+        Wang et al., J. Chem. Inf. Model. 60, 2044 (2020) (ETKDGv3); Halgren, J. Comput. Chem. 17,
+        490 (1996).
     """
     molecule = molecule_with_hydrogens(smiles)
-    parameters = AllChem.ETKDGv3()
+    parameters = rdDistGeom.ETKDGv3()
     parameters.randomSeed = int(mol_id[:7], 16)
     parameters.numThreads = 1
     parameters.enableSequentialRandomSeeds = True  # conformer i does not depend on how many follow
     with rdBase.BlockLogs():
-        found = list(AllChem.EmbedMultipleConfs(molecule, n_conformers, parameters))
+        found = list(rdDistGeom.EmbedMultipleConfs(molecule, n_conformers, parameters))
         if not found:
             parameters.useRandomCoords = True  # slower; saves most cages
-            found = list(AllChem.EmbedMultipleConfs(molecule, n_conformers, parameters))
+            found = list(rdDistGeom.EmbedMultipleConfs(molecule, n_conformers, parameters))
         if not found:
             raise MoleculeError(
                 "embedding_failed", "ETKDGv3 found no conformer with this stereochemistry"
             )
-        if AllChem.MMFFHasAllMoleculeParams(molecule):
-            relaxed = AllChem.MMFFOptimizeMoleculeConfs(
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule):
+            relaxed = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(
                 molecule, numThreads=1, maxIters=_FORCE_FIELD_STEPS
             )
-        elif AllChem.UFFHasAllMoleculeParams(molecule):
-            relaxed = AllChem.UFFOptimizeMoleculeConfs(
+        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(molecule):
+            relaxed = rdForceFieldHelpers.UFFOptimizeMoleculeConfs(
                 molecule, numThreads=1, maxIters=_FORCE_FIELD_STEPS
             )
         else:

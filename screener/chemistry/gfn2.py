@@ -1,7 +1,8 @@
 """GFN2-xTB energies and properties of one closed-shell, neutral molecule, by tblite.
 
-The calculator is kept between steps and each calculation starts from the last wave function, which halves the cost
-of an optimisation step. Positions here are bohr; callers at the boundary hold angstrom.
+The calculator is kept between steps and each calculation starts from the last wave function, which
+halves the cost of an optimisation step. Positions here are bohr; callers at the boundary hold
+angstrom.
 """
 
 import numpy as np

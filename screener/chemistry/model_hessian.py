@@ -1,8 +1,8 @@
 """A model Hessian: what a geometry optimiser knows before its first step.
 
-Force constants of stretches, bends and torsions that fall off smoothly with distance need no atom types and no
-bonds. Starting from it, a quasi-Newton optimiser needs about half the steps of one that starts from a scaled
-unit matrix.
+Force constants of stretches, bends and torsions that fall off smoothly with distance need no atom
+types and no bonds. Starting from it, a quasi-Newton optimiser needs about half the steps of one
+that starts from a scaled unit matrix.
 """
 
 from itertools import combinations
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# Lindh, Bernhardsson, Karlström, Malmqvist, Chem. Phys. Lett. 241, 423 (1995): table 1, by row of the periodic table.
+# Lindh, Bernhardsson, Karlström, Malmqvist, Chem. Phys. Lett. 241, 423 (1995): table 1, by row of
+# the periodic table.
 _ALPHA = np.array([[1.0, 0.3949, 0.3949], [0.3949, 0.28, 0.28], [0.3949, 0.28, 0.28]])
 _R_REF = np.array([[1.35, 2.10, 2.53], [2.10, 2.87, 3.40], [2.53, 3.40, 3.40]])
 _K_STRETCH, _K_BEND, _K_TORSION = 0.45, 0.15, 0.005  # hartree/bohr^2, hartree/rad^2, hartree/rad^2
@@ -70,7 +71,8 @@ def lindh_hessian(atomic_numbers: NDArray[np.integer], positions: FloatArray) ->
         weights.append(_K_TORSION * rho[a, b] * rho[b, c] * rho[c, d])
 
     rows = np.concatenate(blocks)
-    return (rows * np.concatenate(weights)[:, None]).T @ rows
+    hessian: FloatArray = (rows * np.concatenate(weights)[:, None]).T @ rows
+    return hessian
 
 
 def _scatter(
@@ -95,7 +97,7 @@ def _stretches(
 def _bends(
     atoms: NDArray[np.integer], positions: FloatArray
 ) -> tuple[FloatArray, NDArray[np.integer]]:
-    """B-matrix rows of the bends a-b-c and, for each row, the bend it belongs to; linear ones have two."""
+    """B-matrix rows of the bends a-b-c and the bend of each row; linear bends have two rows."""
     a, b, c = atoms.T
     to_a, to_c = positions[a] - positions[b], positions[c] - positions[b]
     r_a, r_c = (np.linalg.norm(v, axis=1, keepdims=True) for v in (to_a, to_c))

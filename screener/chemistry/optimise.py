@@ -1,7 +1,8 @@
 """Geometry optimisation in few steps: BFGS on a model Hessian with rational-function steps.
 
-A step costs one GFN2 calculation, so steps are what counts: from MMFF94 geometries about 14 are needed, where a
-limited-memory optimiser that knows nothing beforehand takes 22 to a looser threshold.
+A step costs one GFN2 calculation, so steps are what counts: from MMFF94 geometries about 14 are
+needed, where a limited-memory optimiser that knows nothing beforehand takes 22 to a looser
+threshold.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from screener.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 FloatArray = NDArray[np.float64]
 EnergyAndGradient = Callable[[FloatArray], tuple[float, FloatArray]]
 
-_SOFTEST = 0.003  # hartree/bohr^2: softer modes, translations and rotations among them, are treated as this stiff
+# hartree/bohr^2: softer modes, translations and rotations among them, are treated as this stiff
+_SOFTEST = 0.003
 _TRUST_START, _TRUST_LEAST, _TRUST_MOST = 0.3, 0.02, 0.8  # bohr, the longest step of one atom
 _RISE_ACCEPTED = 1e-4  # hartree: a step that rises further is taken back
 _DAMPING = 0.2  # Powell: keeps the Hessian positive definite
@@ -40,8 +42,8 @@ def minimise(
 ) -> Minimum:
     """Walk downhill until no atom feels more than `force_threshold`.
 
-    Every geometry is rounded to float32 angstrom before it is evaluated, so the stored positions are the very ones
-    that the last energy belongs to.
+    Every geometry is rounded to float32 angstrom before it is evaluated, so the stored positions
+    are the very ones that the last energy belongs to.
 
     Args:
         energy_and_gradient: positions (n_atoms, 3), bohr -> hartree, hartree/bohr.
@@ -54,8 +56,8 @@ def minimise(
     Raises:
         MoleculeError: `not_converged` after `max_steps`.
     References:
-        Banerjee et al., J. Phys. Chem. 89, 52 (1985) (rational functions); Nocedal and Wright, Numerical
-        Optimization, procedure 18.2 (damped BFGS).
+        Banerjee et al., J. Phys. Chem. 89, 52 (1985) (rational functions); Nocedal and Wright,
+        Numerical Optimization, procedure 18.2 (damped BFGS).
     """
     threshold = force_threshold / EV_PER_HARTREE * ANGSTROM_PER_BOHR
     here, x = _as_stored(positions.astype(np.float64))
@@ -92,7 +94,7 @@ def _as_stored(positions: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
 
 
 def _rational_step(hessian: FloatArray, gradient: FloatArray) -> FloatArray:
-    """Minimum of the rational model: a Newton step shifted by the lowest root of its secular equation."""
+    """Minimum of the rational model: a Newton step shifted by the lowest secular root."""
     stiffness, modes = np.linalg.eigh(hessian)
     stiffness = np.maximum(stiffness, _SOFTEST)
     along = modes.T @ gradient

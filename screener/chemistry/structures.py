@@ -1,7 +1,8 @@
 """From a SMILES to one 3D structure at a geometry level.
 
-`mmff94` is the relaxed ETKDG conformer; `gfn2-opt` goes on from there to the GFN2 minimum and adds the energy and
-properties of GFN2. A structure whose bonds are no longer those of the SMILES is refused.
+`mmff94` is the relaxed ETKDG conformer; `gfn2-opt` goes on from there to the GFN2 minimum and adds
+the energy and properties of GFN2. A structure whose bonds are no longer those of the SMILES is
+refused.
 """
 
 from typing import Literal
@@ -99,7 +100,8 @@ def require_same_molecule(molecule: Chem.Mol, structure: Structure) -> None:
     np.fill_diagonal(near, False)
     if (bonds & ~near).any():
         raise MoleculeError("another_molecule", "a bond broke in the optimisation")
-    # strained cages hold unbonded atoms this close, so an extra contact counts only for hydrogen, which can migrate
+    # strained cages hold unbonded atoms this close, so an extra contact counts only for hydrogen,
+    # which can migrate
     moved = near & ~bonds
     hydrogen = np.asarray(structure.atomic_numbers) == 1
     if moved[hydrogen].any():
@@ -123,7 +125,8 @@ def with_positions(molecule: Chem.Mol, positions: NDArray[np.floating]) -> Chem.
 def _same_stereochemistry(molecule: Chem.Mol, structure: Structure) -> bool:
     """Whether every stereo element that `molecule` defines is found again in the structure.
 
-    Nitrogen is left out: where it can invert it does so freely, where it cannot (bridgeheads) its neighbours tell.
+    Nitrogen is left out: where it can invert it does so freely, where it cannot (bridgeheads) its
+    neighbours tell.
     """
     found = with_positions(molecule, structure.positions)
     Chem.AssignAtomChiralTagsFromStructure(found, replaceExistingTags=True)

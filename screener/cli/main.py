@@ -1,6 +1,7 @@
 """The `screener` command and how it ends.
 
-Errors that are the caller's to mend print one message and exit with 2; everything else is a bug and keeps its traceback.
+Errors that are the caller's to mend print one message and exit with 2; everything else is a bug and
+keeps its traceback.
 """
 
 import logging
@@ -24,7 +25,9 @@ app.add_typer(library.app, name="library")
 
 
 @app.callback()
-def _configure(verbose: bool = typer.Option(False, "--verbose", "-v", help="Log each unit.")) -> None:
+def _configure(
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log each unit."),
+) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
         format="%(message)s",

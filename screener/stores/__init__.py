@@ -1,1 +1,4 @@
-"""Layouts on disk: library, structures, predictions, receipts, leases. Knows no chemistry and no Dask."""
+"""Layouts on disk: library, structures, predictions, receipts, leases.
+
+Knows no chemistry and no Dask.
+"""

@@ -42,9 +42,11 @@ class Folder:
 
     @property
     def is_local(self) -> bool:
+        """Whether the folder lies on this machine."""
         return isinstance(self._filesystem, LocalFileSystem)
 
     def child(self, path: str) -> "Folder":
+        """The folder `path` below this one."""
         return Folder(f"{self.url.rstrip('/')}/{path}")
 
     def local_path(self, path: str = "") -> Path:
@@ -54,6 +56,7 @@ class Folder:
         return Path(self._full(path))
 
     def exists(self, path: str = "") -> bool:
+        """Whether the file or folder is there."""
         return bool(self._filesystem.exists(self._full(path)))
 
     def read_bytes(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
@@ -63,6 +66,13 @@ class Folder:
         """
         try:
             return bytes(self._filesystem.cat_file(self._full(path), start=start, end=stop))
+        except OSError as error:
+            raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
+
+    def size(self, path: str) -> int:
+        """Bytes in the file. Raises StoreError: it is missing."""
+        try:
+            return int(self._filesystem.size(self._full(path)))
         except OSError as error:
             raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
 
@@ -125,7 +135,8 @@ class Folder:
             self._filesystem.rm(self._full(path), recursive=True)
 
     def names(self, path: str = "", suffix: str = "") -> list[str]:
-        """Sorted names of the files directly in `path` that end in `suffix`; empty where it is missing."""
+        """Sorted names of the files directly in `path` that end in `suffix`; empty where it is
+        missing."""
         try:
             entries = self._filesystem.ls(self._full(path), detail=True, refresh=True)
         except FileNotFoundError:
@@ -142,9 +153,11 @@ class Folder:
         )
 
     def write_json(self, path: str, value: Any) -> str:
+        """Write canonical JSON; returns the SHA-256."""
         return self.write_bytes(path, to_json(value))
 
     def read_json(self, path: str) -> Any:
+        """Raises StoreError: the file is missing or is not JSON."""
         try:
             return json.loads(self.read_bytes(path))
         except ValueError as error:
@@ -178,5 +191,6 @@ def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:
 
 
 def digest(value: Any) -> str:
-    """First 16 bytes (hex) of the SHA-256 of the value's canonical JSON; names units and settings."""
+    """First 16 bytes (hex) of the SHA-256 of the value's canonical JSON; names units and
+    settings."""
     return hashlib.sha256(to_json(value)).hexdigest()[:32]

@@ -140,10 +140,12 @@ class LibraryStore:
 
     @property
     def digest(self) -> str:
+        """Names this library's content."""
         return self.manifest.digest
 
     @property
     def n_rows(self) -> int:
+        """Molecules that were kept."""
         return self.manifest.totals.kept
 
     @property
@@ -182,7 +184,7 @@ class LibraryStore:
         Raises:
             StoreError: rows or columns that the library does not have, or a shard is missing.
         """
-        if len(rows) and not (0 <= rows.min() and rows.max() < self.n_rows):
+        if len(rows) and (rows.min() < 0 or rows.max() >= self.n_rows):
             raise StoreError(
                 f"rows {rows.min()} to {rows.max()} of a library with {self.n_rows} rows"
             )

@@ -1,7 +1,8 @@
 """Receipts: the small files that say which units are done.
 
-A unit's files are published first, its receipt last and exclusively: of several attempts at one unit the first receipt
-wins, so a late writer changes nothing. Readers trust receipts, never a directory listing of results.
+A unit's files are published first, its receipt last and exclusively: of several attempts at one
+unit the first receipt wins, so a late writer changes nothing. Readers trust receipts, never a
+directory listing of results.
 """
 
 import hashlib

@@ -1,9 +1,11 @@
 """Structures on disk: one Zarr v3 group per unit, written whole as one zip file.
 
-    structures/<digest>/structures.zarr/<unit>.zip · receipts/<unit>.json · quarantine/<unit>.parquet
+    structures/<digest>/structures.zarr/<unit>.zip · receipts/<unit>.json ·
+    quarantine/<unit>.parquet
 
-Writers share nothing and need no lock. A receipt, written last, says that a unit is there; the index from a row to its
-unit is made from the receipts. Of a row made twice the unit that sorts first counts, so all readers agree on it.
+Writers share nothing and need no lock. A receipt, written last, says that a unit is there; the
+index from a row to its unit is made from the receipts. Of a row made twice the unit that sorts
+first counts, so all readers agree on it.
 """
 
 import io
@@ -51,7 +53,8 @@ class RowIndex:
     position: NDArray[np.int64]  # (n,), within the unit
 
     def find(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """For each of `rows`, its index into this index's arrays, or -1 where it has no structure yet."""
+        """For each of `rows`, its index into this index's arrays, or -1 where it has no structure
+        yet."""
         if len(self.rows) == 0:
             return np.full(len(rows), -1, dtype=np.int64)
         at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
@@ -70,6 +73,7 @@ class StructureStore:
 
     @property
     def receipts(self) -> Receipts:
+        """Which units are there."""
         return Receipts(self.folder)
 
     def write_unit(
@@ -104,7 +108,8 @@ class StructureStore:
         return self.receipts.publish(Receipt(unit, "structures", counts, files, seconds, details))
 
     def read_unit(self, unit: str) -> StructureUnit:
-        """Raises StoreError: the unit is missing; SchemaError: it is broken or of another version."""
+        """Raises StoreError: the unit is missing; SchemaError: it is broken or of another
+        version."""
         path = f"structures.zarr/{unit}.zip"
         try:
             return _from_zip(self.folder.read_bytes(path))

@@ -1,6 +1,8 @@
-"""Training labels: QM9's stereochemistry, and GFN2 values at several geometries, made by the product itself.
+"""Training labels: QM9's stereochemistry, and GFN2 values at several geometries, made by the
+product itself.
 
-Everything lies below `$SCREENER_HOME/labels`, unit by unit with receipts, so an interrupted run goes on where it was:
+Everything lies below `$SCREENER_HOME/labels`, unit by unit with receipts, so an interrupted run
+goes on where it was:
 
     molecules/<block>.parquet     identity and B3LYP values, stereochemistry restored
     structures/<kind>-<digest>/   a structure store; rows are QM9's own numbers
@@ -41,9 +43,12 @@ WALL_CLOCK_SECONDS = 120.0
 BLOCK = 4096  # QM9 entries restored by one task
 UNIT = 64  # structures made by one task
 
-# How many molecules of each part are labelled, in each part's own order. `gfn2-opt-from-b3lyp` is the minimum reached
-# from QM9's geometry, so that conformer and label belong together; `gfn2-opt` and `mmff94` start from the SMILES, as
-# a campaign does; `mmff94-gfn2` adds a GFN2 single point, for the comparison of delta and direct models alone.
+# How many molecules of each part are labelled, in each part's own order. `gfn2-opt-from-b3lyp` is
+# the minimum reached
+# from QM9's geometry, so that conformer and label belong together; `gfn2-opt` and `mmff94` start
+# from the SMILES, as
+# a campaign does; `mmff94-gfn2` adds a GFN2 single point, for the comparison of delta and direct
+# models alone.
 WANTED: Mapping[str, Mapping[str, int]] = {
     "gfn2-opt-from-b3lyp": {"test": 2500, "calibration": 2000, "selection": 1000, "fit": 20_000},
     "gfn2-opt": {"test": 2500, "calibration": 2000},
@@ -73,16 +78,14 @@ def _versions() -> dict[str, str]:
     return {package: version(package) for package in ("rdkit", "tblite")}
 
 
-# -- identity ---------------------------------------------------------------------------------------------------------
-
-
 def restore_all(client: Client, progress: Callable[[int], None]) -> pd.DataFrame:
     """Restore the stereochemistry of all of QM9.
 
     Args:
         progress: called with the number of molecules that a block held.
     Returns:
-        one row per molecule in QM9's order: `qm9_index, mol_id, smiles, inchikey, n_heavy, aside` (empty, or the code
+        one row per molecule in QM9's order: `qm9_index, mol_id, smiles, inchikey, n_heavy, aside`
+        (empty, or the code
         why the label cannot be used), and QM9's four quantities.
     """
     folder = labels_folder()
@@ -157,9 +160,6 @@ def _restored(entry: Mapping[str, Any]) -> tuple[Molecule, str]:
     return molecule, "stereo_left_open" if standard.n_undefined_stereo else ""
 
 
-# -- structures -------------------------------------------------------------------------------------------------------
-
-
 def make_structures(
     client: Client,
     kind: str,
@@ -232,7 +232,8 @@ def label_structure(kind: str, entry: Mapping[str, Any]) -> Structure:
     """The structure of one QM9 molecule, made as `kind` says.
 
     Args:
-        entry: `mol_id`, `smiles` (restored), `flat_smiles`, `atomic_numbers` (n_atoms,), `positions` (3 n_atoms,), Å.
+        entry: `mol_id`, `smiles` (restored), `flat_smiles`, `atomic_numbers` (n_atoms,),
+            `positions` (3 n_atoms,), Å.
     Raises:
         MoleculeError: as `make_structure` and `optimised` do.
     """

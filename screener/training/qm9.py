@@ -1,7 +1,9 @@
 """QM9 as the package `qm9pack` carries it, and its stereochemistry, which the SMILES lack.
 
-Ramakrishnan, Dral, Rupp, von Lilienfeld, Sci. Data 1, 140022 (2014): B3LYP/6-31G(2df,p) geometries and properties. The
-package's import fails on new setuptools, so its CSV files are read in place. A label belongs to one stereoisomer: the
+Ramakrishnan, Dral, Rupp, von Lilienfeld, Sci. Data 1, 140022 (2014): B3LYP/6-31G(2df,p) geometries
+and properties. The
+package's import fails on new setuptools, so its CSV files are read in place. A label belongs to one
+stereoisomer: the
 one whose geometry was calculated. `restore` finds its SMILES.
 """
 
@@ -105,7 +107,8 @@ def restore(
         atomic_numbers: (n_atoms,), of the geometry.
         positions: (n_atoms, 3), angstrom.
     Returns:
-        the molecule with explicit hydrogens in the SMILES' own atom order, the geometry as its conformer and its
+        the molecule with explicit hydrogens in the SMILES' own atom order, the geometry as its
+        conformer and its
         stereochemistry assigned.
     Raises:
         MoleculeError: `not_mapped`, the geometry does not have the bonds of the SMILES.
@@ -136,7 +139,8 @@ def _mapping(molecule: Chem.Mol, geometry: Structure) -> NDArray[np.int64]:
         atom = Chem.Atom(int(number))
         atom.SetNoImplicit(True)
         skeleton.AddAtom(atom)
-    # cages hold unbonded atoms nearly as close as bonded ones, so the shortest contacts count, not a threshold
+    # cages hold unbonded atoms nearly as close as bonded ones, so the shortest contacts count, not
+    # a threshold
     idx_i, idx_j = np.triu_indices(geometry.n_atoms, 1)
     nearest = np.argsort(relative_distances(geometry)[idx_i, idx_j], kind="stable")
     for pair in nearest[: pattern.GetNumBonds()]:

@@ -1,7 +1,9 @@
 """The one split of QM9 that everything is fitted, chosen, calibrated and tested on.
 
-Molecules that share a connectivity (first block of the InChIKey) never part. The connectivities of PPE1694 lie in the
-test part alone, so that its G4MP2 values stay unseen by every rung of a ladder. The result is committed with the
+Molecules that share a connectivity (first block of the InChIKey) never part. The connectivities of
+PPE1694 lie in the
+test part alone, so that its G4MP2 values stay unseen by every rung of a ladder. The result is
+committed with the
 project; `screener/data/qm9/make_splits.py` made it.
 """
 
@@ -27,7 +29,8 @@ def make_splits(
         connectivity: first block of each InChIKey.
         test_only: connectivities that may be in the test part alone.
     Returns:
-        columns `qm9_index`, `part` (one of `PARTS`) and `order`: a random order in which each part is drawn on, so
+        columns `qm9_index`, `part` (one of `PARTS`) and `order`: a random order in which each part
+        is drawn on, so
         that its first n are a fair sample and smaller training sets are nested in larger ones.
     """
     table = pd.DataFrame({"qm9_index": qm9_index, "connectivity": connectivity})
