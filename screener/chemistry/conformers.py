@@ -5,6 +5,8 @@ stored SMILES, hydrogens are added last, and the seed comes from `mol_id`, so ne
 work nor the process matters.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
@@ -52,7 +54,7 @@ def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
         490 (1996).
     """
     molecule = molecule_with_hydrogens(smiles)
-    parameters = rdDistGeom.ETKDGv3()
+    parameters: Any = rdDistGeom.ETKDGv3()  # its stubs take the attributes for constants
     parameters.randomSeed = int(mol_id[:7], 16)
     parameters.numThreads = 1
     parameters.enableSequentialRandomSeeds = True  # conformer i does not depend on how many follow

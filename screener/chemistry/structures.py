@@ -83,10 +83,9 @@ def relative_distances(structure: Structure) -> NDArray[np.float64]:
     table = Chem.GetPeriodicTable()
     radii = np.array([table.GetRcovalent(int(number)) for number in structure.atomic_numbers])
     positions = structure.positions.astype(np.float64)
-    distances: NDArray[np.float64] = np.linalg.norm(
-        positions[:, None] - positions[None, :], axis=-1
-    )
-    return distances / (radii[:, None] + radii[None, :])
+    distances = np.linalg.norm(positions[:, None] - positions[None, :], axis=-1)
+    relative: NDArray[np.float64] = distances / (radii[:, None] + radii[None, :])
+    return relative
 
 
 def require_same_molecule(molecule: Chem.Mol, structure: Structure) -> None:

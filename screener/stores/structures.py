@@ -12,6 +12,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import zarr
@@ -156,7 +157,7 @@ def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeErro
     done = [(i, o) for i, o in enumerate(outcomes) if isinstance(o, Structure)]
     largest = max((structure.n_atoms for _, structure in done), default=0)
     width = max(_PADDING, -(-largest // _PADDING) * _PADDING)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "row": rows.astype(np.int64),
         "status": np.full(n, QUARANTINED, dtype=np.uint8),
         "n_atoms": np.zeros(n, dtype=np.uint8),

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from distributed import Client
+from numpy.typing import NDArray
 
 from screener.chemistry.gfn2 import gfn2_properties
 from screener.chemistry.identity import identify
@@ -91,12 +92,12 @@ def restore_all(client: Client, progress: Callable[[int], None]) -> pd.DataFrame
     folder = labels_folder()
     receipts = Receipts(folder, "molecules/receipts")
     done = receipts.done()
-    blocks = (name for name in _write_blocks(folder, done))
-    tasks = (Task(name, restore_block, (folder.url, name)) for name in blocks)
+    tasks = (Task(name, restore_block, (folder.url, name)) for name in _write_blocks(folder, done))
     for completed in run_tasks(client, tasks):
         progress(completed.result.counts["in"])
     names = [f"molecules/{name}.parquet" for name in sorted(receipts.done())]
-    return pa.concat_tables([folder.read_table(name) for name in names]).to_pandas()
+    molecules: pd.DataFrame = pa.concat_tables([folder.read_table(n) for n in names]).to_pandas()
+    return molecules
 
 
 def _write_blocks(folder: Folder, done: set[str]) -> Iterator[str]:
@@ -187,9 +188,7 @@ def make_structures(
         progress(completed.result.counts["in"])
 
 
-def chosen(
-    splits: pd.DataFrame, wanted: Mapping[str, int]
-) -> "np.ndarray[Any, np.dtype[np.int64]]":
+def chosen(splits: pd.DataFrame, wanted: Mapping[str, int]) -> NDArray[np.int64]:
     """QM9 numbers of the first molecules of each part, parts in the order of `wanted`."""
     ordered = splits.sort_values(["order", "qm9_index"])
     parts = [
@@ -200,7 +199,7 @@ def chosen(
 
 
 def _write_batches(
-    folder: Folder, kind: str, lookup: pd.DataFrame, rows: "np.ndarray[Any, np.dtype[np.int64]]"
+    folder: Folder, kind: str, lookup: pd.DataFrame, rows: NDArray[np.int64]
 ) -> Iterator[str]:
     columns = ["mol_id", "smiles", "flat_smiles", "atomic_numbers", "positions"]
     for start in range(0, len(rows), UNIT):

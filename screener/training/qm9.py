@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,7 @@ def _number(text: str) -> float:
     return float(text.replace("*^", "e"))  # some are written as 1.*^-6
 
 
-def _entry(row: "pd.core.frame.Series[str]") -> Entry:
+def _entry(row: Any) -> Entry:
     numbers = np.array(
         [ELEMENTS[symbol] for symbol in ast.literal_eval(row.Elements)], dtype=np.uint8
     )
