@@ -1,0 +1,61 @@
+"""Split conformal calibration of predictive standard deviations.
+
+On molecules that neither fit nor selection saw, the scores |error| / std are ranked; their 90 % quantile times the std of
+a new molecule is half its interval, which then covers at least 90 % of molecules like the calibration set (and of
+those only: nothing is promised for others). Molecules with more heavy atoms than the training set has get intervals
+widened by a factor per further heavy atom, which is measured by leaving the largest training size out.
+
+References:
+    Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, J. Am. Stat. Assoc. 113, 1094 (2018).
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+COVERAGE = 0.9
+
+
+def conformal_quantile(errors: FloatArray, stds: FloatArray, coverage: float = COVERAGE) -> float:
+    """The conformal quantile of |error| / std.
+
+    Args:
+        errors: (n,), prediction minus truth or the reverse.
+        stds: (n,), positive.
+        coverage: share of new molecules to be covered.
+    Returns:
+        dimensionless: the ceil((n + 1) coverage)-th smallest score.
+    Raises:
+        ValueError: too few molecules to promise this coverage (fewer than coverage / (1 - coverage)).
+    """
+    scores = np.sort(np.abs(errors) / stds)
+    rank = math.ceil((len(scores) + 1) * coverage)
+    if rank > len(scores):
+        raise ValueError(f"{len(scores)} calibration molecules are too few for {coverage:.0%}")
+    return float(scores[rank - 1])
+
+
+def std_scale(errors: FloatArray, stds: FloatArray) -> float:
+    """The factor that makes 68.3 % of errors lie within one std, as for a normal distribution."""
+    return float(np.quantile(np.abs(errors) / stds, 0.6827))
+
+
+def growth_per_heavy_atom(scores: FloatArray, larger: FloatArray) -> float:
+    """How much wider intervals must be per heavy atom beyond the training range.
+
+    Args:
+        scores: |error| / std of molecules of the sizes a model was fitted on, but not in its fit.
+        larger: the same of molecules with one heavy atom more than the largest it was fitted on.
+    Returns:
+        the ratio of the two 90 % quantiles; never below 1.
+    """
+    return max(1.0, float(np.quantile(larger, COVERAGE) / np.quantile(scores, COVERAGE)))
+
+
+def widening(n_heavy: NDArray[np.int64], largest: int, growth: float) -> FloatArray:
+    """Factors (n,) on half the interval and the std: growth per heavy atom beyond `largest`, 1 up to it."""
+    result: FloatArray = growth ** np.maximum(n_heavy - largest, 0).astype(np.float64)
+    return result

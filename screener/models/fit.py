@@ -1,0 +1,246 @@
+"""Fit a sparse model, its spread, calibration and domain.
+
+Three sets of molecules come in: *train* fits, *selection* chooses width and ridges (and then joins the fit with these
+fixed), *calibration* is seen by neither and sets intervals and limits. Splits are the caller's; see
+`screener.training`.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.errors import ConfigError
+from screener.models.baseline import baseline
+from screener.models.conformal import conformal_quantile, growth_per_heavy_atom, std_scale
+from screener.models.domain import Domain, count_coordinations, distance_limits
+from screener.models.fit_core import Core, fit_core, selection_errors
+from screener.models.fit_data import FitData, FitSettings, Prepared, prepare
+from screener.models.inducing import Inducing, choose_inducing
+from screener.models.model import Evaluator, RawPredictions
+from screener.models.predictor import (
+    Calibration,
+    Kind,
+    Predictor,
+    QuantityCalibration,
+    with_gap_std,
+)
+from screener.models.projection import Projection, fit_projection
+from screener.models.quantities import FITTED, PREDICTED, with_gap
+from screener.models.representation import ELEMENTS, environments
+from screener.models.spread import leading
+
+__all__ = ["FitData", "FitReport", "FitSettings", "FittedModel", "fit_model"]
+
+log = logging.getLogger(__name__)
+
+FloatArray = NDArray[np.float64]
+
+PROJECTION_SAMPLE = 2_000  # molecules whose environments the projection is fitted on
+FEWEST = 50  # molecules on either side of the size experiment, below which it is not made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitReport:
+    """What was chosen and measured while fitting, for the model card."""
+
+    width: float
+    width_trials: dict[str, dict[str, float]]  # width -> quantity -> mean absolute error
+    ridges: dict[str, float]
+    selection_mae: dict[str, float]  # of the model fitted on train alone
+    projection_loss: float  # share of variance left out, worst element
+    n_inducing: dict[int, int]  # by element
+    n_train: int
+    n_selection: int
+    n_calibration: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedModel:
+    """A model with everything that its predictions need."""
+
+    predictor: Predictor
+    report: FitReport
+    settings: FitSettings
+
+
+def fit_model(
+    train: FitData,
+    selection: FitData,
+    calibration: FitData,
+    settings: FitSettings,
+    *,
+    kind: Kind,
+    geometry_level: str,
+) -> FittedModel:
+    """Fit, choose, calibrate.
+
+    Args:
+        train: thousands of molecules; its order matters only through the seeded samples taken of it.
+        selection: some hundreds or more, disjoint from train.
+        calibration: some hundreds or more, disjoint from both.
+        settings: see `FitSettings`.
+        kind: `direct` learns the high values, `delta` high minus low.
+        geometry_level: of all structures.
+    Returns:
+        the model with its report. Bytes repeat on one kind of machine with the same settings.
+    Raises:
+        ConfigError: a set is empty, or a delta is asked of structures without GFN2 results.
+        ValueError: fewer than 10 calibration molecules.
+    """
+    for name, data in (("train", train), ("selection", selection), ("calibration", calibration)):
+        if len(data.structures) == 0:
+            raise ConfigError(f"the {name} set is empty")
+    generator = np.random.default_rng(settings.seed)
+    places = np.sort(generator.permutation(len(train.structures))[:PROJECTION_SAMPLE])
+    sample = environments([train.structures[int(place)] for place in places])
+    projection, lost = fit_projection(sample, settings.n_components)
+    log.info("projection to %d components loses %.2e", settings.n_components, lost)
+    fitting, choosing, judging = (
+        prepare(data, projection, kind) for data in (train, selection, calibration)
+    )
+    log.info("environments of %d molecules projected", len(fitting) + len(choosing) + len(judging))
+
+    inducing = _inducing(fitting, settings)
+    width, trials = _choose_width(fitting, choosing, inducing, settings)
+    core = fit_core(fitting, choosing, projection, inducing, width, settings)
+    scores = _SizeExperiment.run(fitting, choosing, judging, projection, core, settings)
+    raw = evaluate(Evaluator(core.model, settings.device), judging)
+    domain = Domain(
+        elements=ELEMENTS,
+        largest_fitted=int(max(fitting.n_heavy.max(), choosing.n_heavy.max())),
+        max_heavy=settings.max_heavy,
+        min_seen=settings.min_seen,
+        coordinations=count_coordinations([*train.structures, *selection.structures]),
+        distance_limits=distance_limits(
+            [structure.atomic_numbers for structure in calibration.structures],
+            np.split(raw.distances, raw.offsets[1:-1]),
+            settings.outside,
+        ),
+        distance_growth=scores.distance_growth,
+    )
+    predictor = Predictor(
+        core.model,
+        _calibrate(raw, judging.targets, scores.growth),
+        domain,
+        kind=kind,
+        geometry_level=geometry_level,
+        device=settings.device,
+    )
+    report = FitReport(
+        width=width,
+        width_trials=trials,
+        ridges=dict(zip(FITTED, core.ridges.tolist(), strict=True)),
+        selection_mae=dict(zip(FITTED, core.errors.tolist(), strict=True)),
+        projection_loss=lost,
+        n_inducing=dict(zip(ELEMENTS, core.model.inducing.counts.tolist(), strict=True)),
+        n_train=len(fitting),
+        n_selection=len(choosing),
+        n_calibration=len(judging),
+    )
+    return FittedModel(predictor, report, settings)
+
+
+def evaluate(evaluator: Evaluator, data: Prepared) -> RawPredictions:
+    """Predict prepared molecules, baseline included."""
+    values, stds, distances = zip(
+        *(evaluator.predict_projected(chunk) for _, chunk in data.chunks()), strict=True
+    )
+    baselines = [baseline(data.counts, row) for row in evaluator.model.baselines]
+    return RawPredictions(
+        np.concatenate(values) + np.stack(baselines, axis=1),
+        np.concatenate(stds),
+        np.concatenate(distances),
+        np.concatenate([[0], np.cumsum(data.environments.atoms_per_molecule)]),
+    )
+
+
+def _inducing(train: Prepared, settings: FitSettings) -> Inducing:
+    generator = np.random.default_rng(settings.seed)
+    return choose_inducing(train.environments, settings.n_inducing, generator)
+
+
+def _choose_width(
+    train: Prepared, selection: Prepared, inducing: Inducing, settings: FitSettings
+) -> tuple[float, dict[str, dict[str, float]]]:
+    """The width of least error on the selection set, summed over quantities in units of their spread."""
+    if len(settings.widths) == 1:
+        return settings.widths[0], {}
+    generator = np.random.default_rng(settings.seed)
+    part = train.rows(generator.permutation(len(train))[: settings.width_sample])
+    fewer = leading(inducing, settings.n_inducing // 2)
+    trials, sums = {}, {}
+    for width in settings.widths:
+        errors = selection_errors(part, selection, fewer, width, settings)
+        trials[f"{width:g}"] = dict(zip(FITTED, errors.tolist(), strict=True))
+        sums[width] = float(np.sum(errors / selection.targets.std(axis=0)))
+    log.info("width trials %s", trials)
+    return min(sums, key=lambda width: sums[width]), trials
+
+
+def _scores(raw: RawPredictions, targets: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Errors and uncalibrated stds of every predicted quantity, each (n,)."""
+    values = with_gap(dict(zip(FITTED, raw.values.T, strict=True)))
+    truth = with_gap(dict(zip(FITTED, targets.T, strict=True)))
+    stds = with_gap_std(dict(zip(FITTED, raw.stds.T, strict=True)))
+    return {q.name: (values[q.name] - truth[q.name], stds[q.name]) for q in PREDICTED}
+
+
+def _calibrate(raw: RawPredictions, targets: FloatArray, growth: dict[str, float]) -> Calibration:
+    return {
+        name: QuantityCalibration(
+            std_scale=std_scale(errors, stds),
+            quantile=conformal_quantile(errors, stds),
+            growth=growth[name],
+            n=len(errors),
+        )
+        for name, (errors, stds) in _scores(raw, targets).items()
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SizeExperiment:
+    """What happens one heavy atom beyond the training range, measured by leaving the largest size out.
+
+    The model is fitted again on molecules of fewer heavy atoms than the largest, and its scores on calibration molecules
+    of the largest size are compared with those of smaller ones. With too few molecules on a side no widening is known.
+    """
+
+    growth: dict[str, float]
+    distance_growth: float
+
+    @classmethod
+    def run(
+        cls,
+        train: Prepared,
+        selection: Prepared,
+        calibration: Prepared,
+        projection: Projection,
+        core: Core,
+        settings: FitSettings,
+    ) -> "_SizeExperiment":
+        largest = int(train.n_heavy.max())
+        smaller = [np.flatnonzero(data.n_heavy < largest) for data in (train, selection)]
+        large = calibration.n_heavy == largest
+        if min(*map(len, smaller), large.sum(), (~large).sum()) < FEWEST:
+            log.warning("too few molecules to measure how errors grow with size")
+            return cls({quantity.name: 1.0 for quantity in PREDICTED}, 1.0)
+        small_core = fit_core(
+            train.rows(smaller[0]),
+            selection.rows(smaller[1]),
+            projection,
+            _inducing(train.rows(smaller[0]), settings),
+            core.model.width,
+            settings,
+            ridges=core.ridges,
+        )
+        raw = evaluate(Evaluator(small_core.model, settings.device), calibration)
+        growth = {}
+        for name, (errors, stds) in _scores(raw, calibration.targets).items():
+            scores = np.abs(errors) / stds
+            growth[name] = growth_per_heavy_atom(scores[~large], scores[large])
+        furthest = np.array([part.max() for part in np.split(raw.distances, raw.offsets[1:-1])])
+        distance_growth = growth_per_heavy_atom(furthest[~large], furthest[large])
+        log.info("growth per heavy atom %s, of distances %.3f", growth, distance_growth)
+        return cls(growth, distance_growth)

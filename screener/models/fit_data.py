@@ -1,0 +1,142 @@
+"""What a fit is given, and the same molecules as the fit works on them.
+
+Environments are made and projected once per molecule; from then on a set of molecules is a few arrays.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from screener.errors import ConfigError
+from screener.models.baseline import composition
+from screener.models.domain import heavy_atoms
+from screener.models.predictor import Kind
+from screener.models.projection import Projected, Projection
+from screener.models.quantities import FITTED, QUANTITIES, low_values
+from screener.models.representation import environments
+from screener.records import Structure
+
+FloatArray = NDArray[np.float64]
+
+CHUNK = 512  # molecules whose features are in memory at once
+
+
+class FitSettings(BaseModel):
+    """How a model is fitted; defaults are those of the shipped bundles."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_inducing: int = 6_000
+    n_components: int = 128
+    widths: tuple[float, ...] = (3.0, 4.0, 6.0)  # tried on a sample
+    width_sample: int = 4_000  # training molecules of that trial, with half the environments
+    ridges: tuple[float, ...] = tuple(10.0**power for power in range(-8, 1))
+    n_leading: int = 1_000  # environments in the posterior variance
+    n_difficulty: int = 10_000  # training molecules whose leave-one-out errors are learned
+    max_heavy: int = 14
+    min_seen: int = 3  # training molecules that must have a coordination
+    outside: float = 0.01  # share of calibration molecules that distances leave outside
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FitData:
+    """Labelled structures of one set.
+
+    Args:
+        structures: of one geometry level; with GFN2 results when a delta is fitted.
+        high: float64 (n,) by name, the four of `quantities.FITTED`, in the units their names end with.
+    """
+
+    structures: Sequence[Structure]
+    high: dict[str, FloatArray]
+
+    def __post_init__(self) -> None:
+        for name in FITTED:
+            values = self.high.get(name)
+            if values is None or values.shape != (len(self.structures),):
+                raise ConfigError(f"{name} is needed for each of {len(self.structures)} structures")
+            if not np.isfinite(values).all():
+                raise ConfigError(f"{name} has values that are not finite")
+
+    def targets(self, kind: Kind) -> FloatArray:
+        """What is learned, float64 (n, n_quantities): high, or high minus low."""
+        high = np.stack([self.high[name] for name in FITTED], axis=1)
+        if kind == "direct":
+            return high
+        low = low_values(self.structures)
+        return high - np.stack([low[quantity.low] for quantity in QUANTITIES], axis=1)
+
+    def subset(self, rows: NDArray[np.int64]) -> "FitData":
+        """The molecules at `rows`, in that order."""
+        return FitData(
+            [self.structures[int(row)] for row in rows],
+            {name: values[rows] for name, values in self.high.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Molecules of one set, projected."""
+
+    environments: Projected
+    counts: FloatArray  # (n, n_elements), composition
+    n_heavy: NDArray[np.int64]  # (n,)
+    targets: FloatArray  # (n, n_quantities)
+
+    def __len__(self) -> int:
+        return self.environments.n_molecules
+
+    def rows(self, rows: NDArray[np.int64]) -> "Prepared":
+        """The molecules at `rows`, in ascending order whatever the order of `rows`."""
+        keep = np.zeros(len(self), dtype=bool)
+        keep[rows] = True
+        atoms = keep[self.environments.molecule]
+        place = np.cumsum(keep) - 1
+        old = self.environments
+        chosen = Projected(
+            values=old.values[atoms],
+            residual=old.residual[atoms],
+            atomic_numbers=old.atomic_numbers[atoms],
+            molecule=place[old.molecule[atoms]],
+            n_molecules=int(keep.sum()),
+        )
+        return Prepared(chosen, self.counts[keep], self.n_heavy[keep], self.targets[keep])
+
+    def chunks(self) -> Iterator[tuple[slice, Projected]]:
+        """Consecutive molecules, `CHUNK` at a time, with where they are."""
+        old = self.environments
+        for start in range(0, len(self), CHUNK):
+            stop = min(start + CHUNK, len(self))
+            atoms = slice(*np.searchsorted(old.molecule, [start, stop]).tolist())
+            yield (
+                slice(start, stop),
+                Projected(
+                    values=old.values[atoms],
+                    residual=old.residual[atoms],
+                    atomic_numbers=old.atomic_numbers[atoms],
+                    molecule=old.molecule[atoms] - start,
+                    n_molecules=stop - start,
+                ),
+            )
+
+
+def prepare(data: FitData, projection: Projection, kind: Kind) -> Prepared:
+    """Environments of every molecule, projected chunk by chunk, and what is learned of it."""
+    parts = [
+        projection.apply(environments(data.structures[start : start + CHUNK]))
+        for start in range(0, len(data.structures), CHUNK)
+    ]
+    joined = Projected(
+        values=np.concatenate([part.values for part in parts]),
+        residual=np.concatenate([part.residual for part in parts]),
+        atomic_numbers=np.concatenate([part.atomic_numbers for part in parts]),
+        molecule=np.concatenate([part.molecule + i * CHUNK for i, part in enumerate(parts)]),
+        n_molecules=len(data.structures),
+    )
+    n_heavy = np.array([heavy_atoms(s) for s in data.structures], dtype=np.int64)
+    return Prepared(joined, composition(data.structures), n_heavy, data.targets(kind))
