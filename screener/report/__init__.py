@@ -2,3 +2,7 @@
 
 `content` says what a report holds, `collect` reads it from a campaign's folder, `html` renders it.
 """
+
+from screener.report.collect import write_report
+
+__all__ = ["write_report"]

@@ -5,33 +5,14 @@ Texts are as they stand in the user's files; escaping is the renderer's business
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
+from screener.campaign.status import Accounts
 from screener.ranking.objectives import RankingSettings
-
-KnownState = Literal[
-    "shortlisted", "ranked", "filtered", "not selected", "out of domain", "quarantined", "not done"
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """Where the candidates came from."""
-
-    url: str
-    digest: str
-    n_read: int  # records in the input
-    n_kept: int
-    n_duplicates: int
-    n_quarantined: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage as it was configured, and what became of the rows that entered it.
-
-    entered = passed + filtered + not selected + out of domain + quarantined + not done.
-    """
+    """One stage as it was configured."""
 
     name: str
     geometry_level: str
@@ -39,13 +20,6 @@ class Stage:
     bundle: str
     bundle_digest: str
     left_out: tuple[str, ...]  # objectives and constraints without a column here, as text
-    entered: int
-    passed: int
-    filtered: Mapping[str, int]  # rule -> rows
-    not_selected: int
-    out_of_domain: int
-    quarantined: int
-    not_done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +55,7 @@ class KnownMolecule:
     known_as: str
     name: str
     smiles: str
-    state: KnownState
+    state: str  # as in `screener.campaign.known`
     stage: str  # the last stage that it entered
     rank: int | None  # among all ranked molecules
     reason: str  # which rule, why outside the domain, or what went wrong; may be empty
@@ -104,10 +78,11 @@ class ReportContent:
 
     title: str
     written: str  # time, ISO 8601
-    library: Library
+    library: str
+    library_digest: str
+    accounts: Accounts
     ranking: RankingSettings
     stages: tuple[Stage, ...]
-    final_states: tuple[tuple[str, int], ...]  # adds up to the rows of the library
     n_ranked: int
     shortlist: tuple[Molecule, ...]  # best first
     known: tuple[KnownMolecule, ...]

@@ -65,6 +65,7 @@ def render_report(content: ReportContent) -> str:
         by_value=objectives[0].by_value,
         molecules=[(each, _cells(each, content)) for each in content.shortlist],
         known=sorted(content.known, key=_known_order),
+        unfinished=any(stage.not_done for stage in content.accounts.stages),
         n_cards=N_CARDS,
         n_drawn=N_DRAWN,
     )

@@ -64,6 +64,12 @@ def low_column(column: str) -> str | None:
     return f"{quantity}_gfn2_{found['unit']}"
 
 
+def low_name(column: str) -> str:
+    """The level of theory that a delta model corrects to get this column; empty without one."""
+    found = _PREDICTED.fullmatch(column)
+    return "GFN2" if found and found["fidelity"] != "gfn2" else ""
+
+
 def written(value: float | None, label: Label, *, sign: bool = False) -> str:
     """A number with the digits that mean something, a true minus, and an en dash for none.
 

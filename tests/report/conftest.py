@@ -1,9 +1,9 @@
 import pytest
 
+from screener.campaign.status import Accounts, StageAccount
 from screener.ranking.presets import load_preset
 from screener.report.content import (
     KnownMolecule,
-    Library,
     Molecule,
     QuarantineReason,
     ReportContent,
@@ -38,45 +38,34 @@ def content() -> ReportContent:
     return ReportContent(
         title="battery-candidates",
         written="2026-05-04T10:12:13Z",
-        library=Library("libraries/battery-candidates", "5e8a" * 8, 5302, 5210, 71, 21),
+        library="libraries/battery-candidates",
+        library_digest="5e8a" * 8,
+        accounts=Accounts(
+            n_read=5302,
+            n_isomers_added=0,
+            n_kept=5210,
+            n_duplicates=71,
+            n_quarantined=21,
+            stages=(
+                StageAccount("mmff94", 5210, 500, {"3<=n_heavy<=14": 212}, 3390, 1101, 7, 0),
+                StageAccount("gfn2-opt", 500, 100, {}, 391, 6, 3, 0),
+            ),
+            final={
+                "mmff94: quarantined": 7,
+                "mmff94: out of domain": 1101,
+                "mmff94: filtered": 212,
+                "mmff94: not selected": 3390,
+                "mmff94: not done": 0,
+                "gfn2-opt: quarantined": 3,
+                "gfn2-opt: out of domain": 6,
+                "gfn2-opt: not selected": 391,
+                "shortlisted": 100,
+            },
+        ),
         ranking=load_preset("electrolyte-solvent"),
         stages=(
-            Stage(
-                "mmff94",
-                "mmff94",
-                1,
-                "qm9-mmff94-direct",
-                "ab12" * 8,
-                (),
-                entered=5210,
-                passed=500,
-                filtered={"3<=n_heavy<=14": 212},
-                not_selected=3390,
-                out_of_domain=1101,
-                quarantined=7,
-            ),
-            Stage(
-                "gfn2-opt",
-                "gfn2-opt",
-                1,
-                "qm9-gfn2opt-delta",
-                "cd34" * 8,
-                (),
-                entered=500,
-                passed=100,
-                filtered={},
-                not_selected=391,
-                out_of_domain=6,
-                quarantined=3,
-            ),
-        ),
-        final_states=(
-            ("shortlisted", 100),
-            ("ranked, below the shortlist", 391),
-            ("not selected for gfn2-opt", 3390),
-            ("filtered: 3<=n_heavy<=14", 212),
-            ("out of domain", 1107),
-            ("quarantined", 10),
+            Stage("mmff94", "mmff94", 1, "qm9-mmff94-direct", "ab12" * 8, ()),
+            Stage("gfn2-opt", "gfn2-opt", 1, "qm9-gfn2opt-delta", "cd34" * 8, ()),
         ),
         n_ranked=491,
         shortlist=tuple(

@@ -68,9 +68,14 @@ def test_every_text_of_the_input_is_escaped(content):
         content,
         title=SCRIPT,
         written=SCRIPT,
-        library=replace(content.library, url=SCRIPT),
+        library=SCRIPT,
         ranking=content.ranking.model_copy(update={"description": SCRIPT}),
-        stages=(replace(content.stages[0], name=SCRIPT, bundle=SCRIPT, filtered={SCRIPT: 1}),),
+        stages=(replace(content.stages[0], name=SCRIPT, bundle=SCRIPT),),
+        accounts=replace(
+            content.accounts,
+            stages=(replace(content.accounts.stages[0], name=SCRIPT, filtered={SCRIPT: 1}),),
+            final={SCRIPT: 1},
+        ),
         shortlist=(molecule, replace(molecule, known_as="", name='"><img src=x onerror=alert(1)>')),
         known=(
             replace(content.known[0], name=SCRIPT, known_as=SCRIPT, smiles=SCRIPT, reason=SCRIPT),
@@ -80,7 +85,6 @@ def test_every_text_of_the_input_is_escaped(content):
                 content.quarantine[0], message=SCRIPT, example=SCRIPT, code=SCRIPT, stage=SCRIPT
             ),
         ),
-        final_states=((SCRIPT, 1),),
         provenance=((SCRIPT, SCRIPT),),
         warnings=(SCRIPT,),
     )

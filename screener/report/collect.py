@@ -1,0 +1,235 @@
+"""Everything a report shows, read from the folders of a campaign and of its library.
+
+Reads stored files only: the frozen configuration, provenance, receipts, the shortlist of the
+current ranking and what became of the known molecules. The time it gives is that of the campaign's
+last session, so the same folder gives the same bytes.
+"""
+
+import logging
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from screener.campaign import provenance
+from screener.campaign.rank import KNOWN
+from screener.campaign.setup import Setup, open_setup
+from screener.campaign.status import Accounts, accounts, status
+from screener.errors import ConfigError, StoreError
+from screener.ranking.objectives import RankingSettings
+from screener.report.content import (
+    KnownMolecule,
+    Molecule,
+    QuarantineReason,
+    ReportContent,
+    Stage,
+    Value,
+)
+from screener.report.html import render_report
+from screener.report.labels import low_column, low_name
+from screener.stores.files import Folder
+from screener.stores.library import LibraryStore
+
+log = logging.getLogger(__name__)
+
+FILE = "report.html"
+_MARKS = {"1", "1.0", "true", "yes", "x"}  # mark a known molecule without naming it
+
+
+def write_report(folder: Folder) -> None:
+    """Write `report.html` of the ranking whose shortlist lies in a campaign's folder.
+
+    Raises:
+        ConfigError: the folder holds no campaign, or it has not come to a shortlist.
+        StoreError: a file cannot be read or written.
+    """
+    folder.write_bytes(FILE, render_report(collect(folder)).encode())
+    log.info("wrote %s/%s", folder.url, FILE)
+
+
+def collect(folder: Folder) -> ReportContent:
+    """What the report of a campaign holds.
+
+    Raises:
+        ConfigError: the folder holds no campaign, or it has not come to a shortlist.
+        StoreError: a file cannot be read.
+    """
+    setup = open_setup(folder)
+    told = folder.read_json(provenance.FILE) if folder.exists(provenance.FILE) else {}
+    ranking = told.get("ranking")
+    if ranking is None:
+        raise ConfigError(
+            f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
+        )
+    settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
+    path = f"rankings/{ranking['digest']}/"
+    library = LibraryStore.open(setup.library)
+    known = folder.read_table(path + KNOWN).to_pylist() if folder.exists(path + KNOWN) else []
+    marks = {entry["row"]: _mark(entry) for entry in known}
+    rows = folder.read_table(f"{path}shortlist.parquet").to_pylist()
+    ended = accounts(folder)
+    return ReportContent(
+        title=folder.url.rstrip("/").rsplit("/", 1)[-1],
+        written=told["sessions"][-1].get("finished", ""),
+        library=setup.library,
+        library_digest=setup.library_digest,
+        accounts=ended,
+        ranking=settings,
+        stages=_stages(setup, told, ranking),
+        n_ranked=ranking["counts"].get("candidates", 0),
+        shortlist=tuple(_molecule(row, settings, marks) for row in rows),
+        known=tuple(_known(entry, marks) for entry in known),
+        quarantine=tuple(_quarantine(folder, setup, library)),
+        provenance=tuple(_provenance(told)),
+        warnings=tuple(_warnings(setup, settings, ranking, ended)),
+    )
+
+
+def _stages(setup: Setup, told: Mapping[str, Any], ranking: Mapping[str, Any]) -> tuple[Stage, ...]:
+    left_out = {stage["name"]: stage["left_out"] for stage in told.get("stages", [])}
+    left_out[setup.stages[-1].name] = ranking["left_out"]
+    return tuple(
+        Stage(
+            name=stage.name,
+            geometry_level=stage.geometry.level,
+            n_conformers=stage.geometry.n_conformers,
+            bundle=stage.bundle,
+            bundle_digest=stage.bundle_digest,
+            left_out=tuple(left_out.get(stage.name, ())),
+        )
+        for stage in setup.stages
+    )
+
+
+def _molecule(
+    row: Mapping[str, Any], settings: RankingSettings, marks: Mapping[int, str]
+) -> Molecule:
+    columns = [objective.column for objective in settings.objectives]
+    return Molecule(
+        rank=row["rank"],
+        score=row["score"],
+        name=row["source_id"] or row["mol_id"],
+        mol_id=row["mol_id"],
+        smiles=row["smiles"],
+        values={column: _value(row, column) for column in columns if column in row},
+        known_as=marks.get(row["row"], ""),
+    )
+
+
+def _value(row: Mapping[str, Any], column: str) -> Value:
+    value, delta = row[column], row.get(f"{column}_delta")
+    low = row.get(low_column(column) or "")
+    if (
+        low is None and delta is not None
+    ):  # a computed column: its correction is stored, not its low
+        low = value - delta
+    return Value(
+        value=value,
+        lo90=row.get(f"{column}_lo90"),
+        hi90=row.get(f"{column}_hi90"),
+        low=low,
+        low_name=low_name(column),
+        delta=delta,
+        desirability=row.get(f"desirability_{column}"),
+    )
+
+
+def _mark(entry: Mapping[str, Any]) -> str:
+    """The name of a known molecule: its mark, unless that is a mere tick."""
+    mark = str(entry["known_as"]).strip()
+    return str(entry["source_id"] or entry["mol_id"]) if mark.lower() in _MARKS else mark
+
+
+def _known(entry: Mapping[str, Any], marks: Mapping[int, str]) -> KnownMolecule:
+    return KnownMolecule(
+        known_as=marks[entry["row"]],
+        name=entry["source_id"] or entry["mol_id"],
+        smiles=entry["smiles"],
+        state=entry["state"],
+        stage=entry["stage"],
+        rank=entry["rank"],
+        reason=entry["reason"] or "",
+    )
+
+
+def _quarantine(folder: Folder, setup: Setup, library: LibraryStore) -> Iterator[QuarantineReason]:
+    """Reasons stage by stage, the most frequent first, each with its first molecule."""
+    counts: Mapping[str, int] = library.manifest.totals.quarantined_by_code
+    first = _first_of_each(library.quarantine(), counts)
+    for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        record = first[code]
+        place = f"{record['source']}:{record['line']}" if record["source"] else ""
+        example = "  ".join(part for part in (place, record["raw"]) if part)
+        yield QuarantineReason("library", code, count, record["message"], example)
+    by_stage = status(folder).quarantine
+    for index, stage in enumerate(setup.stages):
+        counts = by_stage[stage.name]
+        first = _first_of_each(setup.store(folder, index).quarantine(), counts)
+        for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+            row = first[code]["row"]
+            example = library.read_range(row, row + 1, ["smiles"])["smiles"][0].as_py()
+            yield QuarantineReason(stage.name, code, count, first[code]["message"], example)
+
+
+def _first_of_each(
+    tables: Iterable[pa.Table], counts: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
+    """The first record of each code; reads no further than needed.
+
+    Raises:
+        StoreError: a code that was counted has no record.
+    """
+    first: dict[str, dict[str, Any]] = {}
+    if not counts:
+        return first
+    for table in tables:
+        for record in table.to_pylist():
+            first.setdefault(record["code"], record)
+        if len(first) == len(counts):
+            return first
+    raise StoreError(
+        f"no record is there of what was set aside as {', '.join(counts.keys() - first.keys())}: "
+        "a file of the quarantine is missing"
+    )
+
+
+def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    sessions = told["sessions"]
+    for command in dict.fromkeys(shlex.join(session["command"]) for session in sessions):
+        yield "command", command  # resumed by the same one, told once
+    yield "started", sessions[0]["started"]
+    yield "finished", sessions[-1].get("finished", "")
+    yield "sessions", str(len(sessions))
+    yield "machines", "; ".join(dict.fromkeys(f"{s['host']}, {s['machine']}" for s in sessions))
+    yield "worker threads", str(max(session["worker_threads"] for session in sessions))
+    for stage in told.get("stages", []):
+        made, seconds = stage["structures_made"], stage["task_seconds"]
+        yield (
+            f"work at {stage['name']}",
+            f"{made} structures made, others reused; {seconds} s of tasks",
+        )
+    yield "compute digest", told["digests"]["compute"]
+    for stage, structures in told["digests"]["structures"].items():
+        yield f"structures at {stage}", structures
+    yield "seeds", told["seeds"]
+    yield "versions", ", ".join(f"{name} {found}" for name, found in told["versions"].items())
+
+
+def _warnings(
+    setup: Setup, settings: RankingSettings, ranking: Mapping[str, Any], ended: Accounts
+) -> Iterator[str]:
+    asked = {key: ranking[key] for key in ("objectives", "constraints")}
+    if setup.stages[-1].rows is not None and ranking["chosen_by"] != asked:
+        chosen_by = ", ".join(ranking["chosen_by"]["objectives"])
+        yield (
+            f"The rows of stage {setup.stages[-1].name} were chosen by other objectives "
+            f"({chosen_by}): molecules that the present ones would have chosen may be missing."
+        )
+    if ranking["shortlisted"] < settings.top:
+        yield (
+            f"{settings.top} molecules were asked for and only {ranking['shortlisted']} could be "
+            "ranked; the accounts below tell why."
+        )
+    if not ended.is_balanced:
+        yield "The accounts do not add up: this is a fault of the program, please report it."
