@@ -210,6 +210,7 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"{made} structures made, others reused; {seconds} s of tasks",
         )
     yield "compute digest", told["digests"]["compute"]
+    yield "ranking digest", told["ranking"]["digest"]
     for stage, structures in told["digests"]["structures"].items():
         yield f"structures at {stage}", structures
     yield "seeds", told["seeds"]

@@ -287,6 +287,7 @@ def test_collects_accounts_quarantine_and_provenance(campaign):
     told = dict(content.provenance)
     assert told["command"] == "screener screen 'my library'"
     assert told["compute digest"] == setup.compute_digest
+    assert told["ranking digest"] == setup.ranking_digest
     assert [stage.bundle for stage in content.stages] == ["bundle-mmff94", "bundle-gfn2-opt"]
     assert content.warnings == ()
 
