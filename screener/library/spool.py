@@ -77,7 +77,7 @@ def parquet_types(
                 columns = _parquet_columns(source, schema, settings)
             for name in schema.names:
                 if name not in (columns.smiles, columns.id):
-                    stored = library_names(schema.names)[name]
+                    stored = library_names([name])[name]
                     types.setdefault(stored, []).append(_plain(schema.field(name).type))
     return types
 

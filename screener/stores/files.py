@@ -129,6 +129,16 @@ class Folder:
             raise
         return temporary
 
+    def require_writable(self) -> None:
+        """Try before a long run whether files can be written here.
+
+        Raises:
+            StoreError: they cannot.
+        """
+        path = f"{uuid.uuid4().hex}.partial"
+        self.write_bytes(path, b"")
+        self.remove(path)
+
     def remove(self, path: str) -> None:
         """Remove a file or a whole folder below the root; nothing happens where it is missing."""
         if self._filesystem.exists(self._full(path)):
