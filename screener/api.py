@@ -25,7 +25,7 @@ from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.errors import ConfigError
 from screener.ranking.objectives import Constraint, Objective
-from screener.report import write_report
+from screener.report.collect import write_report
 from screener.stores.files import Folder
 from screener.stores.library import LibraryManifest, LibraryStore
 

@@ -6,6 +6,7 @@ molecules need one pass over the last stage's predictions.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -97,7 +98,7 @@ def follow_known(folder: Folder, setup: Setup) -> pa.Table:
     return pa.Table.from_pylist(table, schema=SCHEMA)
 
 
-def _marked(setup: Setup) -> Iterator[dict[str, object]]:
+def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
     """The known molecules of the library, block by block."""
     library = open_library(setup.library, setup.library_digest)
     names = {stored: name for name, stored in setup.own_columns.items()}

@@ -13,6 +13,7 @@ from typing import Any
 
 from screener.campaign.setup import SCHEMA_VERSION, Setup
 from screener.campaign.tally import Tally
+from screener.errors import StoreError
 from screener.stores.files import Folder
 
 FILE = "provenance.json"
@@ -42,8 +43,12 @@ class EventLog:
         """Append an event with the time."""
         line = json.dumps({"time": now(), "event": event, **values}, ensure_ascii=False)
         if self._folder.is_local:
-            with open(self._folder.local_path(LOG), "a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            path = self._folder.local_path(LOG)
+            try:
+                with open(path, "a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+            except OSError as error:
+                raise StoreError(f"cannot write {path}: {error.strerror}") from error
         else:
             self._kept.append(line)
 

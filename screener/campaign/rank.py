@@ -190,8 +190,12 @@ def _rows(
 
 
 def _no_rows(folder: Folder, setup: Setup) -> pa.Table:
-    """The columns of the last stage."""
-    job = setup.job(folder, len(setup.stages) - 1)
+    """The columns of the last stage, from a unit that is stored or else from the bundle."""
+    index = len(setup.stages) - 1
+    store = setup.store(folder, index)
+    if done := min(store.receipts.done(), default=None):
+        return store.read(store.receipts.read(done)).slice(0, 0)
+    job = setup.job(folder, index)
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)
     return no_predictions(library, bundle, setup.own_columns)

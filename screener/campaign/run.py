@@ -74,6 +74,20 @@ def run_campaign(
         ScreenerError: workers were lost again and again.
     """
     folder, setup = resolve(config)
+    carry_out(folder, setup, client, progress=progress, command=command)
+    return folder, setup
+
+
+def carry_out(
+    folder: Folder,
+    setup: Setup,
+    client: Client,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    command: Sequence[str] | None = None,
+) -> None:
+    """Run or resume a campaign that `resolve` has decided; arguments and errors as above."""
+    setup.require_writable(folder)
     write_setup(folder, setup)
     require_same(folder.url, open_setup(folder), setup)  # another client may have been faster
     with Lease(folder).held() as lease, closing(EventLog(folder)) as events:
@@ -99,7 +113,6 @@ def run_campaign(
         ranking = rank(folder, setup)
         events.write("ranked", ranking=setup.ranking_digest, shortlisted=ranking["shortlisted"])
         session.write(stages=stage_results(setup, tallies), ranking=ranking)
-    return folder, setup
 
 
 def _choose(folder: Folder, setup: Setup, index: int, before: Tally) -> None:

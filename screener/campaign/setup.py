@@ -18,7 +18,6 @@ from screener.errors import ConfigError, SchemaError
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
 from screener.stores.predictions import PredictionStore
-from screener.stores.structures import structures_folder
 
 SCHEMA_VERSION = 1
 FILE = "campaign.toml"
@@ -113,7 +112,16 @@ class Setup(BaseModel):
 
     def structures(self, stage: Stage) -> Folder:
         """The library's structures that a stage uses."""
-        return structures_folder(Folder(self.library), stage.structures_digest)
+        return Folder(self.library).child(f"structures/{stage.structures_digest}")
+
+    def require_writable(self, folder: Folder) -> None:
+        """See beforehand whether results and structures could be written.
+
+        Raises:
+            StoreError: they cannot.
+        """
+        for each in (folder, *map(self.structures, self.stages)):
+            each.require_writable()
 
     def job(self, folder: Folder, index: int) -> StageJob:
         """What a worker is told of a stage."""

@@ -54,12 +54,15 @@ def shortlist_table(
 
 def is_known(column: pa.ChunkedArray) -> pa.Array:
     """True where a column marks its row: not null, not empty, not zero or false."""
-    if pa.types.is_null(column.type):
+    kind = column.type
+    if pa.types.is_null(kind):
         return pa.array(np.zeros(len(column), dtype=bool))
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        marked = pc.cast(column, pa.bool_())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         marked = pc.not_equal(pc.utf8_trim_whitespace(column), "")
     else:
-        marked = pc.cast(column, pa.bool_())
+        marked = pc.is_valid(column)
     return pc.fill_null(marked, False).combine_chunks()
 
 
@@ -77,10 +80,19 @@ def write_shortlist(
         StoreError: a file cannot be written.
     """
     sink = io.BytesIO()
-    pyarrow.csv.write_csv(table, sink)
+    pyarrow.csv.write_csv(_flat(table), sink)
     contents = (to_parquet(table), sink.getvalue(), to_sdf(table, structures).encode())
     for name, content in zip(FILES, contents, strict=True):
         folder.write_bytes(f"{path}{name}", content)
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with columns that CSV cannot hold, such as lists, as text."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+            values = [None if each is None else str(each) for each in table[index].to_pylist()]
+            table = table.set_column(index, field.name, pa.array(values, pa.string()))
+    return table
 
 
 def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> str:

@@ -90,8 +90,8 @@ def make_missing(
     """
     started = time.perf_counter()
     there = [store.read_unit(name).rows for name in hints]
-    missing = np.flatnonzero(~np.isin(rows, np.concatenate([*there, rows[:0]])))
-    if len(missing) == 0:
+    missing = np.flatnonzero(~np.isin(rows, np.concatenate([*there, rows[:0]]))).tolist()
+    if not missing:
         return Prepared(tuple(hints), 0, time.perf_counter() - started)
     unit = make_unit(structures_digest, runs_of(rows[missing])).name
     if not store.receipts.has(unit):  # an attempt that lost its worker may have come this far

@@ -113,16 +113,16 @@ def _plan(asked: "CampaignConfig", workers: int | None) -> None:
 
 def _run(asked: "CampaignConfig", scheduler: str | None, workers: int | None) -> None:
     from screener.campaign.resolve import resolve
-    from screener.campaign.run import run_campaign
+    from screener.campaign.run import carry_out
     from screener.cli import show
     from screener.cluster.factory import connect
-    from screener.report import write_report
+    from screener.report.collect import write_report
 
-    resolve(asked)  # mistakes are told before a cluster is started
+    folder, setup = resolve(asked)  # mistakes are told before a cluster is started
+    setup.require_writable(folder)
     with connect(scheduler, workers) as client, show.Display(client.dashboard_link) as display:
-        folder, setup = run_campaign(
-            asked, client, progress=display.update, command=["screener", *sys.argv[1:]]
-        )
+        command = ["screener", *sys.argv[1:]]
+        carry_out(folder, setup, client, progress=display.update, command=command)
     write_report(folder)
     show.shortlist(folder, setup)
 
@@ -160,7 +160,7 @@ def rank(
     from screener.campaign.rank import rank_again
     from screener.campaign.resolve import absolute
     from screener.cli import show
-    from screener.report import write_report
+    from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
 
     asked = CampaignConfig().with_options(

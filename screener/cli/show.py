@@ -1,8 +1,11 @@
 """Campaigns as text for a terminal: live progress, status, accounts, plan and shortlist."""
 
 from types import TracebackType
+from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
@@ -96,29 +99,50 @@ def size(n_bytes: float) -> str:
 
 def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> None:
     """The first ten of the shortlist, and where the results lie."""
-    console = console or Console()
+    console = console or _console()
     top = folder.read_table("shortlist.parquet")
     columns = [each.column for each in setup.ranking.objectives if each.column in top.column_names]
-    table = Table(title=f"the first {min(N_SHOWN, top.num_rows)} of {top.num_rows}")
-    for name in ("rank", "score", "id", "SMILES", *columns):
-        table.add_column(name, overflow="fold")
+    table = Table(
+        title=f"the best {min(N_SHOWN, top.num_rows)} of {top.num_rows:,} in the shortlist",
+        caption="± is half of the 90 % interval",
+        box=box.SIMPLE,
+    )
+    for name in ("rank", "score", "id"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("SMILES", overflow="fold", min_width=16)
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="right")  # so that a header can wrap
     for row in top.slice(0, N_SHOWN).to_pylist():
-        values = []
-        for name in columns:
-            low, high = row.get(f"{name}_lo90"), row.get(f"{name}_hi90")
-            interval = "" if low is None or high is None else f" [{low:.2f}, {high:.2f}]"
-            values.append(f"{row[name]:.2f}{interval}")
-        shown = (str(row["rank"]), f"{row['score']:.4f}", row["source_id"] or "", row["smiles"])
-        table.add_row(*map(_plain, (*shown, *values)))
+        mark = "*" if row.get("known") else ""
+        shown = (str(row["rank"]), f"{row['score']:.3f}", f"{row['source_id'] or ''}{mark}")
+        values = (_value(row, name) for name in columns)
+        table.add_row(*map(escape, (*shown, row["smiles"], *values)))
     console.print(table)
+    if setup.known_column is not None:
+        console.print("* known already", highlight=False)
     for name in (*FILES, "report.html", "provenance.json"):
         if folder.exists(name):
             console.print(f"{folder.url}/{name}", highlight=False, markup=False, soft_wrap=True)
 
 
+def _value(row: dict[str, Any], name: str) -> str:
+    value, low, high = row[name], row.get(f"{name}_lo90"), row.get(f"{name}_hi90")
+    if isinstance(value, int):
+        return str(value)
+    if low is None or high is None:
+        return f"{value:.2f}"
+    return f"{value:.2f} ± {(high - low) / 2:.2f}"
+
+
+def _console() -> Console:
+    """Standard output; wide where it is no terminal, so that files and pipes get whole rows."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 160))
+
+
 def status(found: Status, console: Console | None = None) -> None:
     """How far a campaign is."""
-    console = console or Console()
+    console = console or _console()
     table = Table(title=found.folder)
     for name in ("stage", "units", "rows", "out of domain", "quarantined", "rate", "time left"):
         table.add_column(name)
@@ -150,7 +174,7 @@ def status(found: Status, console: Console | None = None) -> None:
 
 def accounts(found: Accounts, console: Console | None = None) -> None:
     """Where everything that was read ended."""
-    console = console or Console()
+    console = console or _console()
     isomers = f" + {found.n_isomers_added:,} isomers added" if found.n_isomers_added else ""
     console.print(
         f"library: {found.n_read:,} read{isomers} = {found.n_kept:,} kept + "
@@ -164,7 +188,7 @@ def accounts(found: Accounts, console: Console | None = None) -> None:
         table.add_row("in", f"{stage.n_in:,}", end_section=True)
         table.add_row("passed", f"{stage.passed:,}")
         for rule, n_rows in stage.filtered.items():
-            table.add_row(_plain(f"filtered: {rule}"), f"{n_rows:,}")
+            table.add_row(escape(f"filtered: {rule}"), f"{n_rows:,}")
         table.add_row("not selected", f"{stage.not_selected:,}")
         table.add_row("out of domain", f"{stage.out_of_domain:,}")
         table.add_row("quarantined", f"{stage.quarantined:,}")
@@ -183,7 +207,7 @@ def accounts(found: Accounts, console: Console | None = None) -> None:
 
 def estimate(found: Estimate, console: Console | None = None) -> None:
     """What a campaign would take."""
-    console = console or Console()
+    console = console or _console()
     table = Table(title=f"measured on {found.n_sample} molecules, for {found.n_workers} workers")
     for name in ("stage", "rows", "units", "done", "ms/molecule", "failed", "time", "disk"):
         table.add_column(name)
@@ -205,8 +229,3 @@ def estimate(found: Estimate, console: Console | None = None) -> None:
         f"{size(found.worker_bytes)} per worker, {size(found.driver_bytes)} for the client",
         highlight=False,
     )
-
-
-def _plain(text: str) -> str:
-    """Text of the user's in which square brackets are no markup."""
-    return text.replace("[", r"\[")

@@ -130,14 +130,20 @@ class Folder:
         return temporary
 
     def require_writable(self) -> None:
-        """Try before a long run whether files can be written here.
+        """See before a long run whether files could be written here; writes nothing itself.
+
+        Only local folders are looked at: an object store tells at the first write.
 
         Raises:
             StoreError: they cannot.
         """
-        path = f"{uuid.uuid4().hex}.partial"
-        self.write_bytes(path, b"")
-        self.remove(path)
+        if not self.is_local:
+            return
+        path = self.local_path()
+        while not path.exists() and path != path.parent:
+            path = path.parent
+        if not (path.is_dir() and os.access(path, os.W_OK | os.X_OK)):
+            raise StoreError(f"cannot write to {self.url}: {path} is no folder that you may change")
 
     def remove(self, path: str) -> None:
         """Remove a file or a whole folder below the root; nothing happens where it is missing."""
@@ -151,6 +157,8 @@ class Folder:
             entries = self._filesystem.ls(self._full(path), detail=True, refresh=True)
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise StoreError(f"cannot list {self.url}/{path}: {error}") from error
         except TypeError:  # not every filesystem knows `refresh`
             entries = self._filesystem.ls(self._full(path), detail=True)
         names = [
