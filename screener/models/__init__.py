@@ -1,1 +1,1 @@
-"""Structures in, calibrated predictions out: sparse FCHL19 models, their uncertainty, domain and bundles."""
+"""Structures in, calibrated predictions out: sparse FCHL19 models and their bundles."""

@@ -1,6 +1,7 @@
 """What is taken off before a kernel learns: a linear function of composition, or a mean.
 
-In float64, since atomization energies are thousands of kcal/mol and the kernel learns the last few of them.
+In float64, since atomization energies are thousands of kcal/mol and the kernel learns the last few
+of them.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,8 @@ def composition(structures: Sequence[Structure]) -> FloatArray:
 def fit_baseline(counts: FloatArray, values: FloatArray, *, extensive: bool) -> FloatArray:
     """Coefficients (n_elements + 1,): one per element and a constant.
 
-    Extensive: linear least squares without a constant, which would break size extensivity. Intensive: the mean.
+    Extensive: linear least squares without a constant, which would break size extensivity.
+    Intensive: the mean.
     """
     coefficients = np.zeros(len(ELEMENTS) + 1)
     if extensive:

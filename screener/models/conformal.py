@@ -1,9 +1,10 @@
 """Split conformal calibration of predictive standard deviations.
 
-On molecules that neither fit nor selection saw, the scores |error| / std are ranked; their 90 % quantile times the std of
-a new molecule is half its interval, which then covers at least 90 % of molecules like the calibration set (and of
-those only: nothing is promised for others). Molecules with more heavy atoms than the training set has get intervals
-widened by a factor per further heavy atom, which is measured by leaving the largest training size out.
+On molecules that neither fit nor selection saw, the scores |error| / std are ranked; their 90 %
+quantile times the std of a new molecule is half its interval, which then covers at least 90 % of
+molecules like the calibration set (and of those only: nothing is promised for others). Molecules
+with more heavy atoms than the training set has get intervals widened by a factor per further heavy
+atom, which is measured by leaving the largest training size out.
 
 References:
     Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, J. Am. Stat. Assoc. 113, 1094 (2018).
@@ -29,7 +30,7 @@ def conformal_quantile(errors: FloatArray, stds: FloatArray, coverage: float = C
     Returns:
         dimensionless: the ceil((n + 1) coverage)-th smallest score.
     Raises:
-        ValueError: too few molecules to promise this coverage (fewer than coverage / (1 - coverage)).
+        ValueError: fewer than coverage / (1 - coverage) molecules promise nothing.
     """
     scores = np.sort(np.abs(errors) / stds)
     rank = math.ceil((len(scores) + 1) * coverage)
@@ -56,6 +57,6 @@ def growth_per_heavy_atom(scores: FloatArray, larger: FloatArray) -> float:
 
 
 def widening(n_heavy: NDArray[np.int64], largest: int, growth: float) -> FloatArray:
-    """Factors (n,) on half the interval and the std: growth per heavy atom beyond `largest`, 1 up to it."""
+    """Factors (n,) on stds and intervals: `growth` per heavy atom beyond `largest`, 1 up to it."""
     result: FloatArray = growth ** np.maximum(n_heavy - largest, 0).astype(np.float64)
     return result

@@ -1,9 +1,10 @@
 """Which structures a model may speak about.
 
-Inside are structures of the training elements, at most `max_heavy` heavy atoms, in which every atom's coordination
-(its element and the elements bonded to it, by covalent radii) is in several training molecules, and no atom's
-environment is further from the nearest inducing one than a limit that about 1 % of the calibration molecules exceed.
-Coordination catches what distances cannot: a fluorine in the place of a hydrogen hardly moves a representation.
+Inside are structures of the training elements, at most `max_heavy` heavy atoms, in which every
+atom's coordination (its element and the elements bonded to it, by covalent radii) is in several
+training molecules, and no atom's environment is further from the nearest inducing one than a limit
+that about 1 % of the calibration molecules exceed. Coordination catches what distances cannot: a
+fluorine in the place of a hydrogen hardly moves a representation.
 """
 
 from collections import Counter
@@ -17,7 +18,8 @@ from screener.records import Structure
 from screener.units import SYMBOLS
 
 # Single-bond covalent radii, angstrom: Cordero et al., Dalton Trans. 2832 (2008).
-COVALENT_RADII = {1: 0.31, 5: 0.84, 6: 0.76, 7: 0.71, 8: 0.66, 9: 0.57, 14: 1.11, 15: 1.07, 16: 1.05,
+COVALENT_RADII = {1: 0.31, 5: 0.84, 6: 0.76, 7: 0.71, 8: 0.66, 9: 0.57, 14: 1.11, 15: 1.07,
+                  16: 1.05,
                   17: 1.02, 35: 1.20}  # fmt: skip
 BOND_TOLERANCE = 1.25  # bonded when closer than this many sums of radii
 COINCIDENT = 0.5  # angstrom; no two atoms of a molecule are closer
@@ -122,7 +124,8 @@ def distance_limits(
         distances: of its atoms to the nearest inducing environment of their element.
         outside: share, such as 0.01.
     Returns:
-        limits in units of the representation: one shape over the elements (their own high quantiles), scaled as a whole.
+        limits in units of the representation: one shape over the elements (their own high
+        quantiles), scaled as a whole.
     """
     all_numbers, all_distances = np.concatenate(numbers), np.concatenate(distances)
     shape = {

@@ -1,14 +1,17 @@
 """Fit a sparse model, its spread, calibration and domain.
 
-Three sets of molecules come in: *train* fits, *selection* chooses width and ridges (and then joins the fit with these
-fixed), *calibration* is seen by neither and sets intervals and limits. Splits are the caller's; see
-`screener.training`.
+Three sets of molecules come in: *train* fits, *selection* chooses width and ridges (and then joins
+the fit with these fixed), *calibration* is seen by neither and sets intervals and limits. Splits
+are the caller's; see `screener.training`.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
@@ -30,6 +33,7 @@ from screener.models.projection import Projection, fit_projection
 from screener.models.quantities import FITTED, PREDICTED, with_gap
 from screener.models.representation import ELEMENTS, environments
 from screener.models.spread import leading
+from screener.records import Structure
 
 __all__ = ["FitData", "FitReport", "FitSettings", "FittedModel", "fit_model"]
 
@@ -55,6 +59,10 @@ class FitReport:
     n_selection: int
     n_calibration: int
 
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {**asdict(self), "n_inducing": {str(z): n for z, n in self.n_inducing.items()}}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedModel:
@@ -63,6 +71,10 @@ class FittedModel:
     predictor: Predictor
     report: FitReport
     settings: FitSettings
+
+    def predict(self, structures: Sequence[Structure]) -> pa.Table:
+        """Predictions as of `Predictor.predict`."""
+        return self.predictor.predict(structures)
 
 
 def fit_model(
@@ -77,7 +89,7 @@ def fit_model(
     """Fit, choose, calibrate.
 
     Args:
-        train: thousands of molecules; its order matters only through the seeded samples taken of it.
+        train: thousands of molecules; their order matters only through seeded samples of them.
         selection: some hundreds or more, disjoint from train.
         calibration: some hundreds or more, disjoint from both.
         settings: see `FitSettings`.
@@ -164,7 +176,7 @@ def _inducing(train: Prepared, settings: FitSettings) -> Inducing:
 def _choose_width(
     train: Prepared, selection: Prepared, inducing: Inducing, settings: FitSettings
 ) -> tuple[float, dict[str, dict[str, float]]]:
-    """The width of least error on the selection set, summed over quantities in units of their spread."""
+    """The width of least error on selection, summed over quantities in units of their spread."""
     if len(settings.widths) == 1:
         return settings.widths[0], {}
     generator = np.random.default_rng(settings.seed)
@@ -201,10 +213,11 @@ def _calibrate(raw: RawPredictions, targets: FloatArray, growth: dict[str, float
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SizeExperiment:
-    """What happens one heavy atom beyond the training range, measured by leaving the largest size out.
+    """What happens one heavy atom beyond the training range.
 
-    The model is fitted again on molecules of fewer heavy atoms than the largest, and its scores on calibration molecules
-    of the largest size are compared with those of smaller ones. With too few molecules on a side no widening is known.
+    The model is fitted again on molecules of fewer heavy atoms than the largest, and its scores on
+    calibration molecules of the largest size are compared with those of smaller ones. With too few
+    molecules on a side no widening is known.
     """
 
     growth: dict[str, float]

@@ -1,7 +1,8 @@
 """The regression inside a fit: inducing environments, weights, spread, for one kernel width.
 
-Molecules are streamed in chunks, so that memory is a few (m, m) matrices whatever their number. Two sets of normal
-equations are kept, on sums over atoms (extensive quantities) and on means (intensive ones and the spread).
+Molecules are streamed in chunks, so that memory is a few (m, m) matrices whatever their number. Two
+sets of normal equations are kept, on sums over atoms (extensive quantities) and on means (intensive
+ones and the spread).
 """
 
 import logging
@@ -138,7 +139,7 @@ def fit_core(
     )
     for (extensive, one), rows_of_kind in zip(equations.kinds, sample, strict=True):
         quantities = np.flatnonzero(extensive == EXTENSIVE)
-        # the leading environments' equations lie within the whole: L is lower triangular, first ones first
+        # a submatrix holds their equations: L is lower triangular and they come first
         few = NormalEquations(len(columns), 0)
         few.gram = np.asfortranarray(one.gram[np.ix_(columns, columns)])
         ridge = LEADING_RIDGE * float(np.median(chosen[quantities]))
@@ -171,7 +172,7 @@ def fit_core(
 
 
 def _fit_difficulty(features: FloatArray, targets: FloatArray) -> FloatArray:
-    """Weights (m, n_quantities) of ridge regression; the ridge is that of least squared error on the last fifth."""
+    """Weights (m, n_quantities); the ridge is that of least squared error on the last fifth."""
     cut = len(features) - max(1, len(features) // 5)
     first = NormalEquations(features.shape[1], targets.shape[1])
     first.add(features[:cut], targets[:cut])

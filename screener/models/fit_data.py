@@ -1,6 +1,7 @@
 """What a fit is given, and the same molecules as the fit works on them.
 
-Environments are made and projected once per molecule; from then on a set of molecules is a few arrays.
+Environments are made and projected once per molecule; from then on a set of molecules is a few
+arrays.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,8 @@ class FitData:
 
     Args:
         structures: of one geometry level; with GFN2 results when a delta is fitted.
-        high: float64 (n,) by name, the four of `quantities.FITTED`, in the units their names end with.
+        high: float64 (n,) by name, the four of `quantities.FITTED`, in the units their names end
+            with.
     """
 
     structures: Sequence[Structure]

@@ -1,7 +1,8 @@
 """Choice of the inducing atom environments.
 
-Farthest-point sampling per element: it spreads the environments over what the training set holds, which beat a random
-draw on held-out molecules at equal numbers. Elements share the total in proportion to the square root of their count.
+Farthest-point sampling per element: it spreads the environments over what the training set holds,
+which beat a random draw on held-out molecules at equal numbers. Elements share the total in
+proportion to the square root of their count.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """A fitted sparse model: the arrays that a bundle stores, and their evaluation.
 
-Structures in, values and uncalibrated standard deviations of the four fitted quantities out. Calibration, domain and
-the table of predictions are made from these in `predictor`.
+Structures in, values and uncalibrated standard deviations of the four fitted quantities out.
+Calibration, domain and the table of predictions are made from these in `predictor`.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ EXTENSIVE = torch.tensor([quantity.extensive for quantity in QUANTITIES])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SparseModel:
-    """Everything that is fitted, in the order of `QUANTITIES` where there is one column per quantity."""
+    """Everything that is fitted; columns of quantities are in the order of `QUANTITIES`."""
 
     projection: Projection
     inducing: Inducing

@@ -1,8 +1,9 @@
 """Bayesian linear regression in whitened kernel features.
 
-Kernel sums K are turned into features K L^-T, L the Cholesky factor of the inducing environments' own kernel, so that
-ridge regression there is the sparse Gaussian process and its normal equations stay well conditioned (those of the raw
-kernel square its condition number and fail). Molecules are streamed: only (m, m) matrices are kept.
+Kernel sums K are turned into features K L^-T, L the Cholesky factor of the inducing environments'
+own kernel, so that ridge regression there is the sparse Gaussian process and its normal equations
+stay well conditioned (those of the raw kernel square its condition number and fail). Molecules are
+streamed: only (m, m) matrices are kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,8 +19,9 @@ from screener.models.sparse import SparseKernel
 
 FloatArray = NDArray[np.float64]
 
-# Added to the diagonal of the inducing environments' kernel, whose own diagonal is 1: large enough that the rounding
-# of float32 kernels is not amplified, small enough that held-out errors do not change.
+# Added to the diagonal of the inducing environments' kernel, whose own diagonal is 1: large enough
+# that the rounding of float32 kernels is not amplified, small enough that held-out errors do not
+# change.
 JITTER = 1e-7
 
 
@@ -31,7 +33,8 @@ class Whitening:
 
     @classmethod
     def of(cls, kernel: SparseKernel) -> "Whitening":
-        factors = []
+        """Factors of the kernel's inducing environments, `JITTER` on the diagonal."""
+        factors: list[FloatArray] = []
         for index in range(len(ELEMENTS)):
             block = kernel.inducing_kernel(index)
             block[np.diag_indices(len(block))] += JITTER
@@ -98,14 +101,15 @@ class Factored:
         return weights
 
     def leverage(self, features: FloatArray) -> FloatArray:
-        """phi (gram + ridge)^-1 phi of every row, float64 (n,): the posterior variance of the linear model in units
-        of its noise."""
+        """phi (gram + ridge)^-1 phi of every row, float64 (n,): the variance of the linear
+        model in units of that of its noise."""
         half = solve_triangular(self.upper, features.T, lower=False, trans="T")
-        return np.einsum("mn,mn->n", half, half)
+        result: FloatArray = np.einsum("mn,mn->n", half, half)
+        return result
 
 
 def leave_one_out(residuals: FloatArray, leverages: FloatArray) -> FloatArray:
-    """Errors that the fit would have made on each molecule without it: r / (1 - h), exact for ridge regression."""
+    """What each molecule's error would be without it in the fit: r / (1 - h), exact for ridge."""
     errors: FloatArray = residuals / np.maximum(1.0 - leverages, 1e-6)
     return errors
 

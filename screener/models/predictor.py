@@ -1,7 +1,7 @@
 """From structures to the table of calibrated predictions.
 
-Joins a fitted model with its calibration and its domain; what a bundle does when it is asked, and what a fit does to
-measure itself.
+Joins a fitted model with its calibration and its domain; what a bundle does when it is asked, and
+what a fit does to measure itself.
 """
 
 from collections.abc import Sequence
@@ -80,12 +80,13 @@ class Predictor:
         Args:
             structures: of this predictor's geometry level; with GFN2 results for a delta model.
         Returns:
-            for each quantity q of ae0_b3lyp_kcal, homo_b3lyp_ev, lumo_b3lyp_ev, gap_b3lyp_ev, dipole_b3lyp_debye:
-            q, q_std (68.3 % of errors of molecules like the calibration set are smaller), q_lo90 and q_hi90 (the 90 %
-            interval) in the unit its name ends with, float64, and for a delta model q_delta (q minus its low value);
-            then for a delta model the low values; then in_domain (bool), domain_reasons (string, "" or joined by
-            "; ") and geometry_level (string). Outside the domain q, q_std, q_lo90, q_hi90 and q_delta are null, low
-            values stay.
+            for each quantity q of ae0_b3lyp_kcal, homo_b3lyp_ev, lumo_b3lyp_ev, gap_b3lyp_ev,
+            dipole_b3lyp_debye: q, q_std (68.3 % of errors of molecules like the calibration set are
+            smaller), q_lo90 and q_hi90 (the 90 % interval) in the unit its name ends with, float64,
+            and for a delta model q_delta (q minus its low value); then for a delta model the low
+            values; then in_domain (bool), domain_reasons (string, "" or joined by "; ") and
+            geometry_level (string). Outside the domain q, q_std, q_lo90, q_hi90 and q_delta are
+            null, low values stay.
         Raises:
             ConfigError: a delta model, and a structure without GFN2 results.
         """
@@ -137,5 +138,6 @@ class Predictor:
 
 
 def with_gap_std(stds: dict[str, FloatArray]) -> dict[str, FloatArray]:
-    """The same stds and one for the gap, as of independent errors; its own calibration corrects the rest."""
+    """The same stds and one for the gap, as of independent errors; its own calibration corrects the
+    rest."""
     return {**stds, GAP.name: np.sqrt(stds[HOMO] ** 2 + stds[LUMO] ** 2)}

@@ -1,8 +1,9 @@
 """Linear projection of FCHL19 environments, per element.
 
-720 features are strongly correlated: the leading 128 principal components of each element's training environments keep
-all but about 1e-4 of the variance, make kernels five times cheaper and bundles small. The vectors are rounded to half
-precision before anything is fitted in the projected space, so storing them so costs nothing.
+720 features are strongly correlated: the leading 128 principal components of each element's
+training environments keep all but about 1e-4 of the variance, make kernels five times cheaper and
+bundles small. The vectors are rounded to half precision before anything is fitted in the projected
+space, so storing them so costs nothing.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Projected:
 
     @property
     def atoms_per_molecule(self) -> NDArray[np.int64]:
+        """Numbers of atoms (n_molecules,)."""
         return np.bincount(self.molecule, minlength=self.n_molecules)
 
 
@@ -44,6 +46,7 @@ class Projection:
 
     @property
     def n_components(self) -> int:
+        """Dimensions that are kept."""
         return int(self.vectors.shape[2])
 
     def apply(self, environments: Environments) -> Projected:

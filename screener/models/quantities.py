@@ -1,6 +1,7 @@
-"""What the models predict: names, units, how each grows with the molecule, and its low-fidelity counterpart.
+"""What the models predict: names, units, growth with the molecule, low-fidelity counterparts.
 
-Four quantities are fitted; the gap is derived from two of them. Low values come from a structure's GFN2 results.
+Four quantities are fitted; the gap is derived from two of them. Low values come from a structure's
+GFN2 results.
 """
 
 from collections.abc import Sequence
@@ -49,11 +50,12 @@ def with_gap(values: dict[str, FloatArray]) -> dict[str, FloatArray]:
 def low_values(structures: Sequence[Structure]) -> dict[str, FloatArray]:
     """GFN2 values of every structure, by column name; each float64 (n,).
 
-    `de_gfn2_kcal` is free atoms minus molecule without zero-point energy; the B3LYP quantity it is the lower end of
-    contains the zero-point energy, so that a delta contains it by design.
+    `de_gfn2_kcal` is free atoms minus molecule without zero-point energy; the B3LYP quantity it is
+    the lower end of contains the zero-point energy, so that a delta contains it by design.
 
     Raises:
-        ConfigError: a structure has no GFN2 results. (An element without a free-atom energy gives NaN.)
+        ConfigError: a structure has no GFN2 results. (An element without a free-atom energy gives
+            NaN.)
     """
     rows = []
     for structure in structures:

@@ -1,7 +1,8 @@
 """FCHL19 atom environments of structures.
 
-One row per atom, by qmllib, computed molecule by molecule in float64 and stored as float32, so that neither padding nor
-the batch a molecule is in can touch its numbers. Which atoms a model knows is decided in `domain`.
+One row per atom, by qmllib, computed molecule by molecule in float64 and stored as float32, so that
+neither padding nor the batch a molecule is in can touch its numbers. Which atoms a model knows is
+decided in `domain`.
 """
 
 import os
@@ -33,6 +34,7 @@ class Environments:
 
     @property
     def atoms_per_molecule(self) -> NDArray[np.int64]:
+        """Numbers of atoms (n_molecules,)."""
         return np.bincount(self.molecule, minlength=self.n_molecules)
 
 
@@ -61,7 +63,8 @@ def fchl19(structure: Structure) -> NDArray[np.float32]:
     Args:
         structure: positions in angstrom; elements of `ELEMENTS` only, no two atoms at one place.
     Returns:
-        float32 (n_atoms, N_FEATURES), dimensionless, in the order of the atoms. Not finite where two atoms coincide.
+        float32 (n_atoms, N_FEATURES), dimensionless, in the order of the atoms. Not finite where
+        two atoms coincide.
     Raises:
         ValueError: an element is not among `ELEMENTS`.
     References:

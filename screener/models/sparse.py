@@ -1,11 +1,12 @@
-"""The sparse local kernel: sums over atoms of Gaussians around inducing environments of the same element.
+"""The sparse local kernel: sums over atoms of Gaussians around inducing environments.
 
 For a molecule n and an inducing environment m,
 
     K[n, m] = sum over atoms i of n with the element of m of exp(-|x_i - z_m|^2 / (2 width^2)).
 
-Everything a model predicts is linear in these sums. Kernels are float32 at fixed padded shapes, sums over atoms are
-float64 in the order of the atoms: a molecule's row has the same bytes in whatever batch it is computed.
+Everything a model predicts is linear in these sums. Kernels are float32 at fixed padded shapes,
+sums over atoms are float64 in the order of the atoms: a molecule's row has the same bytes in
+whatever batch it is computed.
 """
 
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class SparseKernel:
 
     @property
     def n_inducing(self) -> int:
+        """Inducing environments of all elements."""
         return len(self.inducing.values)
 
     def sums(self, environments: Projected) -> KernelSums:

@@ -2,9 +2,10 @@
 
     std = exp(log(v) / 2 + d),
 
-v the posterior variance of the linear model in the features of the first (farthest-spread) inducing environments, d a
-linear function of the mean environment fitted to leave-one-out errors, one per quantity. On held-out molecules this
-orders errors clearly better than the variance alone, for the price of one more weight per environment.
+v the posterior variance of the linear model in the features of the first (farthest-spread) inducing
+environments, d a linear function of the mean environment fitted to leave-one-out errors, one per
+quantity. On held-out molecules this orders errors clearly better than the variance alone, for the
+price of one more weight per environment.
 """
 
 from dataclasses import dataclass
@@ -24,9 +25,9 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpreadRoot:
-    """Half-precision inverse root R of a posterior: v = |phi R|^2 with phi the whitened leading features.
+    """Inverse root R of a posterior: v = |phi R|^2, phi the whitened leading features.
 
-    It is rounded before calibration sees it, so that the rounding is calibrated with everything else.
+    Rounded to half precision before calibration sees it, so that the rounding is calibrated too.
     """
 
     packed: NDArray[np.float16]  # upper triangle, row by row, each column divided by its scale
@@ -34,6 +35,7 @@ class SpreadRoot:
 
     @classmethod
     def of(cls, equations: NormalEquations, ridge: float) -> "SpreadRoot":
+        """The root of gram + ridge."""
         upper = np.triu(equations.factor(ridge).upper)
         inverse = solve_triangular(upper, np.eye(len(upper)), lower=False)
         scales = np.abs(inverse).max(axis=0).astype(np.float32)
@@ -48,9 +50,10 @@ class SpreadRoot:
 
 
 def leading(inducing: Inducing, total: int) -> Inducing:
-    """The first environments of every element, about `total` of them in the elements' own proportion.
+    """The first environments of every element, about `total`, in the elements' own proportion.
 
-    Farthest-point sampling puts the most different ones first, so a beginning is spread over the whole.
+    Farthest-point sampling puts the most different ones first, so a beginning is spread over the
+    whole.
     """
     share = min(1.0, total / max(1, int(inducing.counts.sum())))
     counts = np.ceil(inducing.counts * share).astype(np.int64)

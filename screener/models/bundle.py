@@ -1,0 +1,252 @@
+"""Bundles: a trained model on disk, `model.safetensors` and `card.json` in one folder.
+
+No pickle is read, ever. Loading checks the card's schema, that the arrays are those the card was
+written for, and that the golden predictions come out again.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from screener.errors import ConfigError, SchemaError, StoreError
+from screener.models.arrays import (
+    model_from_arrays,
+    model_to_arrays,
+    structures_from_arrays,
+    structures_to_arrays,
+)
+from screener.models.card import (
+    INTERVALS,
+    SCHEMA_VERSION,
+    ZERO_POINT,
+    Card,
+    QuantityCard,
+    installed_versions,
+)
+from screener.models.fit import FittedModel
+from screener.models.predictor import Predictor
+from screener.models.quantities import GAP, PREDICTED
+from screener.records import Structure
+from screener.stores.files import Folder
+from screener.units import SYMBOLS
+
+MODEL, CARD = "model.safetensors", "card.json"
+
+# Golden predictions come out again within this, in the unit of their column: other processors round
+# differently.
+TOLERANCE = 1e-3
+STD_TOLERANCE = 1e-2  # of a std and the interval made of it, relative
+
+
+class Bundle:
+    """A trained model with its card; made by `load_bundle`.
+
+    Args:
+        card: what the model says about itself.
+        predictor: the model, ready.
+        digest: SHA-256 (hex) over both files.
+    """
+
+    def __init__(self, card: Card, predictor: Predictor, digest: str) -> None:
+        self.card = card
+        self.digest = digest
+        self._predictor = predictor
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.card.name!r}, geometry level {self.card.geometry_level})"
+
+    def require_geometry(self, level: str) -> None:
+        """Raises ConfigError unless structures of geometry level `level` are what the model was
+        fitted on."""
+        if level != self.card.geometry_level:
+            raise ConfigError(
+                f"bundle {self.card.name} is for structures at geometry level "
+                f"{self.card.geometry_level}, not {level}"
+            )
+
+    def predict(self, structures: Sequence[Structure]) -> pa.Table:
+        """Predictions, one row per structure, in order; columns, units and errors as of
+        `Predictor.predict`."""
+        return self._predictor.predict(structures)
+
+
+def save_bundle(
+    folder: str | Path,
+    fitted: FittedModel,
+    *,
+    name: str,
+    n_conformers: int,
+    data: dict[str, Any],
+    splits: dict[str, Any],
+    seeds: dict[str, Any],
+    metrics: dict[str, Any],
+    golden: Sequence[Structure],
+) -> Bundle:
+    """Write a bundle and load it again.
+
+    Args:
+        folder: made if missing; its two files are replaced.
+        fitted: what `fit_model` returned.
+        name: of the bundle.
+        n_conformers: that structures are chosen from, as at calibration.
+        data, splits, seeds, metrics: JSON values for the card.
+        golden: a few structures whose predictions loading checks.
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    predictor = fitted.predictor
+    arrays = model_to_arrays(predictor.model) | structures_to_arrays(list(golden))
+    model = save(arrays)
+    card = Card(
+        name=name,
+        kind=predictor.kind,
+        geometry_level=predictor.geometry_level,
+        n_conformers=n_conformers,
+        low="gfn2" if predictor.kind == "delta" else None,
+        high="b3lyp",
+        zero_point=ZERO_POINT[predictor.kind],
+        elements=tuple(SYMBOLS[number] for number in predictor.domain.elements),
+        quantities={
+            quantity.name: QuantityCard(
+                unit=quantity.unit,
+                extensive=quantity.extensive,
+                low=quantity.low if predictor.kind == "delta" else None,
+                derived=quantity is GAP,
+                calibration=predictor.calibration[quantity.name],
+            )
+            for quantity in PREDICTED
+        },
+        domain=predictor.domain,
+        intervals=INTERVALS,
+        fit={"settings": fitted.settings.model_dump(mode="json"), **fitted.report.as_json()},
+        data=data,
+        splits=splits,
+        seeds=seeds,
+        metrics=metrics,
+        versions=installed_versions(),
+        golden=_golden(predictor, golden),
+        model_sha256=hashlib.sha256(model).hexdigest(),
+    )
+    target = Folder(str(folder))
+    target.write_bytes(MODEL, model)
+    target.write_bytes(CARD, (card.model_dump_json(indent=1) + "\n").encode())
+    return load_bundle(folder)
+
+
+def shipped_bundles() -> list[str]:
+    """Names of the bundles in the package."""
+    root = files("screener") / "data" / "bundles"
+    return sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+
+
+def load_bundle(name_or_path: str | Path, device: str = "cpu") -> Bundle:
+    """A bundle of the package by its name, or any by its path or URL; loaded once per process.
+
+    Args:
+        name_or_path: such as `qm9-mmff94-direct`, or a folder.
+        device: of torch, such as `cpu` or `cuda`.
+    Raises:
+        ConfigError: there is no such bundle.
+        SchemaError: its schema is of another version, a file is broken, or the golden predictions
+            do not come out.
+    """
+    name = str(name_or_path)
+    shipped = shipped_bundles()
+    folder = Folder(str(files("screener") / "data" / "bundles" / name) if name in shipped else name)
+    if not folder.exists(CARD):
+        raise ConfigError(
+            f"there is no bundle {name}: shipped are {', '.join(shipped) or 'none'}; "
+            f"a path must lead to a folder with {CARD} and {MODEL}"
+        )
+    return _load(folder.url, _digest(*_read(folder)), device)
+
+
+def _read(folder: Folder) -> tuple[bytes, bytes]:
+    try:
+        return folder.read_bytes(MODEL), folder.read_bytes(CARD)
+    except StoreError as error:
+        raise SchemaError(f"the bundle is incomplete: {error}") from error
+
+
+def _digest(model: bytes, card: bytes) -> str:
+    parts = hashlib.sha256(model).digest() + hashlib.sha256(card).digest()
+    return hashlib.sha256(parts).hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _load(url: str, digest: str, device: str) -> Bundle:
+    model, text = _read(Folder(url))
+    if _digest(model, text) != digest:
+        raise SchemaError(f"bundle {url} was replaced while it was read; try again")
+    card = _card(url, text)
+    if hashlib.sha256(model).hexdigest() != card.model_sha256:
+        raise SchemaError(
+            f"{url}/{MODEL} is broken: it is not the file that {CARD} was written for"
+        )
+    try:
+        arrays = load(model)
+    except SafetensorError as error:
+        raise SchemaError(f"{url}/{MODEL} is not a safetensors file: {error}") from error
+    predictor = Predictor(
+        model_from_arrays(arrays),
+        {name: quantity.calibration for name, quantity in card.quantities.items()},
+        card.domain,
+        kind=card.kind,
+        geometry_level=card.geometry_level,
+        device=device,
+    )
+    _check_golden(url, card, _golden(predictor, structures_from_arrays(arrays)))
+    return Bundle(card, predictor, digest)
+
+
+def _card(url: str, text: bytes) -> Card:
+    try:
+        values = json.loads(text)
+        found = values["schema_version"] if isinstance(values, dict) else None
+    except (ValueError, KeyError) as error:
+        raise SchemaError(f"{url}/{CARD} is not the card of a bundle: {error}") from error
+    if found != SCHEMA_VERSION:
+        raise SchemaError(
+            f"bundle {url} has schema version {found}, this version of screener reads "
+            f"{SCHEMA_VERSION}: train it again with `screener train`"
+        )
+    try:
+        return Card.model_validate(values)
+    except ValidationError as error:
+        raise SchemaError(f"{url}/{CARD} is not the card of a bundle: {error}") from error
+
+
+def _golden(
+    predictor: Predictor, structures: Sequence[Structure]
+) -> list[dict[str, float | bool | None]]:
+    table = predictor.predict(structures).drop_columns(["domain_reasons", "geometry_level"])
+    rows: list[dict[str, float | bool | None]] = table.to_pylist()
+    return rows
+
+
+def _check_golden(url: str, card: Card, found: Sequence[dict[str, float | bool | None]]) -> None:
+    for number, (old, new) in enumerate(zip(card.golden, found, strict=True)):
+        for column, before in old.items():
+            now = new.get(column)
+            if isinstance(before, float) and isinstance(now, float):
+                allowed = TOLERANCE
+                if column.endswith(("_std", "_lo90", "_hi90")):
+                    std = old[f"{column.rsplit('_', 1)[0]}_std"]
+                    allowed += STD_TOLERANCE * (std if isinstance(std, float) else 0.0) * 4
+                same = abs(now - before) <= allowed
+            else:
+                same = now == before
+            if not same:
+                raise SchemaError(
+                    f"bundle {url} does not give its golden predictions here: {column} of "
+                    f"structure {number} is {now}, the card says {before}"
+                )

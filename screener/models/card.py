@@ -1,0 +1,79 @@
+"""The card of a bundle: everything about a model that is not an array, as JSON."""
+
+from importlib.metadata import version
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from screener.models.domain import Domain
+from screener.models.predictor import Kind, QuantityCalibration
+
+SCHEMA_VERSION = 1
+
+GeometryLevel = Literal["mmff94", "gfn2-opt", "b3lyp"]
+
+ZERO_POINT = {
+    "direct": (
+        "ae0_b3lyp_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
+        "unscaled harmonic zero-point energy of B3LYP/6-31G(2df,p)."
+    ),
+    "delta": (
+        "ae0_b3lyp_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
+        "unscaled harmonic zero-point energy of B3LYP/6-31G(2df,p). de_gfn2_kcal contains no "
+        "zero-point energy, so the learned difference contains it."
+    ),
+}
+
+
+class QuantityCard(BaseModel):
+    """One predicted quantity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unit: str
+    extensive: bool
+    low: str | None  # column of the low value that a delta is added to
+    derived: bool  # made from other quantities, not fitted
+    calibration: QuantityCalibration
+
+
+class Card(BaseModel):
+    """What a bundle says about itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    kind: Kind
+    geometry_level: GeometryLevel
+    n_conformers: int
+    low: Literal["gfn2"] | None
+    high: Literal["b3lyp"]
+    zero_point: str
+    elements: tuple[str, ...]
+    quantities: dict[str, QuantityCard]
+    domain: Domain
+    intervals: str  # what they hold for
+    fit: dict[str, Any]  # settings and what was chosen
+    data: dict[str, Any]  # where labels and structures come from
+    splits: dict[str, Any]
+    seeds: dict[str, Any]
+    metrics: dict[str, Any]  # held-out errors, beside the baselines
+    versions: dict[str, str]
+    golden: list[dict[str, float | bool | None]]  # predictions that loading checks again
+    model_sha256: str  # of model.safetensors
+
+
+INTERVALS = (
+    "90 % of molecules like the calibration set lie within lo90 and hi90, and 68.3 % within one "
+    "std; nothing is promised for molecules unlike it. Beyond the largest training size both are "
+    "widened by a factor per heavy atom, measured by leaving the largest training size out."
+)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of what numbers depend on."""
+    return {
+        name: version(name)
+        for name in ("screener", "qmllib", "torch", "numpy", "scipy", "rdkit", "tblite")
+    }
