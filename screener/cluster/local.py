@@ -30,7 +30,9 @@ _SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
     "distributed.scheduler.worker-ttl": "5 minutes",  # chemistry that holds the GIL is no death
     "distributed.scheduler.no-workers-timeout": "10 minutes",
-    "distributed.admin.large-graph-warning-threshold": "10MB",
+    # both take some percent of a core from chemistry, and a task is one call into it
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.worker.profile.enabled": False,
 }
 # a worker that dies is news; what tasks raise is raised again here; the rest is Dask by itself
 _LOGGING = {
