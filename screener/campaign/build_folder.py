@@ -9,6 +9,7 @@ from typing import Any
 
 from screener.errors import ConfigError, StoreError
 from screener.stores.files import Folder, to_json
+from screener.stores.library import MANIFEST
 
 TEMPORARY = "tmp"
 PLAN = "build.json"
@@ -22,7 +23,7 @@ def begin(folder: Folder, plan: dict[str, Any]) -> None:
     """
     path = f"{TEMPORARY}/{PLAN}"
     if not folder.exists(path):
-        _require_free(folder)
+        require_free(folder)
         try:
             if folder.create_bytes(path, to_json(plan)):
                 return
@@ -31,7 +32,10 @@ def begin(folder: Folder, plan: dict[str, Any]) -> None:
     require_same(folder.read_json(path), plan, f"a build was begun in {folder.url}")
 
 
-def _require_free(folder: Folder) -> None:
+def require_free(folder: Folder) -> None:
+    """Raises ConfigError: the folder holds what is neither a library nor a build that was begun."""
+    if folder.exists(MANIFEST) or folder.exists(f"{TEMPORARY}/{PLAN}"):
+        return
     if folder.is_local:
         path = folder.local_path()
         if path.exists() and not path.is_dir():

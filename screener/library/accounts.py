@@ -7,15 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import StoreError
-from screener.library.sources import Source
 from screener.library.work import Piece
 from screener.records import Receipt
-from screener.stores.library import InputFile, LibraryTotals
-
-
-def input_file(source: Source) -> InputFile:
-    """How the manifest names an input."""
-    return InputFile(name=source.name, bytes=source.bytes, sha256=source.sha256)
+from screener.stores.library import LibraryTotals
 
 
 def pieces_of(ends: NDArray[np.int64], first: int, stop: int) -> list[Piece]:

@@ -6,6 +6,7 @@ in files of an offset table and records, of which any part can be read alone.
 """
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -40,11 +41,15 @@ UNPACKED = 5  # compressed SMILES are about this much smaller
 MAX_BUCKETS = 1024
 
 
-def count_buckets(sources: list[Source], layout: Layout) -> int:
-    """A power of two, so that a bucket of this input fits into memory."""
+def count_buckets(sources: Sequence[Source], sizes: Sequence[int], layout: Layout) -> int:
+    """A power of two, so that a bucket of this input fits into memory.
+
+    Args:
+        sizes: bytes of the sources as they lie there.
+    """
     size = sum(
-        source.bytes * (UNPACKED if source.compression or source.format == "parquet" else 1)
-        for source in sources
+        size * (UNPACKED if source.compression or source.format == "parquet" else 1)
+        for source, size in zip(sources, sizes, strict=True)
     )
     wanted = max(1, -(-size // layout.bucket_bytes))
     return min(MAX_BUCKETS, 1 << (wanted - 1).bit_length())

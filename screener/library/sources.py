@@ -1,6 +1,6 @@
 """Input files: which there are, what format they have, and how to read their bytes.
 
-Paths, globs and fsspec URLs become a list of sources in a fixed order, each known by its content.
+Paths, globs and fsspec URLs become a list of sources in a fixed order.
 `screener.library.readers` makes records of them.
 """
 
@@ -18,6 +18,7 @@ import fsspec
 import zstandard
 
 from screener.errors import ConfigError
+from screener.stores.library import InputFile
 
 Format = Literal["smiles", "csv", "tsv", "sdf", "parquet"]
 FORMATS: dict[str, Format] = {
@@ -45,8 +46,6 @@ class Source:
     name: str  # what it is called in the library: the file name, or the URL where names repeat
     format: Format
     compression: str | None
-    bytes: int
-    sha256: str  # of the bytes as they lie there
 
 
 def find_sources(inputs: Sequence[str]) -> list[Source]:
@@ -55,7 +54,7 @@ def find_sources(inputs: Sequence[str]) -> list[Source]:
     Args:
         inputs: paths, globs or fsspec URLs.
     Raises:
-        ConfigError: nothing is there, a file is empty or unreadable, or its format is unknown.
+        ConfigError: nothing is there, or a format is unknown.
     """
     urls = [url for entry in inputs for url in _expanded(entry)]
     if not urls:
@@ -100,27 +99,45 @@ def _source(url: str, name_repeats: bool) -> Source:
         )
     if FORMATS[extension] == "parquet" and compression is not None:
         raise ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
-    checksum = hashlib.sha256()
-    size = 0
-    try:
-        with fsspec.open(url, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                checksum.update(chunk)
-                size += len(chunk)
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {url}") from error
-    except OSError as error:
-        raise ConfigError(f"cannot read {url}: {error}") from error
-    if size == 0:
-        raise ConfigError(f"{url} is empty")
     return Source(
         url=url,
         name=url if name_repeats else _file_name(url),
         format=FORMATS[extension],
         compression=compression,
-        bytes=size,
-        sha256=checksum.hexdigest(),
     )
+
+
+def fingerprint(source: Source) -> InputFile:
+    """The source by its content, all of which is read.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    checksum = hashlib.sha256()
+    size = 0
+    with _raw(source) as file:
+        while chunk := file.read(_CHUNK):
+            checksum.update(chunk)
+            size += len(chunk)
+    return InputFile(name=source.name, bytes=size, sha256=checksum.hexdigest())
+
+
+@contextmanager
+def _raw(source: Source) -> Iterator[BinaryIO]:
+    try:
+        with fsspec.open(source.url, "rb") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {source.url}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {source.url}: {error}") from error
+
+
+def require_content(source: Source) -> None:
+    """Raises ConfigError: the file is missing, cannot be read, or is empty."""
+    with _raw(source) as file:
+        if not file.read(1):
+            raise ConfigError(f"{source.url} is empty")
 
 
 @contextmanager
@@ -131,7 +148,7 @@ def opened(source: Source) -> Iterator[BinaryIO]:
         ConfigError: the file cannot be read, or its compressed data are broken or end too early.
     """
     try:
-        with fsspec.open(source.url, "rb") as raw:
+        with _raw(source) as raw:
             if source.compression == "gzip":
                 with gzip.open(raw, "rb") as unpacked:
                     yield cast(BinaryIO, unpacked)
@@ -144,8 +161,6 @@ def opened(source: Source) -> Iterator[BinaryIO]:
             f"{source.url}: the compressed data are broken or end too early ({error}); "
             "copy or download the file again"
         ) from error
-    except OSError as error:
-        raise ConfigError(f"cannot read {source.url}: {error}") from error
 
 
 class _ZstdReader(io.RawIOBase):

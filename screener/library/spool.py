@@ -27,7 +27,7 @@ from screener.library.readers import (
     read_records,
 )
 from screener.library.settings import BuildSettings, Layout
-from screener.library.sources import Source
+from screener.library.sources import Source, require_content
 
 OWN = "own."
 RAW_CHARACTERS = 200
@@ -56,8 +56,9 @@ class Block:
 
 
 def check_sources(sources: Sequence[Source], settings: BuildSettings) -> None:
-    """Raises ConfigError: an input cannot be read, as far as its head shows."""
+    """Raises ConfigError: an input is missing, empty, or unreadable as far as its head shows."""
     for source in sources:
+        require_content(source)
         if source.format == "parquet":
             with _parquet(source) as file:
                 _parquet_columns(source, file.schema_arrow, settings)

@@ -1,0 +1,176 @@
+"""`screener library build` and `info`: from options to a library, and from a library to text.
+
+Progress goes to standard error, results to standard output. The heavy parts are imported by the
+commands that use them, so that help and mistakes in options answer at once.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from screener.errors import ConfigError
+
+if TYPE_CHECKING:
+    from screener.chemistry.standardise import StandardiseSettings
+    from screener.stores.library import LibraryStore
+
+app = typer.Typer(help="Make libraries of molecules from files, and look at them.")
+
+N_REASONS = 5
+N_RAW = 60
+
+
+@app.command()
+def build(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            help="SMILES (.smi, .txt), CSV, TSV, SDF or Parquet files, also .gz and .zst; globs "
+            "and URLs."
+        ),
+    ],
+    out: Annotated[str, typer.Option(help="Folder or URL of the library.")],
+    smiles_column: Annotated[
+        str | None, typer.Option(help="Column of the SMILES (default: found by its name).")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Column of your ids (default: found by its name).")
+    ] = None,
+    neutralise: Annotated[
+        bool, typer.Option("--neutralise", help="Add or remove protons to undo charges.")
+    ] = False,
+    mixtures: Annotated[
+        Literal["quarantine", "largest"],
+        typer.Option(help="Set salts and mixtures aside, or keep the largest organic part."),
+    ] = "quarantine",
+    elements: Annotated[
+        str | None,
+        typer.Option(help="Elements to accept (default H,B,C,N,O,F,Si,P,S,Cl,Br)."),
+    ] = None,
+    allow_charged: Annotated[bool, typer.Option("--allow-charged", help="Accept ions.")] = False,
+    allow_radicals: Annotated[
+        bool, typer.Option("--allow-radicals", help="Accept unpaired electrons.")
+    ] = False,
+    max_atoms: Annotated[
+        int, typer.Option(min=1, help="Largest molecule, atoms with hydrogens.")
+    ] = 100,
+    enumerate_stereo: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Up to so many stereoisomers where they are left open (default: pick one)."
+        ),
+    ] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine (default one per CPU).")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address or file of a Dask scheduler that is running.")
+    ] = None,
+) -> None:
+    """Standardise and deduplicate molecules into a library.
+
+    The same command again resumes a build that was interrupted.
+    """
+    values: dict[str, object] = {
+        "neutralise": neutralise,
+        "mixtures": mixtures,
+        "allow_charged": allow_charged,
+        "allow_radicals": allow_radicals,
+        "max_atoms": max_atoms,
+        "enumerate_stereo": enumerate_stereo,
+    }
+    if elements is not None:
+        values["elements"] = elements.replace(",", " ").split()
+    settings = _settings(values)
+    from screener.campaign.build import carry_out, finished_library, plan_build
+    from screener.cli.progress import BuildDisplay
+    from screener.cluster.factory import connect
+
+    plan = plan_build(inputs, out, settings, smiles_column=smiles_column, id_column=id_column)
+    library = finished_library(plan)
+    if library is None:  # mistakes are told before a cluster is started
+        with (
+            connect(scheduler, workers) as client,
+            BuildDisplay(client.dashboard_link) as display,
+        ):
+            library = carry_out(plan, client, display.update)
+    typer.echo(_accounts(library))
+    typer.echo(f"library: {library.folder.url}")
+
+
+@app.command()
+def info(
+    folder: Annotated[str, typer.Argument(help="Folder or URL of a library.")],
+) -> None:
+    """Counts, sizes, elements, tautomers and the first reasons of quarantine."""
+    from screener.library.summary import tautomer_groups
+    from screener.stores.library import LibraryStore
+
+    library = LibraryStore.open(folder)
+    manifest, totals = library.manifest, library.manifest.totals
+    typer.echo(_accounts(library))
+    typer.echo(f"isomer chosen by the build: {totals.undefined_stereo:,}")
+    groups = tautomer_groups(library)
+    typer.echo(
+        f"tautomer groups (one InChIKey, several molecules): {groups.n_groups:,}"
+        + (f" with {groups.n_rows:,} molecules, such as " if groups.n_groups else "")
+        + ", ".join(f"{key} ({count})" for key, count in groups.largest)
+    )
+    typer.echo("\nheavy atoms")
+    typer.echo(_bars({str(size): count for size, count in totals.n_heavy.items()}))
+    typer.echo("\nmolecules with the element")
+    typer.echo(_bars(totals.elements))
+    own = [name for name in library.columns if name not in library.standard_columns]
+    if own:
+        types = (f"{name} ({manifest.columns[name]})" for name in own)
+        typer.echo(f"\nyour columns: {', '.join(types)}")
+    if totals.quarantined:
+        typer.echo("\nquarantine")
+        typer.echo(_bars(totals.quarantined_by_code))
+        typer.echo(_first_reasons(library))
+    typer.echo(f"\nRDKit {manifest.rdkit_version}, digest {manifest.digest}")
+
+
+def _settings(values: dict[str, object]) -> "StandardiseSettings":
+    from pydantic import ValidationError
+
+    from screener.chemistry.standardise import StandardiseSettings
+
+    try:
+        return StandardiseSettings.model_validate(values)
+    except ValidationError as error:
+        problems = (
+            f"--{str(entry['loc'][0]).replace('_', '-')}: {entry['msg']}"
+            for entry in error.errors()
+        )
+        raise ConfigError("; ".join(problems)) from error
+
+
+def _accounts(library: "LibraryStore") -> str:
+    totals = library.manifest.totals
+    added = f" + {totals.isomers_added:,} isomers" if totals.isomers_added else ""
+    return (
+        f"{totals.read:,} read{added} = {totals.kept:,} kept + {totals.duplicates:,} duplicates "
+        f"+ {totals.quarantined:,} quarantined"
+        + (f" ({totals.blank:,} blank lines passed over)" if totals.blank else "")
+    )
+
+
+def _bars(counts: dict[str, int], width: int = 40) -> str:
+    largest = max(counts.values(), default=1)
+    label = max(map(len, counts), default=0)
+    lines = (
+        f"  {name:>{label}} {count:>12,} {'#' * -(-width * count // largest)}"
+        for name, count in counts.items()
+    )
+    return "\n".join(lines)
+
+
+def _first_reasons(library: "LibraryStore") -> str:
+    first = next(library.quarantine()).slice(0, N_REASONS).to_pylist()
+    # the input's text may hold anything, and goes to a terminal
+    lines = (
+        f"  {row['source']}:{row['line']}: {row['code']}: {row['message']} {row['raw'][:N_RAW]!a}"
+        for row in first
+    )
+    return "\n".join(["first of them", *lines])
