@@ -25,6 +25,8 @@ class Gfn2:
         positions: float64 (n_atoms, 3), bohr.
         charge: elementary charges.
         n_unpaired: unpaired electrons.
+    Raises:
+        MoleculeError: `gfn2_refused`, such as atoms on top of one another.
     References:
         Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019).
     """
@@ -36,9 +38,12 @@ class Gfn2:
         charge: int = 0,
         n_unpaired: int = 0,
     ) -> None:
-        self._calculator = Calculator(
-            "GFN2-xTB", np.asarray(atomic_numbers), positions, charge=charge, uhf=n_unpaired
-        )
+        try:
+            self._calculator = Calculator(
+                "GFN2-xTB", np.asarray(atomic_numbers), positions, charge=charge, uhf=n_unpaired
+            )
+        except TBLiteRuntimeError as error:  # atoms on top of one another
+            raise MoleculeError("gfn2_refused", f"GFN2-xTB cannot start: {error}") from error
         self._calculator.set("verbosity", 0)
         self._result: Result | None = None
 

@@ -20,7 +20,7 @@ _K_STRETCH, _K_BEND, _K_TORSION = 0.45, 0.15, 0.005  # hartree/bohr^2, hartree/r
 
 _NEIGHBOUR_RHO = 0.05  # weaker pairs take part in stretches alone
 _LINEAR_SINE = 0.05  # a bend below this sine has no plane of its own
-_SMALLEST_CROSS = 1e-2  # bohr^4: a torsion about a nearly linear chain is undefined
+_LEAST_SINE_SQUARE = 0.1  # a torsion with an end nearer to its axis is undefined
 
 
 def lindh_hessian(atomic_numbers: NDArray[np.integer], positions: FloatArray) -> FloatArray:
@@ -137,7 +137,10 @@ def _torsions(
     f, g, h = positions[a] - positions[b], positions[b] - positions[c], positions[d] - positions[c]
     normal_a, normal_d = np.cross(f, g), np.cross(h, g)
     square_a, square_d = (normal_a**2).sum(1), (normal_d**2).sum(1)
-    defined = np.nonzero((square_a > _SMALLEST_CROSS) & (square_d > _SMALLEST_CROSS))[0]
+    square_f, square_g, square_h = ((v**2).sum(1) for v in (f, g, h))
+    bent_a = square_a > _LEAST_SINE_SQUARE * square_f * square_g
+    bent_d = square_d > _LEAST_SINE_SQUARE * square_h * square_g
+    defined = np.nonzero(bent_a & bent_d)[0]
     a, b, c, d, f, g, h, normal_a, normal_d = (
         v[defined] for v in (a, b, c, d, f, g, h, normal_a, normal_d)
     )

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdForceFieldHelpers as fields
+
+from screener.chemistry.conformers import embed, molecule_with_hydrogens
+from screener.chemistry.identity import mol_id
+from screener.chemistry.structures import (
+    GeometrySettings,
+    make_structure,
+    require_same_molecule,
+    with_positions,
+)
+from screener.errors import MoleculeError
+from screener.records import Structure
+
+MOLECULES = [
+    "O=C1OCCO1",
+    "C[C@@H]1COC(=O)O1",
+    "FC1COC(=O)O1",
+    "COCCOCCOC",
+    "C/C=C/C(=O)OC",
+    "N#CCCC#N",
+    "CS(C)(=O)=O",
+    "COP(=O)(OC)OC",
+    "C1CB1",
+]
+
+
+@pytest.mark.parametrize(
+    ("level", "smiles"),
+    [("mmff94", smiles) for smiles in MOLECULES]
+    + [("gfn2-opt", smiles) for smiles in ("C[C@@H]1COC(=O)O1", "C/C=C/C#N", "CS(C)(=O)=O")],
+)
+def test_structure_is_the_molecule_asked_for(level, smiles):
+    smiles = Chem.CanonSmiles(smiles)
+    structure = make_structure(smiles, mol_id(smiles), GeometrySettings(level=level))
+    molecule = molecule_with_hydrogens(smiles)
+    require_same_molecule(molecule, structure)
+    assert structure.atomic_numbers.tolist() == [a.GetAtomicNum() for a in molecule.GetAtoms()]
+    assert structure.positions.dtype == np.float32
+    assert (structure.gfn2 is not None) == (level == "gfn2-opt")
+
+
+def test_same_input_gives_same_bytes_and_another_identity_another_conformer():
+    smiles = "COCCOC"
+    settings = GeometrySettings(level="gfn2-opt")
+    one, two = (make_structure(smiles, mol_id(smiles), settings) for _ in range(2))
+    assert one.positions.tobytes() == two.positions.tobytes()
+    assert one.gfn2.energy_ha == two.gfn2.energy_ha
+    other = make_structure(smiles, mol_id("another"), settings)
+    assert other.positions.tobytes() != one.positions.tobytes()
+
+
+def test_more_conformers_never_end_higher_in_the_force_field():
+    smiles = "COC(=O)OCCOC"
+
+    def energy(n_conformers):
+        molecule = embed(smiles, mol_id(smiles), n_conformers)
+        properties = fields.MMFFGetMoleculeProperties(molecule)
+        return fields.MMFFGetMoleculeForceField(molecule, properties).CalcEnergy()
+
+    one, many = energy(1), energy(20)
+    assert many <= one + 1e-6
+    assert many < one - 0.1  # a flexible chain: twenty tries find something better
+
+
+def test_impossible_stereochemistry_fails_by_name():
+    with pytest.raises(MoleculeError) as caught:
+        make_structure("C[C@@H]1C[C@@]2(C)N[C@@H]2CO1", "1" * 32, GeometrySettings())
+    assert caught.value.code == "embedding_failed"  # a three-membered ring fused trans
+
+
+def test_unparsable_smiles_is_the_molecules_error():
+    with pytest.raises(MoleculeError) as caught:
+        make_structure("C1CC", "0" * 32, GeometrySettings())
+    assert caught.value.code == "invalid_smiles"
+
+
+class TestRequireSameMolecule:
+    smiles = "C[C@@H]1COC(=O)O1"
+
+    def placed(self):
+        molecule = embed(self.smiles, mol_id(self.smiles), 1)
+        numbers = np.array([a.GetAtomicNum() for a in molecule.GetAtoms()], dtype=np.uint8)
+        return molecule, numbers, molecule.GetConformer().GetPositions().astype(np.float32)
+
+    def refused(self, molecule, numbers, positions):
+        with pytest.raises(MoleculeError) as caught:
+            require_same_molecule(molecule, Structure(numbers, positions))
+        assert caught.value.code == "another_molecule"
+        return str(caught.value)
+
+    def test_mirror_image_is_another_molecule(self):
+        molecule, numbers, positions = self.placed()
+        require_same_molecule(molecule, Structure(numbers, positions))
+        assert "stereo" in self.refused(molecule, numbers, positions * [-1, 1, 1])
+
+    def test_broken_bond_is_another_molecule(self):
+        molecule, numbers, positions = self.placed()
+        positions = positions.copy()
+        positions[0] += 3.0
+        assert "broke" in self.refused(molecule, numbers, positions)
+
+    def test_cis_is_not_trans(self):
+        trans = embed("C/C=C/C", mol_id("x"), 1)
+        cis = molecule_with_hydrogens("C/C=C\\C")
+        numbers = np.array([a.GetAtomicNum() for a in trans.GetAtoms()], dtype=np.uint8)
+        positions = trans.GetConformer().GetPositions()
+        assert "stereo" in self.refused(cis, numbers, positions.astype(np.float32))
+
+
+def test_with_positions_leaves_its_argument_alone():
+    molecule = embed("CO", mol_id("CO"), 1)
+    before = molecule.GetConformer().GetPositions().copy()
+    moved = with_positions(molecule, before + 1.0)
+    assert (molecule.GetConformer().GetPositions() == before).all()
+    assert moved.GetConformer().GetPositions() == pytest.approx(before + 1.0)
