@@ -1,0 +1,215 @@
+"""The shipped bundles: what each is fitted, chosen, calibrated and tested on.
+
+Fit and selection use the minima or conformers that belong to the labels; calibration uses what a
+campaign will meet, structures from SMILES alone, so that an interval covers the conformer as well.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from screener.models.bundle import save_bundle
+from screener.models.fit import FitSettings, FittedModel, fit_model
+from screener.models.predictor import Kind
+from screener.models.quantities import PREDICTED
+from screener.training import splits
+from screener.training.dataset import Labelled, load
+from screener.training.evaluate import Metrics, composition_baseline, held_out
+
+log = logging.getLogger(__name__)
+
+FROM_B3LYP = "gfn2-opt-from-b3lyp"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one bundle is made. Label kinds are those of `training.labels`."""
+
+    name: str
+    kind: Kind
+    geometry_level: str
+    fitted_on: str  # label kind of fit and selection
+    n_fit: int
+    n_selection: int
+    met: str  # label kind that a campaign meets: calibration and test
+    n_calibration: int
+    n_test: int
+    settings: FitSettings
+
+
+RECIPES = (
+    Recipe(
+        name="qm9-mmff94-direct",
+        kind="direct",
+        geometry_level="mmff94",
+        fitted_on="mmff94",
+        n_fit=43_500,
+        n_selection=1_500,
+        met="mmff94",
+        n_calibration=3_000,
+        n_test=6_000,
+        settings=FitSettings(),
+    ),
+    Recipe(
+        name="qm9-gfn2opt-delta",
+        kind="delta",
+        geometry_level="gfn2-opt",
+        fitted_on=FROM_B3LYP,
+        n_fit=12_000,
+        n_selection=1_000,
+        met="gfn2-opt",
+        n_calibration=2_000,
+        n_test=2_500,
+        settings=FitSettings(),
+    ),
+)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of a shipped bundle; raises KeyError for another name."""
+    return {known.name: known for known in RECIPES}[name]
+
+
+def train(recipe: Recipe, out: Path) -> Metrics:
+    """Fit, calibrate, test and write one bundle.
+
+    Args:
+        recipe: one of `RECIPES`.
+        out: folder for `model.safetensors` and `card.json`.
+    Returns:
+        the held-out errors on structures as a campaign makes them.
+    Raises:
+        ConfigError: labels are missing.
+    """
+    fit = load(recipe.fitted_on, {"fit": recipe.n_fit})
+    selection = load(recipe.fitted_on, {"selection": recipe.n_selection})
+    calibration = load(recipe.met, {"calibration": recipe.n_calibration})
+    test = load(recipe.met, {"test": recipe.n_test})
+    log.info("%s: %d molecules to fit on", recipe.name, len(fit.qm9_index))
+    fitted = fit_model(
+        fit.data,
+        selection.data,
+        calibration.data,
+        recipe.settings,
+        kind=recipe.kind,
+        geometry_level=recipe.geometry_level,
+    )
+    metrics: dict[str, Any] = {
+        "test, from SMILES alone": held_out(fitted.predictor, test.data),
+        "test, best linear composition correction": composition_baseline(
+            fit.data, test.data, recipe.kind
+        ),
+    }
+    if recipe.fitted_on != recipe.met:
+        metrics |= _at_reference_minima(recipe, fitted, test)
+    metrics["same molecules, by model and geometry"] = compare_levels()
+    save_bundle(
+        out,
+        fitted,
+        name=recipe.name,
+        n_conformers=1,
+        data=_data(
+            recipe,
+            {"fit": fit, "selection": selection},
+            {"calibration": calibration, "test": test},
+        ),
+        splits=_splits(recipe),
+        seeds={"split": splits.SEED, "fit": recipe.settings.seed, "embedding": "from mol_id"},
+        metrics=metrics,
+        golden=test.data.structures[:6],
+    )
+    found: Metrics = metrics["test, from SMILES alone"]
+    return found
+
+
+def _at_reference_minima(recipe: Recipe, fitted: FittedModel, met: Labelled) -> dict[str, Any]:
+    """The same test molecules at the minima that belong to the labels, and what conformers cost."""
+    there = load(recipe.fitted_on, {"test": recipe.n_test})
+    common = np.intersect1d(there.qm9_index, met.qm9_index)
+    one, other = (set_.only(common) for set_ in (there, met))
+    first, second = (fitted.predictor.predict(set_.data.structures) for set_ in (one, other))
+    order = np.argsort(one.qm9_index), np.argsort(other.qm9_index)
+    conformer = {}
+    for quantity in PREDICTED:
+        values = [
+            table[quantity.name].to_numpy(zero_copy_only=False)[rows]
+            for table, rows in zip((first, second), order, strict=True)
+        ]
+        conformer[quantity.name] = float(np.nanmean(np.abs(values[0] - values[1])))
+    return {
+        "test, at the GFN2 minima reached from B3LYP geometries": held_out(
+            fitted.predictor, there.data
+        ),
+        "mean difference of predictions between the two minima": conformer,
+    }
+
+
+def compare_levels() -> dict[str, Metrics]:
+    """Direct and delta at both geometry levels, fitted, chosen and tested on the same molecules.
+
+    Tested on structures from SMILES alone.
+    """
+    wanted = {"fit": 5_000}, {"selection": 1_000}, {"test": 2_000}
+    kinds = {"mmff94": ("mmff94-gfn2",) * 3, "gfn2-opt": (FROM_B3LYP, FROM_B3LYP, "gfn2-opt")}
+    sets = {
+        level: [load(kind, part) for kind, part in zip(named, wanted, strict=True)]
+        for level, named in kinds.items()
+    }
+    same = [
+        np.intersect1d(one.qm9_index, other.qm9_index)
+        for one, other in zip(*sets.values(), strict=True)
+    ]
+    settings = FitSettings(n_inducing=2_500, widths=(4.0,), n_difficulty=2_000)
+    results: dict[str, Metrics] = {}
+    for level, labelled in sets.items():
+        fit, selection, test = (
+            set_.only(rows).data for set_, rows in zip(labelled, same, strict=True)
+        )
+        for kind in ("direct", "delta"):
+            # calibration has no part in the errors that are compared here
+            fitted = fit_model(fit, selection, selection, settings, kind=kind, geometry_level=level)
+            results[f"{kind} at {level}"] = _errors_alone(held_out(fitted.predictor, test))
+    return results
+
+
+def _errors_alone(metrics: Metrics) -> Metrics:
+    return {
+        name: {key: value for key, value in values.items() if key in ("n", "mae", "rmse", "bias")}
+        for name, values in metrics.items()
+        if name != "domain"
+    }
+
+
+def _data(
+    recipe: Recipe, fitted_on: Mapping[str, Labelled], met: Mapping[str, Labelled]
+) -> dict[str, Any]:
+    def described(kind: str, sets: Mapping[str, Labelled]) -> dict[str, Any]:
+        return {
+            part: {"structures": kind, "n": len(set_.qm9_index), "n_failed": set_.n_failed}
+            for part, set_ in sets.items()
+        }
+
+    return {
+        "labels": "QM9, B3LYP/6-31G(2df,p), doi:10.1038/sdata.2014.22, by the package qm9pack",
+        "stereochemistry": "restored from the B3LYP geometries",
+        **described(recipe.fitted_on, fitted_on),
+        **described(recipe.met, met),
+    }
+
+
+def _splits(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "by": "first block of the InChIKey; connectivities of PPE1694 in the test part alone",
+        "file": "screener/data/qm9/splits.parquet",
+        "taken": {
+            "fit": recipe.n_fit,
+            "selection": recipe.n_selection,
+            "calibration": recipe.n_calibration,
+            "test": recipe.n_test,
+        },
+        "order": "the first of each part by `order`, without those that have no structure",
+    }
