@@ -116,6 +116,8 @@ class Model:
 
 def _frame(table: pa.Table, errors: Sequence[MoleculeError | None]) -> pd.DataFrame:
     frame: pd.DataFrame = table.to_pandas()
+    frame["in_domain"] = [value is True for value in table["in_domain"].to_pylist()]
+    frame["domain_reasons"] = frame["domain_reasons"].fillna("")
     frame["code"] = ["" if error is None else error.code for error in errors]
     frame["message"] = ["" if error is None else error.message for error in errors]
     return frame

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from screener.cli import library
+from screener.cli import library, screen
 from screener.errors import ScreenerError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(library.app, name="library")
+screen.register(app)
 
 
 @app.callback()
