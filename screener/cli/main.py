@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from screener.cli import library, screen
+from screener.cli import library, screen, train
 from screener.errors import ScreenerError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(library.app, name="library")
 screen.register(app)
+train.register(app)
 
 
 @app.callback()

@@ -1,4 +1,7 @@
-"""`screener labels` and `screener train`: make the training data and the shipped bundles again."""
+"""`screener labels` and `screener train`: make the training data and the shipped bundles again.
+
+The heavy parts are imported by the commands that use them, so that help answers at once.
+"""
 
 import logging
 from importlib.resources import files
@@ -10,7 +13,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from screener.cluster.factory import connect
 from screener.errors import ConfigError
 
 console = Console(stderr=True)
@@ -28,6 +30,7 @@ def labels(
     ] = None,
 ) -> None:
     """Make the training labels in $SCREENER_HOME; run again, it makes what is missing."""
+    from screener.cluster.factory import connect
     from screener.training import labels as making
     from screener.training.dataset import committed_splits
 
@@ -79,3 +82,9 @@ def train(
             )
     Console().print(table)
     console.print(f"the bundle is in {target}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the `screener` command."""
+    for command in (labels, train):
+        app.command()(command)

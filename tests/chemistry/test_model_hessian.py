@@ -7,7 +7,7 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.model_hessian import lindh_hessian
 from screener.units import ANGSTROM_PER_BOHR
 
-SOLVENTS = [
+SOLVENTS = ["O=C1OCCO1", "COCCOC", "N#CCCC#N", "OC[C@H]1OC(O)[C@H](O)[C@@H]1O"]
     "O=C1OCCO1",
     "COCCOC",
     "N#CCCC#N",

@@ -1,0 +1,163 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screener.errors import MoleculeError, SchemaError, StoreError
+from screener.records import Gfn2Properties, Structure
+from screener.stores.files import Folder
+from screener.stores.structures import DONE, QUARANTINED, StructureStore, row_index
+
+SYMBOLS = (1, 6, 7, 8, 9)
+
+
+@st.composite
+def structures(draw, gfn2: bool):
+    n = draw(st.integers(1, 12))
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    numbers = rng.choice(SYMBOLS, n).astype(np.uint8)
+    positions = rng.normal(scale=4, size=(n, 3)).astype(np.float32)
+    if not gfn2:
+        return Structure(numbers, positions)
+    values = rng.normal(size=4)
+    charges = rng.normal(size=n).astype(np.float32)
+    return Structure(numbers, positions, Gfn2Properties(*map(float, values), charges))
+
+
+def equal(one: Structure, other: Structure) -> bool:
+    same = (
+        one.atomic_numbers.tobytes() == other.atomic_numbers.tobytes()
+        and one.positions.tobytes() == other.positions.tobytes()
+    )
+    if one.gfn2 is None or other.gfn2 is None:
+        return same and one.gfn2 is other.gfn2
+    names = ("energy_ha", "homo_ev", "lumo_ev", "dipole_debye")
+    return (
+        same
+        and all(getattr(one.gfn2, name) == getattr(other.gfn2, name) for name in names)
+        and one.gfn2.charges.tobytes() == other.gfn2.charges.tobytes()
+    )
+
+
+def write(store, unit, rows, outcomes):
+    rows = np.asarray(rows, dtype=np.int64)
+    return store.write_unit(unit, rows, [f"{row:032x}" for row in rows], outcomes, 1.5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), gfn2=st.booleans())
+def test_what_is_written_is_read_exactly(tmp_path_factory, data, gfn2):
+    failure = MoleculeError("embedding_failed", "no conformer")
+    outcomes = data.draw(
+        st.lists(st.one_of(structures(gfn2), st.just(failure)), min_size=1, max_size=6)
+    )
+    rows = data.draw(st.permutations(range(100, 100 + len(outcomes))))
+    store = StructureStore(Folder(str(tmp_path_factory.mktemp("store"))))
+    receipt = write(store, "u", rows, outcomes)
+    unit = store.read_unit("u")
+    assert unit.rows.tolist() == list(rows)
+    for outcome, status, read in zip(outcomes, unit.status, unit.structures, strict=True):
+        if isinstance(outcome, Structure):
+            assert status == DONE
+            assert equal(outcome, read)
+        else:
+            assert (status, read) == (QUARANTINED, None)
+    n_failed = sum(isinstance(outcome, MoleculeError) for outcome in outcomes)
+    assert receipt.counts == {
+        "in": len(rows),
+        "done": len(rows) - n_failed,
+        "quarantined": n_failed,
+    }
+    index = store.locate()
+    found = index.find(np.asarray(rows))
+    assert index.position[found].tolist() == list(range(len(rows)))
+    assert index.find(np.array([5, 99, 10_000])).tolist() == [-1, -1, -1]
+
+
+ATOM = Structure(np.array([8], np.uint8), np.zeros((1, 3), np.float32))
+
+
+def test_equal_content_gives_equal_bytes(tmp_path):
+    contents = []
+    for name in ("a", "b"):
+        store = StructureStore(Folder(str(tmp_path / name)))
+        write(store, "u", [3, 4], [ATOM, MoleculeError("timed_out", "60 s")])
+        contents.append(store.folder.read_bytes("structures.zarr/u.zip"))
+    assert contents[0] == contents[1]
+
+
+def test_of_a_row_made_twice_the_same_unit_counts_for_every_reader(tmp_path):
+    store = StructureStore(Folder(str(tmp_path)))
+    write(store, "bb", [1, 2, 3], [ATOM] * 3)
+    write(store, "aa", [3, 9], [ATOM] * 2)
+    index = store.locate()
+    assert index.rows.tolist() == [1, 2, 3, 9]
+    assert [index.units[unit] for unit in index.unit_of] == ["bb", "bb", "aa", "aa"]
+    assert index.position.tolist() == [0, 1, 0, 1]
+
+
+def test_the_first_receipt_of_a_unit_wins(tmp_path):
+    store = StructureStore(Folder(str(tmp_path)))
+    first = write(store, "u", [1], [ATOM])
+    late = store.write_unit("u", np.array([1]), ["0" * 32], [ATOM], 99.0)
+    assert late == first
+
+
+def test_quarantine_says_which_molecule_and_why(tmp_path):
+    store = StructureStore(Folder(str(tmp_path)))
+    write(store, "u", [1, 2], [ATOM, MoleculeError("scf_failed", "250 cycles")])
+    (record,) = store.folder.read_table("quarantine/u.parquet").to_pylist()
+    assert (record["stage"], record["code"], record["row"]) == ("structures", "scf_failed", 2)
+    assert record["mol_id"] == f"{2:032x}"
+
+
+def test_empty_index():
+    index = row_index([])
+    assert index.find(np.array([0, 1])).tolist() == [-1, -1]
+
+
+class TestBrokenFiles:
+    def written(self, tmp_path):
+        store = StructureStore(Folder(str(tmp_path)))
+        receipt = write(store, "u", [1, 2], [ATOM, ATOM])
+        return store, receipt, tmp_path / "structures.zarr" / "u.zip"
+
+    def test_truncated(self, tmp_path):
+        store, receipt, path = self.written(tmp_path)
+        path.write_bytes(path.read_bytes()[:200])
+        with pytest.raises(SchemaError, match=r"u\.zip is broken"):
+            store.read_unit("u")
+        with pytest.raises(StoreError, match="checksum"):
+            store.receipts.verify(receipt)
+
+    def test_flipped_bit_is_found_by_the_checksum(self, tmp_path):
+        store, receipt, path = self.written(tmp_path)
+        store.receipts.verify(receipt)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+        with pytest.raises(StoreError, match="checksum"):
+            store.receipts.verify(receipt)
+
+    def test_another_schema_version(self, tmp_path):
+        store, _, path = self.written(tmp_path)
+        sink = io.BytesIO()
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(sink, "w") as new:
+            for name in old.namelist():
+                data = old.read(name)
+                if name == "zarr.json":
+                    data = data.replace(b'"schema_version": 1', b'"schema_version": 2')
+                new.writestr(name, data)
+        path.write_bytes(sink.getvalue())
+        with pytest.raises(SchemaError, match="version 2"):
+            store.read_unit("u")
+
+    def test_missing(self, tmp_path):
+        store, _, path = self.written(tmp_path)
+        path.unlink()
+        with pytest.raises(StoreError, match="cannot read"):
+            store.read_unit("u")

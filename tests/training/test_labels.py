@@ -1,0 +1,74 @@
+import importlib.util
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from screener.errors import ConfigError
+from screener.records import Structure
+from screener.training import dataset, labels, qm9
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed"
+)
+
+N = 12  # the first molecules of QM9 are tiny: methane, ammonia, water, acetylene, ...
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCREENER_HOME", str(tmp_path))
+    first = list(islice(qm9.entries(), N))
+    monkeypatch.setattr(qm9, "entries", lambda: iter(first))
+    monkeypatch.setattr(labels, "UNIT", 2)
+    parts = [labels_part for labels_part in ("fit", "test") for _ in range(N // 2)]
+    splits = pd.DataFrame({"qm9_index": [e.index for e in first], "part": parts, "order": range(N)})
+    monkeypatch.setattr(dataset, "committed_splits", lambda: splits)
+    wanted = {kind: {"fit": 3, "test": 2} for kind in labels.KINDS}
+    monkeypatch.setattr(labels, "WANTED", wanted)
+    dataset.molecules.cache_clear()
+    yield splits
+    dataset.molecules.cache_clear()
+
+
+def test_labels_are_made_once_resumed_and_joined(home, client):
+    with pytest.raises(ConfigError, match="make labels"):
+        dataset.molecules()
+    seen = []
+    molecules = labels.restore_all(client, seen.append)
+    assert sum(seen) == N
+    assert (molecules["aside"] == "").all()
+    assert molecules["smiles"].tolist()[:4] == ["C", "N", "O", "C#C"]
+
+    for kind in labels.KINDS:
+        made = []
+        labels.make_structures(client, kind, molecules, home, made.append)
+        assert sum(made) == 5
+        labels.make_structures(client, kind, molecules, home, made.append)
+        assert sum(made) == 5  # all there: nothing is made again
+
+    labelled = {kind: dataset.load(kind, {"fit": 3}) for kind in labels.KINDS}
+    for kind, set_ in labelled.items():
+        assert set_.qm9_index.tolist() == [1, 2, 3]
+        assert set_.n_failed == 0
+        has_gfn2 = [s.gfn2 is not None for s in set_.data.structures]
+        assert has_gfn2 == [kind != "mmff94"] * 3
+    assert labelled["mmff94"].data.high["ae0_b3lyp_kcal"][0] == pytest.approx(395.999, abs=0.01)
+
+    again = []
+    labels.restore_all(client, again.append)
+    assert again == []  # the blocks are there
+    with pytest.raises(ConfigError, match="not made yet"):
+        dataset.load("mmff94", {"fit": 6})
+
+
+def test_only_keeps_its_own_order():
+    structures = [
+        Structure(np.array([1], np.uint8), np.full((1, 3), float(i), np.float32)) for i in range(4)
+    ]
+    high = {name: np.arange(4.0) for name in dataset.HIGH}
+    data = dataset.FitData(structures, high)
+    kept = dataset.Labelled(np.array([9, 4, 7, 1]), data, 0).only(np.array([1, 9, 7]))
+    assert kept.qm9_index.tolist() == [9, 7, 1]
+    assert kept.data.high["lumo_b3lyp_ev"].tolist() == [0.0, 2.0, 3.0]
