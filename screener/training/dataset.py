@@ -35,6 +35,12 @@ class Labelled:
         rows = np.nonzero(np.isin(self.qm9_index, qm9_index))[0]
         return Labelled(self.qm9_index[rows], self.data.subset(rows), self.n_failed)
 
+    def parted(self) -> "tuple[Labelled, Labelled]":
+        """Those drawn at random, and those of reserved connectivities (see `splits`)."""
+        splits = committed_splits()
+        reserved = splits.loc[splits["reserved"], "qm9_index"].to_numpy()
+        return self.only(np.setdiff1d(self.qm9_index, reserved)), self.only(reserved)
+
 
 @lru_cache(maxsize=1)
 def committed_splits() -> pd.DataFrame:

@@ -20,18 +20,19 @@ PARTS = ("fit", "selection", "calibration", "test")
 
 
 def make_splits(
-    qm9_index: Sequence[int], connectivity: Sequence[str], test_only: Collection[str]
+    qm9_index: Sequence[int], connectivity: Sequence[str], reserved: Collection[str]
 ) -> pd.DataFrame:
     """Part and order of every molecule.
 
     Args:
         qm9_index: of the molecules that may be used.
         connectivity: first block of each InChIKey.
-        test_only: connectivities that may be in the test part alone.
+        reserved: connectivities that may be in the test part alone.
     Returns:
-        columns `qm9_index`, `part` (one of `PARTS`) and `order`: a random order in which each part
-        is drawn on, so
-        that its first n are a fair sample and smaller training sets are nested in larger ones.
+        columns `qm9_index`, `part` (one of `PARTS`), `order` (a random order in which each part is
+        drawn on, so that its first n are a fair sample and smaller training sets are nested in
+        larger ones) and `reserved` (whether a molecule is in the test part for that reason; the
+        rest of the test part is drawn like the calibration part).
     """
     table = pd.DataFrame({"qm9_index": qm9_index, "connectivity": connectivity})
     groups = table.groupby("connectivity", sort=True)["qm9_index"].apply(list)
@@ -44,10 +45,9 @@ def make_splits(
     rows = []
     for order, (name, members) in enumerate(shuffled.items()):
         fits = (part for part in room if len(members) <= room[part])
-        part = "test" if name in test_only else next(fits, "test")
+        part = "test" if name in reserved else next(fits, "test")
         if part in room:
             room[part] -= len(members)
-        rows += [(index, part, order) for index in members]
-    return pd.DataFrame(rows, columns=["qm9_index", "part", "order"]).sort_values(
-        "qm9_index", ignore_index=True
-    )
+        rows += [(index, part, order, name in reserved) for index in members]
+    columns = ["qm9_index", "part", "order", "reserved"]
+    return pd.DataFrame(rows, columns=columns).sort_values("qm9_index", ignore_index=True)

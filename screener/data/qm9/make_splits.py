@@ -34,6 +34,7 @@ if __name__ == "__main__":
                 pa.array([PARTS.index(part) for part in splits["part"]], pa.int8()), list(PARTS)
             ),
             "order": pa.array(splits["order"], pa.uint32()),
+            "reserved": pa.array(splits["reserved"], pa.bool_()),
         }
     )
     Path(__file__).with_name("splits.parquet").write_bytes(to_parquet(table))
