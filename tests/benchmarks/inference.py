@@ -1,0 +1,57 @@
+"""Predicting from structures: the bundle in a loop, unit tasks that read and write stores."""
+
+from alternating import Comparison, Variant, compare
+from scene import Scene, Stage
+
+from screener.campaign import work
+from screener.campaign.structures import Prepared, read_structures
+from screener.chemistry.structures import GeometrySettings
+from screener.execution.tasks import Task, run_tasks
+from screener.models.bundle import load_bundle
+from screener.records import Structure
+from screener.stores.files import Folder
+from screener.stores.structures import StructureStore
+
+
+def run(scene: Scene, name: str, n_molecules: int, n_rounds: int) -> Comparison:
+    bundle = load_bundle(name)
+    geometry = GeometrySettings(level=bundle.card.geometry_level)
+    library = scene.build(scene.sample(n_molecules))
+    stage = Stage(scene, library, geometry, name, bundle.digest)
+    structures = scene.new_folder()
+    job = stage.job(structures)
+    units = list(stage.plan.units())
+    makers = (Task(f"{i}", work.prepare, (job, unit, ())) for i, unit in enumerate(units))
+    prepared: dict[int, Prepared] = {
+        int(completed.task.name): completed.result for completed in run_tasks(scene.client, makers)
+    }
+    store = StructureStore(Folder(structures))
+    batches = [
+        [
+            outcome
+            for outcome in read_structures(store, prepared[i].units, unit.rows)
+            if isinstance(outcome, Structure)
+        ]
+        for i, unit in enumerate(units)
+    ]
+
+    def loop() -> None:
+        for batch in batches:
+            assert bundle.predict(batch).num_rows == len(batch)
+
+    def tasks() -> None:
+        here = stage.job(structures)
+        waiting = (
+            Task(unit.name, work.predict, (here, unit, prepared[i], None))
+            for i, unit in enumerate(units)
+        )
+        n_rows = sum(
+            completed.result.counts["in"] for completed in run_tasks(scene.client, waiting)
+        )
+        assert n_rows == library.n_rows
+
+    variants = [
+        Variant("plain loop over Bundle.predict()", loop),
+        Variant("unit tasks, one worker", tasks),
+    ]
+    return compare(f"predictions {name}", library.n_rows, variants, n_rounds)
