@@ -1,12 +1,14 @@
-"""`screener labels` and `screener train`: make the training data and the shipped bundles again.
+"""`screener labels`, `train` and `models`: make training data and bundles, show their errors.
 
 The heavy parts are imported by the commands that use them, so that help answers at once.
 """
 
 import logging
+from collections.abc import Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -40,15 +42,11 @@ def labels(
             raise ConfigError(f"there is no kind {kind!r} of labels; there are {making.KINDS}")
     with connect(scheduler, workers) as client, Progress(console=console) as progress:
         bar = progress.add_task("stereochemistry", total=None)
-        molecules = making.restore_all(client, lambda n: progress.advance(bar, n))
+        molecules = making.restore_all(client, partial(progress.advance, bar))
         for kind in kinds:
             bar = progress.add_task(kind, total=sum(making.WANTED[kind].values()))
             making.make_structures(
-                client,
-                kind,
-                molecules,
-                committed_splits(),
-                lambda n, bar=bar: progress.advance(bar, n),
+                client, kind, molecules, committed_splits(), partial(progress.advance, bar)
             )
     console.print(f"labels are in {making.labels_folder().url}")
 
@@ -68,23 +66,55 @@ def train(
         raise ConfigError(f"there is no recipe for {name!r}; there are {', '.join(names)}")
     logging.getLogger("screener").setLevel(logging.INFO)
     target = out or Path(str(files("screener.data"))) / "bundles" / name
-    metrics = fit(recipe(name), target)
+    fit(recipe(name), target)
+    _print_errors(str(target))
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="A bundle's name or folder.")] = None,
+) -> None:
+    """Print the held-out errors of the shipped bundles, or of one bundle, from their cards."""
+    from screener.models.bundle import shipped_bundles
+
+    for each in [name] if name else shipped_bundles():
+        _print_errors(each)
+
+
+def _print_errors(name_or_path: str) -> None:
+    from screener.models.bundle import load_bundle
+
+    card = load_bundle(name_or_path).card
     table = Table(
-        "quantity", "MAE", "RMSE", "within 90 %", title=f"{name}: test, from SMILES alone"
+        "set", "quantity", "n", "MAE", "RMSE", "in 90 %", title=f"{card.name}: held-out errors"
     )
-    for quantity, values in metrics.items():
-        if "mae" in values:
+    for test, metrics in _flat(card.metrics):
+        for quantity, values in metrics.items():
+            if "mae" not in values:
+                continue
+            covered = values.get("coverage90")
             table.add_row(
+                test,
                 quantity,
+                f"{values['n']:.0f}",
                 f"{values['mae']:.3f}",
                 f"{values['rmse']:.3f}",
-                f"{values['coverage90']:.3f}",
+                "" if covered is None else f"{100 * covered:.1f} %",
             )
     Console().print(table)
-    console.print(f"the bundle is in {target}")
+
+
+def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+    """The tables of errors in a card, those within another under both names."""
+    for name, found in metrics.items():
+        values = list(found.values())
+        if values and all(isinstance(each, dict) for each in values):
+            if all(isinstance(inner, dict) for each in values for inner in each.values()):
+                yield from ((f"{name}: {part}", inner) for part, inner in found.items())
+            else:
+                yield name, found
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (labels, train):
+    for command in (labels, train, models):
         app.command()(command)

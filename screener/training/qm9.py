@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
 from screener.chemistry.conformers import atomic_numbers_of, molecule_with_hydrogens
-from screener.chemistry.structures import relative_distances, with_positions
+from screener.chemistry.geometry import relative_distances, with_positions
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
 from screener.units import (

@@ -8,11 +8,6 @@ from screener.chemistry.model_hessian import lindh_hessian
 from screener.units import ANGSTROM_PER_BOHR
 
 SOLVENTS = ["O=C1OCCO1", "COCCOC", "N#CCCC#N", "OC[C@H]1OC(O)[C@H](O)[C@@H]1O"]
-    "O=C1OCCO1",
-    "COCCOC",
-    "N#CCCC#N",
-    "OC[C@H]1OC(O)[C@H](O)[C@@H]1O",
-]  # succinonitrile: linear
 
 
 @pytest.fixture(params=SOLVENTS)
