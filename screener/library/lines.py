@@ -6,7 +6,6 @@ A line of megabytes is cut while it is read, so that memory stays bounded, and s
 import codecs
 import io
 from collections.abc import Callable
-from typing import BinaryIO
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -19,10 +18,10 @@ class Lines:
     that line was longer than `MAX_LINE_BYTES`.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: io.BufferedReader) -> None:
         self.number = 0
         self.cut = False
-        self._readline = _line_reader(io.BufferedReader(stream))  # type: ignore[arg-type]  # duck
+        self._readline = _line_reader(stream)
 
     def __iter__(self) -> "Lines":
         return self

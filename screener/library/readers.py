@@ -187,7 +187,8 @@ def _table_records(
 
 def _sdf_records(source: Source, id_column: str | None, blank: BlankCount) -> Iterator[Record]:
     with opened(source) as stream:
-        for line, block, error in _sdf_blocks(Lines(stream), blank):
+        lines = Lines(stream)
+        for line, block, error in _sdf_blocks(lines, blank):
             end = next((k for k, text in enumerate(block) if text.startswith("M  END")), None)
             cut = len(block) if end is None else end + 1
             own = _sdf_data(block[cut:])

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import fsspec
 import zstandard
@@ -127,6 +127,11 @@ def _raw(source: Source) -> Iterator[BinaryIO]:
     try:
         with fsspec.open(source.url, "rb") as file:
             yield file
+    except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        raise ConfigError(
+            f"{source.url}: the compressed data are broken or end too early ({error}); "
+            "copy or download the file again"
+        ) from error
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {source.url}") from error
     except OSError as error:
@@ -141,26 +146,22 @@ def require_content(source: Source) -> None:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[BinaryIO]:
+def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
     """The source's bytes, unpacked as they are read.
 
     Raises:
         ConfigError: the file cannot be read, or its compressed data are broken or end too early.
     """
-    try:
-        with _raw(source) as raw:
-            if source.compression == "gzip":
-                with gzip.open(raw, "rb") as unpacked:
-                    yield cast(BinaryIO, unpacked)
-            elif source.compression == "zstd":
-                yield cast(BinaryIO, io.BufferedReader(_ZstdReader(raw), _CHUNK))
-            else:
-                yield raw
-    except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
-        raise ConfigError(
-            f"{source.url}: the compressed data are broken or end too early ({error}); "
-            "copy or download the file again"
-        ) from error
+    with _raw(source) as raw:
+        if source.compression == "gzip":
+            with gzip.open(raw, "rb") as unpacked, io.BufferedReader(unpacked) as buffered:
+                yield buffered
+        elif source.compression == "zstd":
+            with io.BufferedReader(_ZstdReader(raw), _CHUNK) as buffered:
+                yield buffered
+        else:
+            with io.BufferedReader(cast(io.RawIOBase, raw)) as buffered:
+                yield buffered
 
 
 class _ZstdReader(io.RawIOBase):
