@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from screener.chemistry.identity import mol_id
+from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.models.baseline import composition
+from screener.models.bundle import load_bundle
+from screener.models.fit import FitData
+from screener.models.quantities import FITTED
+from screener.training.evaluate import composition_baseline, held_out
+
+SOLVENTS = ["COC(=O)OC", "O=C1OCCO1", "COCC", "CC#N", "COC=O", "CC(C)=O", "CCOC(C)=O", "CCO"]
+OUTSIDE = "FC1COC(=O)O1"
+
+
+@pytest.fixture(scope="module")
+def structures():
+    return [make_structure(s, mol_id(s), GeometrySettings()) for s in [*SOLVENTS, OUTSIDE]]
+
+
+def test_held_out_counts_what_is_inside_and_measures_what_is_wrong(tiny_bundles, structures):
+    bundle = load_bundle(tiny_bundles.direct)
+    table = bundle.predict(structures)
+    inside = np.array(table["in_domain"].to_pylist())
+    assert inside[:-1].all()
+    assert not inside[-1]
+    error = np.array([0.5, -0.5, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 99.0])  # the last is outside
+    high = {
+        name: np.nan_to_num(table[name].to_numpy(zero_copy_only=False)) - error for name in FITTED
+    }
+    metrics = held_out(bundle, FitData(structures, high))
+    assert metrics["domain"] == {"n": 9.0, "inside": pytest.approx(8 / 9)}
+    dipole = metrics["dipole_b3lyp_debye"]
+    assert dipole["n"] == 8
+    assert dipole["mae"] == pytest.approx(3 / 8)
+    assert dipole["rmse"] == pytest.approx(np.sqrt(2.5 / 8))
+    assert dipole["bias"] == pytest.approx(0.0, abs=1e-9)
+    assert metrics["gap_b3lyp_ev"]["mae"] == pytest.approx(0.0, abs=1e-9)  # errors cancel
+    value, high90 = (
+        table[name].to_numpy(zero_copy_only=False)[:-1]
+        for name in ("dipole_b3lyp_debye", "dipole_b3lyp_debye_hi90")
+    )
+    half = high90 - value
+    assert dipole["coverage90"] == pytest.approx((np.abs(error[:-1]) <= half).mean())
+
+
+def test_composition_baseline_is_perfect_where_composition_is_all(structures):
+    weights = np.array([95.0, 110.0, 80.0, 85.0, 70.0])
+    high = {name: composition(structures) @ weights + 3.0 for name in FITTED}
+    data = FitData(structures, high)
+    found = composition_baseline(data, data, "direct")
+    assert found["ae0_b3lyp_kcal"]["mae"] == pytest.approx(0.0, abs=1e-6)
+    shape = np.array([s.positions.std() for s in structures])
+    spoiled = FitData(structures, {name: values + shape for name, values in high.items()})
+    assert composition_baseline(data, spoiled, "direct")["homo_b3lyp_ev"]["mae"] > 0.1
