@@ -25,9 +25,9 @@ def test_held_out_counts_what_is_inside_and_measures_what_is_wrong(tiny_bundles,
     assert inside[:-1].all()
     assert not inside[-1]
     error = np.array([0.5, -0.5, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 99.0])  # the last is outside
-    high = {
-        name: np.nan_to_num(table[name].to_numpy(zero_copy_only=False)) - error for name in FITTED
-    }
+    value = {name: np.nan_to_num(table[name].to_numpy(zero_copy_only=False)) for name in FITTED}
+    high = {name: values - error for name, values in value.items()}
+    high["homo_b3lyp_ev"] = value["homo_b3lyp_ev"] - 0.5 * error
     metrics = held_out(bundle, FitData(structures, high))
     assert metrics["domain"] == {"n": 9.0, "inside": pytest.approx(8 / 9)}
     dipole = metrics["dipole_b3lyp_debye"]
@@ -35,12 +35,12 @@ def test_held_out_counts_what_is_inside_and_measures_what_is_wrong(tiny_bundles,
     assert dipole["mae"] == pytest.approx(3 / 8)
     assert dipole["rmse"] == pytest.approx(np.sqrt(2.5 / 8))
     assert dipole["bias"] == pytest.approx(0.0, abs=1e-9)
-    assert metrics["gap_b3lyp_ev"]["mae"] == pytest.approx(0.0, abs=1e-9)  # errors cancel
-    value, high90 = (
+    assert metrics["gap_b3lyp_ev"]["mae"] == pytest.approx(1.5 / 8)  # LUMO's less HOMO's
+    middle, high90 = (
         table[name].to_numpy(zero_copy_only=False)[:-1]
         for name in ("dipole_b3lyp_debye", "dipole_b3lyp_debye_hi90")
     )
-    half = high90 - value
+    half = high90 - middle
     assert dipole["coverage90"] == pytest.approx((np.abs(error[:-1]) <= half).mean())
 
 
