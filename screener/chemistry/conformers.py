@@ -52,7 +52,7 @@ def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
         the molecule with hydrogens and one conformer, angstrom.
     Raises:
         MoleculeError: `invalid_smiles`, `embedding_failed`, `force_field_missing`,
-            `force_field_not_converged`.
+            `force_field_not_converged`, `another_molecule`.
     References:
         Wang et al., J. Chem. Inf. Model. 60, 2044 (2020) (ETKDGv3); Halgren, J. Comput. Chem. 17,
         490 (1996).
@@ -72,14 +72,21 @@ def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
     energies = [
         (energy, conformer.GetId())
         for conformer, (unfinished, energy) in zip(molecule.GetConformers(), relaxed, strict=True)
-        if unfinished == 0 and has_stereochemistry(molecule, conformer.GetPositions())
+        if unfinished == 0
     ]
     if not energies:
         raise MoleculeError(
             "force_field_not_converged",
-            f"not at a minimum of this stereoisomer after {_FORCE_FIELD_STEPS} force-field steps",
+            f"not at a minimum after {_FORCE_FIELD_STEPS} force-field steps",
         )
-    lowest = molecule.GetConformer(min(energies)[1])
+    right = [
+        (energy, conformer)
+        for energy, conformer in energies
+        if has_stereochemistry(molecule, molecule.GetConformer(conformer).GetPositions())
+    ]
+    if not right:
+        raise MoleculeError("another_molecule", "a stereo centre changed in the force field")
+    lowest = molecule.GetConformer(min(right)[1])
     return with_positions(molecule, lowest.GetPositions())
 
 

@@ -70,7 +70,7 @@ def test_stereochemistry_decides_what_can_be_made():
     )
     with pytest.raises(MoleculeError) as caught:
         make_structure(inside_out, mol_id(inside_out), GeometrySettings())
-    assert caught.value.code in ("embedding_failed", "force_field_not_converged")
+    assert caught.value.code in ("embedding_failed", "another_molecule")
 
 
 @pytest.mark.parametrize(
