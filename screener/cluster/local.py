@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,7 +23,7 @@ from screener.cluster import worker_main
 from screener.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
-DASHBOARD_PORT = 8787
+DASHBOARD_PORT = 8787  # Dask's usual one
 START_SECONDS = 120.0
 _END_SECONDS = 5.0
 
@@ -56,17 +57,23 @@ def local_cluster(n_workers: int) -> Iterator[Client]:
     with (
         dask.config.set(_SETTINGS),
         tempfile.TemporaryDirectory(prefix="screener-", ignore_cleanup_errors=True) as scratch,
-        LocalCluster(
-            n_workers=0,
-            host=LOOPBACK,
-            dashboard_address=f"{LOOPBACK}:{_dashboard_port()}",
-            silence_logs=logging.ERROR,
-        ) as cluster,
+        _scheduler() as cluster,
         Client(cluster) as client,
         _workers(cluster.scheduler_address, n_workers, scratch) as process,
     ):
         _wait(client, n_workers, process)
         yield client
+
+
+def _scheduler() -> LocalCluster:
+    with warnings.catch_warnings():  # the port may still be taken between the two
+        warnings.filterwarnings("ignore", r"Port \d+ is already in use", UserWarning)
+        return LocalCluster(
+            n_workers=0,
+            host=LOOPBACK,
+            dashboard_address=f"{LOOPBACK}:{_dashboard_port()}",
+            silence_logs=logging.ERROR,
+        )
 
 
 @contextmanager
