@@ -284,7 +284,7 @@ class Passes:
             settings=self._settings.model_dump(mode="json"),
             inputs=list(self._plan.inputs),
             totals=totals,
-            columns={field.name: str(field.type) for field in [*STANDARD_SCHEMA, *own]},
+            columns=[(field.name, str(field.type)) for field in [*STANDARD_SCHEMA, *own]],
             shard_rows=self._layout.shard_rows,
             duplicates=[path for path in files if path.startswith("duplicates/")],
             quarantine=[path for path in files if path.startswith("quarantine/")],

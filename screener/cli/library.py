@@ -120,10 +120,10 @@ def info(
     typer.echo(_bars({str(size): count for size, count in totals.n_heavy.items()}))
     typer.echo("\nmolecules with the element")
     typer.echo(_bars(totals.elements))
-    own = [name for name in library.columns if name not in library.standard_columns]
+    own = manifest.columns[len(library.standard_columns) :]
     if own:
-        types = (f"{name} ({manifest.columns[name]})" for name in own)
-        typer.echo(f"\nyour columns: {', '.join(types)}")
+        types = ", ".join(f"{name} ({kind})" for name, kind in own)
+        typer.echo(f"\nyour columns: {types}")
     if totals.quarantined:
         typer.echo("\nquarantine")
         typer.echo(_bars(totals.quarantined_by_code))

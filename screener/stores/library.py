@@ -94,7 +94,7 @@ class LibraryManifest(BaseModel):
     settings: dict[str, Any]
     inputs: list[InputFile]
     totals: LibraryTotals
-    columns: dict[str, str]  # name -> Arrow type
+    columns: list[tuple[str, str]]  # name and Arrow type, in the order of the shards
     shard_rows: int
     duplicates: list[str]  # files, in order of the input
     quarantine: list[str]
@@ -151,7 +151,7 @@ class LibraryStore:
     @property
     def columns(self) -> list[str]:
         """All columns, the standard ones first."""
-        return list(self.manifest.columns)
+        return [name for name, _ in self.manifest.columns]
 
     @property
     def standard_columns(self) -> list[str]:
@@ -197,7 +197,7 @@ class LibraryStore:
     def _read(self, rows: NDArray[np.int64], columns: Sequence[str] | None) -> pa.Table:
         """Rows in ascending order, each once."""
         names = self.columns if columns is None else list(columns)
-        unknown = [name for name in names if name not in self.manifest.columns]
+        unknown = [name for name in names if name not in self.columns]
         if unknown:
             raise StoreError(
                 f"the library {self.folder.url} has no column {', '.join(unknown)}; "
