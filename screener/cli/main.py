@@ -30,11 +30,16 @@ train.register(app)
 def _configure(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log each unit."),
 ) -> None:
+    handler = RichHandler(console=Console(stderr=True), show_path=False)
+    handler.addFilter(_is_for_people)
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+        level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler]
     )
+
+
+def _is_for_people(record: logging.LogRecord) -> bool:
+    """Our own messages and anybody's warnings; Dask's loggers set levels of their own."""
+    return record.levelno >= logging.WARNING or record.name.startswith("screener")
 
 
 def main() -> None:
