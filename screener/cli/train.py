@@ -84,23 +84,20 @@ def _print_errors(name_or_path: str) -> None:
     from screener.models.bundle import load_bundle
 
     card = load_bundle(name_or_path).card
-    table = Table(
-        "set", "quantity", "n", "MAE", "RMSE", "in 90 %", title=f"{card.name}: held-out errors"
-    )
     for test, metrics in _flat(card.metrics):
+        table = Table("quantity", "n", "MAE", "RMSE", "in 90 %", title=f"{card.name}: {test}")
         for quantity, values in metrics.items():
             if "mae" not in values:
                 continue
             covered = values.get("coverage90")
             table.add_row(
-                test,
                 quantity,
                 f"{values['n']:.0f}",
                 f"{values['mae']:.3f}",
                 f"{values['rmse']:.3f}",
                 "" if covered is None else f"{100 * covered:.1f} %",
             )
-    Console().print(table)
+        Console().print(table)
 
 
 def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
