@@ -16,7 +16,7 @@ from screener.models.inducing import Inducing
 from screener.models.projection import Projected, Projection
 from screener.models.quantities import QUANTITIES
 from screener.models.representation import environments
-from screener.models.sparse import SparseKernel
+from screener.models.sparse import SparseKernel, pad_columns
 from screener.models.spread import PosteriorVariance, SpreadRoot, leading, leading_columns
 from screener.records import Structure
 
@@ -66,8 +66,8 @@ class Evaluator:
     def __init__(self, model: SparseModel, device: str = "cpu") -> None:
         self.model = model
         self.kernel = SparseKernel(model.inducing, model.width, device)
-        self._weights = torch.from_numpy(model.weights).to(device)
-        self._difficulty = torch.from_numpy(model.difficulty).to(device)
+        both = np.concatenate([model.weights, model.difficulty], axis=1)
+        self._weights = pad_columns(torch.from_numpy(both)).to(device)
         self._offset = torch.from_numpy(model.difficulty_offset).to(device)
         self._extensive = EXTENSIVE.to(device)
         part = leading(model.inducing, model.n_leading)
@@ -124,9 +124,10 @@ class Evaluator:
             sums: float64 (n, n_inducing), kernel sums.
             atoms: float64 (n, 1), numbers of atoms.
         """
-        values = sums @ self._weights
-        values = torch.where(self._extensive, values, values / atoms)
-        log_std = (sums @ self._difficulty) / atoms + self._offset
+        linear = sums @ self._weights
+        n = len(QUANTITIES)
+        values = torch.where(self._extensive, linear[:, :n], linear[:, :n] / atoms)
+        log_std = linear[:, n : 2 * n] / atoms + self._offset
         part = sums[:, self._leading]
         extensive, intensive = self._variances[0](part), self._variances[1](part / atoms)
         variance = torch.where(self._extensive, extensive[:, None], intensive[:, None])

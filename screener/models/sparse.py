@@ -21,6 +21,10 @@ from screener.models.representation import ELEMENTS
 
 FloatArray = NDArray[np.float64]
 
+# Matrix products have a multiple of this many columns: with other numbers MKL handles the last
+# columns of each row in an order that depends on where in memory the row begins.
+COLUMNS = 16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelSums:
@@ -46,8 +50,10 @@ class SparseKernel:
         self._points = []
         for index in range(len(ELEMENTS)):
             scaled = inducing.values[inducing.block(index)].astype(np.float32) / np.float32(width)
-            points = torch.from_numpy(scaled).to(self.device)
-            self._points.append((points.T.contiguous(), (points * points).sum(dim=1) / 2))
+            points = pad_columns(torch.from_numpy(scaled.T)).contiguous()
+            half_norms = (points * points).sum(dim=0) / 2
+            half_norms[len(scaled) :] = torch.inf  # the kernel with what only pads is 0
+            self._points.append((points.to(self.device), half_norms.to(self.device)))
 
     @property
     def n_inducing(self) -> int:
@@ -91,7 +97,7 @@ class SparseKernel:
             exponent.sub_(half).sub_(half_norms).clamp_(max=0.0)
             nearest[block] = -2.0 * exponent.amax(dim=1)
             torch.exp(exponent, out=kernel[block])
-        return kernel[: len(values)], nearest[: len(values)]
+        return kernel[: len(values), : self.inducing.counts[index]], nearest[: len(values)]
 
     def inducing_kernel(self, index: int) -> FloatArray:
         """Kernel of the inducing environments of one element with themselves, float64 (m, m)."""
@@ -101,6 +107,11 @@ class SparseKernel:
             np.minimum(points @ points.T - half[:, None] - half[None, :], 0.0)
         )
         return kernel
+
+
+def pad_columns(matrix: torch.Tensor) -> torch.Tensor:
+    """The matrix with columns of zeros up to a multiple of `COLUMNS`."""
+    return torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % COLUMNS))
 
 
 def _add_in_order(target: torch.Tensor, rows: torch.Tensor, molecule: NDArray[np.int64]) -> None:

@@ -18,7 +18,7 @@ from scipy.linalg import solve_triangular
 from screener.models.inducing import Inducing
 from screener.models.posterior import NormalEquations, Whitening
 from screener.models.representation import ELEMENTS
-from screener.models.sparse import SparseKernel
+from screener.models.sparse import SparseKernel, pad_columns
 
 FloatArray = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ class PosteriorVariance:
 
     def __init__(self, part: Inducing, width: float, root: SpreadRoot, device: str) -> None:
         whitening = Whitening.of(SparseKernel(part, width))
-        self._matrix = torch.from_numpy(whitening.weights(root.matrix())).to(device)
+        self._matrix = pad_columns(torch.from_numpy(whitening.weights(root.matrix()))).to(device)
 
     def __call__(self, sums: torch.Tensor) -> torch.Tensor:
         """v of kernel sums (n, m) of the leading environments, float64 (n,)."""
