@@ -13,10 +13,10 @@ install: .venv/installed
 
 screen: install
 	$(BIN)/screener library build $(EXAMPLE) --out example-library
-	$(BIN)/screener screen example-library --out example-campaign --preset electrolyte-solvent
+	$(BIN)/screener screen example-library --out example-campaign --preset electrolyte-solvent --known-column known_as
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest --nbmake tests notebooks
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -28,7 +28,7 @@ layers: install
 	$(BIN)/lint-imports
 
 bench: install
-	$(BIN)/pytest tests/benchmarks -m benchmark -s
+	$(BIN)/python tests/benchmarks/bench.py
 
 labels: install
 	$(BIN)/screener labels

@@ -1,11 +1,15 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from screener import Library
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "slurm"
 SCRIPT = FOLDER / "screener.sbatch"
@@ -92,7 +96,7 @@ class Job:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=240)
+        output, _ = process.communicate()
         return process.returncode, output
 
     def left_over(self) -> list[str]:
@@ -113,3 +117,42 @@ def test_without_arguments_or_outside_slurm_it_says_what_to_do(tmp_path):
     assert code != 0
     assert "submit it with sbatch" in output
     assert job.left_over() == []
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    folder = tmp_path_factory.mktemp("slurm")
+    (folder / "solvents.smi").write_text(SOLVENTS)
+    return Job(folder)
+
+
+def test_job_builds_a_library_and_leaves_nothing_running(job):
+    library = job.folder / "library"
+    code, output = job.run("library", "build", "solvents.smi", "--out", str(library))
+    assert code == 0, output
+    assert len(Library.open(library)) == 5
+    assert job.left_over() == []
+
+
+def test_job_passes_on_the_exit_code_of_the_command(job):
+    missing = str(job.folder / "missing.smi")
+    code, output = job.run("library", "build", missing, "--out", str(job.folder / "none"))
+    assert code == 2, output
+    assert "missing.smi" in output
+    assert job.left_over() == []
+
+
+def test_job_that_is_ended_early_stops_everything_it_started(job):
+    process = job.start("library", "build", "solvents.smi", "--out", str(job.folder / "late"))
+    scheduler_file = job.folder / "screener-17.scheduler.json"
+    while not scheduler_file.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate()
+    assert process.returncode == 143, output
+    assert "submit the same line again" in output
+    assert job.left_over() == []
+    code, output = job.run("library", "build", "solvents.smi", "--out", str(job.folder / "late"))
+    assert code == 0, output
+    assert len(Library.open(job.folder / "late")) == 5

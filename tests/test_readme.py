@@ -1,0 +1,76 @@
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from screener.campaign.config import CampaignConfig
+from screener.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SLURM = (ROOT / "deploy" / "slurm" / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Every `screener` command line that the documents show."""
+    lines = "\n".join([*blocks("sh"), *re.findall(r"^    (.*)$", SLURM, re.MULTILINE)])
+    lines = lines.replace("\\\n", " ").replace("deploy/slurm/screener.sbatch", "screener")
+    found = re.findall(r"(?:^|\s)screener ((?:library|screen|status|rank) .*)", lines)
+    return [*found, *re.findall(r"`screener ([^`]* [^`]*)`", README)]
+
+
+def test_python_example_runs(tmp_path):
+    (example,) = blocks("python")
+    script = tmp_path / "example.py"
+    script.write_text(example, encoding="utf-8")
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "acetonitrile" in done.stdout
+    assert "2-methyltetrahydrofuran" not in done.stdout  # too dear
+    assert re.search(r"shortlisted +3\b", done.stdout)
+    assert (tmp_path / "my-campaign" / "report.html").is_file()
+
+
+def test_configuration_example_is_understood():
+    (example,) = blocks("toml")
+    config = CampaignConfig.from_mapping(tomllib.loads(example), "README.md")
+    ranking = config.ranking.settings()
+    assert ranking.top == 100
+    (dipole,) = (each for each in ranking.objectives if each.column == "dipole_b3lyp_debye")
+    assert (dipole.goal, dipole.target) == ("target", 4.0)
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_exist_with_their_options(line):
+    command = typer.main.get_command(app)
+    words = shlex.split(line, comments=True)
+    while subcommands := getattr(command, "commands", None):
+        command = subcommands[words.pop(0)]
+    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    for word in words:
+        if word.startswith("--"):
+            assert word.split("=")[0] in options, line
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"make (\w+)", README))
+    assert named >= {"screen", "test", "check", "bench", "labels"}
+    assert named <= targets
+    for recipe in re.findall(r"^\w+:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE):
+        assert recipe.count("\n") <= 2
+
+
+def test_named_files_exist():
+    for path in re.findall(r"`((?:screener|notebooks|deploy|tests)/[\w./-]+)`", README):
+        assert (ROOT / path).exists(), path
