@@ -214,7 +214,7 @@ class Passes:
         """The caller's columns, in the order in which they first appear."""
         kinds: dict[str, str | None] = {}
         for block in blocks:
-            for name, kind in block.details["own"].items():
+            for name, kind in block.details["own"]:
                 known = kinds.setdefault(name, None)
                 if kind != TYPED:
                     kinds[name] = kind if known is None else wider_kind(known, kind)

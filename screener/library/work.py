@@ -86,7 +86,7 @@ def standardise_block(
     details = {
         "start": records["input_index"][0].as_py(),
         "codes": result.codes,
-        "own": result.own,
+        "own": [[name, kind] for name, kind in result.own.items()],  # JSON objects lose the order
     }
     seconds = time.monotonic() - started
     return receipts.publish(Receipt(name, "standardise", counts, {}, seconds, details))

@@ -1,0 +1,156 @@
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from screener.campaign import build_passes
+from screener.cli.main import app, main
+from screener.cluster import factory
+from screener.errors import MoleculeError, ScreenerError
+from screener.execution.tasks import Completed
+from screener.stores.library import LibraryStore
+
+MOLECULES = """smiles,name,price
+COC(=O)OC,DMC,1.5
+O(C)C(=O)OC,DMC again,2
+CC1COC(=O)O1,PC,3
+OC(C)=N,iminol,4
+CC(N)=O,acetamide,5
+[Na+].[Cl-],salt,6
+CC[O-],ethoxide,7
+C(,\x1b[31mbroken,8
+"""
+
+
+@pytest.fixture
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Carry tasks out in this process."""
+
+    def in_line(function: Any, items: Any, **_: Any) -> list[Any]:
+        results = []
+        for item in items:
+            try:
+                results.append(function(item))
+            except MoleculeError as error:
+                results.append(error)
+        return results
+
+    @contextmanager
+    def connect(scheduler: str | None, workers: int | None) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(dashboard_link=f"{scheduler} {workers}")
+
+    def run(_: Any, tasks: Any) -> Iterator[Completed]:
+        return (Completed(task, task.function(*task.arguments)) for task in tasks)
+
+    monkeypatch.setattr(build_passes, "run_tasks", run)
+    monkeypatch.setattr(build_passes, "isolated_map", in_line)
+    monkeypatch.setattr(factory, "connect", connect)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    (tmp_path / "a.csv").write_text(MOLECULES)
+    return tmp_path / "a.csv"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["library", *map(str, arguments)])
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_build_and_info(inputs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    built = invoke("build", inputs, "--out", out, "--workers", 2)
+    assert built.exit_code == 0, built.output
+    assert "8 read = 4 kept + 1 duplicates + 3 quarantined" in built.stdout
+    assert str(out) in built.stdout
+    assert "Dask dashboard: None 2" in built.stderr
+    again = invoke("build", inputs, "--out", out)
+    assert again.stdout == built.stdout
+    assert "dashboard" not in again.stderr  # nothing was started
+
+    info = invoke("info", out)
+    assert info.exit_code == 0
+    text = info.stdout
+    assert "8 read = 4 kept" in text
+    assert "isomer chosen by the build: 2" in text
+    assert re.search(
+        r"tautomer groups .*: 1 with 2 molecules, such as DLFVBJFMPXGRIB-U\S+ \(2\)", text
+    )
+    assert re.search(r"\n +4 +2 #+\n", text)  # acetamide and its iminol have four heavy atoms
+    assert re.search(r"\n +N +2 #+\n", text)
+    assert "your columns: price (double)" in text
+    assert re.search(r"mixture +1 #+", text)
+    assert "a.csv:7: mixture: 2 molecules; see --mixtures '[Na+].[Cl-]'" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_every_option_arrives(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text(
+        "structure\tcas\tsmiles\nCC[O-]\t1\tx\n[Na+].[O-]C\t2\tx\nC[C@@H]([O])F\t3\tx\n"
+    )
+    built = invoke(
+        *("build", path, "--out", tmp_path / "out", "--smiles-column", "structure"),
+        *("--id-column", "cas", "--neutralise", "--mixtures", "largest", "--allow-charged"),
+        *("--allow-radicals", "--max-atoms", 20, "--elements", "H,C,O F", "--enumerate-stereo", 3),
+    )
+    assert built.exit_code == 0, built.output
+    library = LibraryStore.open(str(tmp_path / "out"))
+    rows = library.read_range(0, 3).to_pylist()
+    assert [row["smiles"] for row in rows] == ["CCO", "CO", "C[C@@H]([O])F"]
+    assert [row["source_id"] for row in rows] == ["1", "2", "3"]
+    assert library.manifest.settings == {
+        "id_column": "cas",
+        "smiles_column": "structure",
+        "molecules": {
+            "allow_charged": True,
+            "allow_radicals": True,
+            "elements": ["H", "C", "O", "F"],
+            "enumerate_stereo": 3,
+            "max_atoms": 20,
+            "mixtures": "largest",
+            "neutralise": True,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build", "missing.smi", "--out", "out"], "there is no file missing.smi"),
+        (["build", "a.csv", "--out", "out", "--elements", "C,Xx"], "--elements: .*Xx"),
+        (["build", "a.csv", "--out", "out", "--smiles-column", "SMI"], "no column 'SMI'"),
+        (
+            ["build", "a.csv", "--out", "out", "--scheduler", "tcp://127.0.0.1:9"],
+            "no Dask scheduler answers at tcp://127.0.0.1:9",
+        ),
+        (["info", "out"], "out holds no finished library"),
+    ],
+)
+def test_mistakes_end_with_one_message_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    inputs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(inputs.parent)
+    monkeypatch.setattr(factory, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("sys.argv", ["screener", "library", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not Path("out").exists()
+
+
+def test_mistakes_are_told_without_a_traceback(tmp_path: Path) -> None:
+    result = invoke("build", tmp_path / "a.smi", "--out", tmp_path / "out")
+    assert isinstance(result.exception, ScreenerError)
