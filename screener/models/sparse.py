@@ -4,9 +4,10 @@ For a molecule n and an inducing environment m,
 
     K[n, m] = sum over atoms i of n with the element of m of exp(-|x_i - z_m|^2 / (2 width^2)).
 
-Everything a model predicts is linear in these sums. Kernels are float32 at fixed padded shapes,
-sums over atoms are float64 in the order of the atoms: a molecule's row has the same bytes in
-whatever batch it is computed.
+Everything a model predicts is linear in these sums, with large weights of both signs that nearly
+cancel: rounding of single kernels to float32 showed as 0.01 kcal/mol between two processors. So
+kernels are float64, at fixed padded shapes, and summed in the order of the atoms: a molecule's row
+has the same bytes in whatever batch it is computed.
 """
 
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class SparseKernel:
         self.device = torch.device(device)
         self._points = []
         for index in range(len(ELEMENTS)):
-            scaled = inducing.values[inducing.block(index)].astype(np.float32) / np.float32(width)
+            scaled = inducing.values[inducing.block(index)].astype(np.float64) / width
             points = pad_columns(torch.from_numpy(scaled.T)).contiguous()
             half_norms = (points * points).sum(dim=0) / 2
             half_norms[len(scaled) :] = torch.inf  # the kernel with what only pads is 0
@@ -76,7 +77,7 @@ class SparseKernel:
                 continue
             kernel, nearest = self._kernel(environments.values[rows], index)
             _add_in_order(result[:, columns], kernel, environments.molecule[rows])
-            squared = nearest.cpu().numpy().astype(np.float64) * self.width**2
+            squared = nearest.cpu().numpy() * self.width**2
             distances[rows] = np.sqrt(squared + environments.residual[rows])
         return KernelSums(result, distances)
 
@@ -85,11 +86,13 @@ class SparseKernel:
         squared distance (n,), in units of the width."""
         points, half_norms = self._points[index]
         n_blocks = -(-len(values) // ROWS)
-        padded = np.zeros((n_blocks * ROWS, values.shape[1]), dtype=np.float32)
-        padded[: len(values)] = values / np.float32(self.width)
+        padded = np.zeros((n_blocks * ROWS, values.shape[1]))
+        padded[: len(values)] = values.astype(np.float64) / self.width
         scaled = torch.from_numpy(padded).to(self.device)
-        kernel = torch.empty((len(padded), points.shape[1]), device=self.device)
-        nearest = torch.empty(len(padded), device=self.device)
+        kernel = torch.empty(
+            (len(padded), points.shape[1]), dtype=torch.float64, device=self.device
+        )
+        nearest = torch.empty(len(padded), dtype=torch.float64, device=self.device)
         for start in range(0, len(padded), ROWS):
             block = slice(start, start + ROWS)
             half = (scaled[block] * scaled[block]).sum(dim=1, keepdim=True) / 2
