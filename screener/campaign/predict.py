@@ -13,7 +13,8 @@ import pyarrow as pa
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import ConfigError, MoleculeError
-from screener.models.bundle import Bundle, Card, load_bundle
+from screener.models.bundle import Bundle, load_bundle
+from screener.models.card import Card
 from screener.ranking.columns import with_computed
 from screener.records import Molecule, Structure
 

@@ -38,7 +38,7 @@ class Whitening:
         for index in range(len(ELEMENTS)):
             block = kernel.inducing_kernel(index)
             block[np.diag_indices(len(block))] += JITTER
-            factors.append(np.linalg.cholesky(block))
+            factors.append(np.linalg.cholesky(block).astype(np.float64, copy=False))
         return cls(tuple(factors))
 
     def _blocks(self) -> Iterator[tuple[slice, FloatArray]]:
