@@ -70,8 +70,8 @@ def _shares(available: NDArray[np.int64], total: int) -> NDArray[np.int64]:
     return shares
 
 
-def _farthest_points(values: NDArray[np.float32], count: int, first: int) -> NDArray[np.int64]:
-    points = torch.from_numpy(values)
+def _farthest_points(values: NDArray[np.float64], count: int, first: int) -> NDArray[np.int64]:
+    points = torch.from_numpy(values.astype(np.float32))
     norms = (points * points).sum(dim=1)
     chosen = [first]
     nearest = torch.full((len(points),), torch.inf)

@@ -19,9 +19,8 @@ from screener.models.sparse import SparseKernel
 
 FloatArray = NDArray[np.float64]
 
-# Added to the diagonal of the inducing environments' kernel, whose own diagonal is 1: large enough
-# that the rounding of float32 kernels is not amplified, small enough that held-out errors do not
-# change.
+# Added to the diagonal of the inducing environments' kernel, whose own diagonal is 1. From 1e-9 to
+# 1e-7 held-out errors are the same, at 1e-5 they begin to grow.
 JITTER = 1e-7
 
 

@@ -23,8 +23,8 @@ ROWS = (
 class Projected:
     """Environments in the projected space, with what the projection left out."""
 
-    values: NDArray[np.float32]  # (n_atoms, n_components)
-    residual: NDArray[np.float32]  # (n_atoms,), squared distance to the subspace
+    values: NDArray[np.float64]  # (n_atoms, n_components)
+    residual: NDArray[np.float64]  # (n_atoms,), squared distance to the subspace
     atomic_numbers: NDArray[np.uint8]  # (n_atoms,)
     molecule: NDArray[np.int64]  # (n_atoms,), ascending
     n_molecules: int
@@ -52,21 +52,19 @@ class Projection:
     def apply(self, environments: Environments) -> Projected:
         """Project every environment with the vectors of its element; each row on its own."""
         n_atoms = len(environments.atomic_numbers)
-        values = np.zeros((n_atoms, self.n_components), dtype=np.float32)
-        residual = np.zeros(n_atoms, dtype=np.float32)
+        values = np.zeros((n_atoms, self.n_components))
+        residual = np.zeros(n_atoms)
         for index, element in enumerate(ELEMENTS):
             rows = np.flatnonzero(environments.atomic_numbers == element)
-            centred = environments.values[rows] - self.means[index]
-            vectors = torch.from_numpy(self.vectors[index].astype(np.float32))
+            centred = environments.values[rows].astype(np.float64) - self.means[index]
+            vectors = torch.from_numpy(self.vectors[index].astype(np.float64))
             for start in range(0, len(rows), ROWS):
-                block = np.zeros((ROWS, N_FEATURES), dtype=np.float32)
+                block = np.zeros((ROWS, N_FEATURES))
                 part = centred[start : start + ROWS]
                 block[: len(part)] = part
                 image = (torch.from_numpy(block) @ vectors).numpy()[: len(part)]
                 values[rows[start : start + ROWS]] = image
-                lost = (part.astype(np.float64) ** 2).sum(axis=1) - (
-                    image.astype(np.float64) ** 2
-                ).sum(axis=1)
+                lost = (part**2).sum(axis=1) - (image**2).sum(axis=1)
                 residual[rows[start : start + ROWS]] = np.maximum(lost, 0.0)
         return Projected(
             values, residual, environments.atomic_numbers, environments.molecule,

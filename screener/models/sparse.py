@@ -81,13 +81,13 @@ class SparseKernel:
             distances[rows] = np.sqrt(squared + environments.residual[rows])
         return KernelSums(result, distances)
 
-    def _kernel(self, values: NDArray[np.float32], index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _kernel(self, values: FloatArray, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Kernels (n, m) of environments with all inducing ones of one element, and the smallest
         squared distance (n,), in units of the width."""
         points, half_norms = self._points[index]
         n_blocks = -(-len(values) // ROWS)
         padded = np.zeros((n_blocks * ROWS, values.shape[1]))
-        padded[: len(values)] = values.astype(np.float64) / self.width
+        padded[: len(values)] = values / self.width
         scaled = torch.from_numpy(padded).to(self.device)
         kernel = torch.empty(
             (len(padded), points.shape[1]), dtype=torch.float64, device=self.device
@@ -124,4 +124,4 @@ def _add_in_order(target: torch.Tensor, rows: torch.Tensor, molecule: NDArray[np
     for number in range(int(slot.max()) + 1):
         chosen = np.flatnonzero(slot == number)
         where = torch.from_numpy(molecule[chosen]).to(target.device)
-        target[where] += rows[torch.from_numpy(chosen).to(target.device)].double()
+        target[where] += rows[torch.from_numpy(chosen).to(target.device)]
