@@ -117,7 +117,7 @@ def info(
         + ", ".join(f"{key} ({count})" for key, count in groups.largest)
     )
     typer.echo("\nheavy atoms")
-    typer.echo(_bars({str(size): count for size, count in totals.n_heavy.items()}))
+    typer.echo(_bars({str(size): count for size, count in sorted(totals.n_heavy.items())}))
     typer.echo("\nmolecules with the element")
     typer.echo(_bars(totals.elements))
     own = manifest.columns[len(library.standard_columns) :]
