@@ -20,6 +20,7 @@ from screener.errors import MoleculeError
 from screener.records import Molecule
 
 MAX_SMILES_LENGTH = 10_000  # characters; RDKit would spend minutes on a line of megabytes
+MAX_CLEANUPS = 8  # two are enough for nearly all
 
 DEFAULT_ELEMENTS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
@@ -149,13 +150,35 @@ def _cleaned(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:
     if max(map(len, fragments)) > settings.max_atoms:  # before the slow steps; checked again later
         raise _too_many(max(map(len, fragments)), settings)
     if mol.HasSubstructMatch(_NEEDS_CLEANUP) or _any(mol, _RADICAL):
-        mol = _tools().cleanup(mol)
+        mol = _settled_cleanup(mol)
         mol = _one_fragment(mol, settings)
         if settings.neutralise:
             mol = _tools().uncharger.uncharge(mol)
     elif len(fragments) > 1:
         mol = _one_fragment(mol, settings)
     return _without_isotopes(mol)
+
+
+def _settled_cleanup(mol: Chem.Mol) -> Chem.Mol:
+    """The clean-up, repeated until it changes nothing.
+
+    RDKit's reionizer moves charges by the order of the atoms and may move them on when asked again,
+    as in zwitterions with a carbanion. Each round starts from canonical SMILES.
+    """
+    seen: list[str] = []
+    smiles = Chem.MolToSmiles(mol)
+    while smiles not in seen and len(seen) < MAX_CLEANUPS:
+        seen.append(smiles)
+        smiles = Chem.MolToSmiles(_tools().cleanup(_reparsed(smiles)))
+    cycle = seen[seen.index(smiles) :] if smiles in seen else [smiles]
+    return _reparsed(min(cycle))
+
+
+def _reparsed(smiles: str) -> Chem.Mol:
+    mol = Chem.MolFromSmiles(smiles)
+    if mol is None:
+        raise MoleculeError("unstable_smiles", f"RDKit cannot read its own {smiles[:200]}")
+    return mol
 
 
 def _one_fragment(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:

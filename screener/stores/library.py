@@ -215,11 +215,14 @@ class LibraryStore:
     def _read_shard(self, path: str, rows: NDArray[np.int64], names: list[str]) -> pa.Table:
         """Rows of one shard, counted from its first, ascending; reads only the row groups."""
         try:
-            with self.folder.open(path) as file, pq.ParquetFile(file, pre_buffer=True) as shard:
+            remote = not self.folder.is_local  # where fewer, larger requests pay
+            with self.folder.open(path) as file, pq.ParquetFile(file, pre_buffer=remote) as shard:
                 sizes = [shard.metadata.row_group(k).num_rows for k in range(shard.num_row_groups)]
                 ends = np.cumsum(sizes)
                 groups = np.unique(np.searchsorted(ends, rows, side="right"))
-                table = shard.read_row_groups([int(k) for k in groups], columns=names)
+                table = shard.read_row_groups(
+                    [int(k) for k in groups], columns=names, use_threads=False
+                )
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(f"cannot read {self.folder.url}/{path}: {error}") from error
         # where each row lies once the groups that were not read are left out

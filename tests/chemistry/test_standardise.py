@@ -158,7 +158,16 @@ def test_open_stereo_is_flagged_and_enumerated() -> None:
 
 
 @pytest.mark.parametrize(
-    "smiles", ["CC1COC(=O)O1", "OCC1OC(O)C(O)C(O)C1O", "COC1C2COCC12", "CN(=O)=O", "CC(=N)OC"]
+    "smiles",
+    [
+        "CC1COC(=O)O1",
+        "OCC1OC(O)C(O)C(O)C1O",
+        "COC1C2COCC12",
+        "CN(=O)=O",
+        "CC(=N)OC",
+        "O=C1C[C-]2CCC[NH+]2C1",  # RDKit's reionizer follows the order of the atoms
+        "CC1C[NH2+][C-](C=O)C1=O",
+    ],
 )
 def test_ten_atom_orders_give_one_molecule(smiles: str) -> None:
     mol = Chem.MolFromSmiles(smiles)
@@ -168,6 +177,14 @@ def test_ten_atom_orders_give_one_molecule(smiles: str) -> None:
         written = Chem.MolToSmiles(Chem.RenumberAtoms(mol, order), canonical=False)
         found.add(one(written))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "smiles", ["O=C1[C-]=C2CCC[NH+]2C1", "C[C@@H]1[NH2+]C[C-](C=O)C1=O", "[O-]S(=O)[NH2+]C"]
+)
+def test_charges_come_to_rest(smiles: str) -> None:
+    molecule = one(smiles)
+    assert one(molecule.smiles).mol_id == molecule.mol_id
 
 
 def test_qm9_is_stable_and_defined() -> None:
