@@ -1,0 +1,51 @@
+"""What the bundles that ship with the project claim, held against the project itself."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from screener.chemistry.identity import mol_id
+from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.models.bundle import load_bundle, shipped_bundles
+from screener.training.train import FROM_SMILES, RECIPES, Recipe
+
+FOLDER = Path(str(files("screener.data"))) / "bundles"
+FEWEST = {"qm9-mmff94-direct": (40_000, 5_000), "qm9-gfn2opt-delta": (10_000, 2_000)}
+
+
+def test_there_is_a_bundle_for_each_recipe_and_all_are_small():
+    assert sorted(shipped_bundles()) == sorted(recipe.name for recipe in RECIPES)
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 25e6
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+class TestShipped:
+    def test_card_says_what_the_recipe_does(self, recipe: Recipe):
+        card = load_bundle(recipe.name).card
+        assert (card.kind, card.geometry_level) == (recipe.kind, recipe.geometry_level)
+        assert card.fit["settings"] == recipe.settings.model_dump(mode="json")
+        n_fit, n_test = FEWEST[recipe.name]
+        assert card.data["fit"]["n"] >= n_fit
+        assert card.data["test"]["n"] >= n_test
+
+    def test_errors_are_below_the_baseline_and_intervals_hold(self, recipe: Recipe):
+        metrics = load_bundle(recipe.name).card.metrics
+        errors = metrics[FROM_SMILES]
+        baseline = metrics[f"{FROM_SMILES}, best linear composition correction"]
+        for quantity, values in baseline.items():
+            assert errors[quantity]["mae"] < 0.9 * values["mae"]
+            assert 0.87 < errors[quantity]["coverage90"] < 0.93
+        assert errors["ae0_b3lyp_kcal"]["mae"] < 0.2 * baseline["ae0_b3lyp_kcal"]["mae"]
+
+    def test_known_solvents_are_inside_and_fluorinated_ones_outside(self, recipe: Recipe):
+        settings = GeometrySettings(level=recipe.geometry_level)
+        smiles = ["O=C1OCCO1", "C[C@@H]1COC(=O)O1", "COCCOC", "O=C1OC[C@H](F)O1", "CS(C)(=O)=O"]
+        structures = [make_structure(each, mol_id(each), settings) for each in smiles]
+        table = load_bundle(recipe.name).predict(structures).to_pandas()
+        assert table["in_domain"].tolist() == [True, True, True, False, False]
+        assert "carbon bonded to C, F, H, O" in table["domain_reasons"][3]
+        assert "element S" in table["domain_reasons"][4]
+        carbonate = table.iloc[0]
+        assert carbonate["ae0_b3lyp_kcal"] == pytest.approx(1014.8, abs=5)  # QM9
+        assert carbonate["dipole_b3lyp_debye"] > 3.5  # one of the most polar solvents there are
