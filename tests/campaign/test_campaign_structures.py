@@ -15,7 +15,7 @@ from screener.stores.files import Folder
 from screener.stores.structures import StructureStore
 
 SMILES = ["O=C1OCCO1", "COC(=O)OC", "CC#N", "COCCOC", "C1CCOC1"]
-IMPOSSIBLE = "C1#CC1"  # does not embed
+IMPOSSIBLE = "CC1([C@H]2CC[C@]1(C(=O)C2)C)C"  # camphor with its bridge inside out
 
 
 def make(store, rows, smiles, hints=()):

@@ -1,0 +1,273 @@
+"""One real campaign in many ways, and the same bytes from each of them."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from rdkit import Chem
+
+from screener.campaign import run
+from screener.campaign.config import CampaignConfig
+from screener.campaign.plan import StagePlan
+from screener.campaign.rank import rank_again
+from screener.campaign.run import run_campaign
+from screener.campaign.setup import open_setup
+from screener.campaign.status import accounts, status
+from screener.campaign.toml import to_toml
+from screener.cluster.factory import connect
+from screener.errors import ConfigError
+from screener.stores.files import Folder
+
+N_UNITS = (6, 5)  # 22 rows by 4, 10 finalists by 2
+SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
+
+
+def shortlist(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in SHORTLIST}
+
+
+def events_of(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_progress_counts_every_unit(finished):
+    for index, n_units in enumerate(N_UNITS):
+        done = [each.n_units_done for each in finished.progress if each.index == index]
+        assert done == [*range(1, n_units + 1), n_units]  # and once more at the end of the stage
+    last = finished.progress[-1]
+    assert (last.stage, last.n_rows_done, last.n_rows) == ("gfn2-opt", 10, 10)
+    assert last.rate > 0
+    assert last.seconds_left == 0
+
+
+def test_the_shortlist_says_what_was_asked(finished):
+    table = pq.read_table(finished.folder / "shortlist.parquet").to_pandas()
+    assert table["rank"].tolist() == [1, 2, 3, 4]
+    assert table["score"].is_monotonic_decreasing
+    assert table["in_domain"].all()
+    assert (table["n_heavy"] <= 7).all()
+    assert (table["geometry_level"] == "gfn2-opt").all()
+    for column in ("homo_b3lyp_ev", "gap_gfn2_ev", "price"):
+        assert table[f"desirability_{column}"].between(0, 1).all()
+        assert table[column].notna().all()
+    # the low-fidelity value and the correction add up to the prediction
+    sum_of_both = table["homo_gfn2_ev"] + table["homo_b3lyp_ev_delta"]
+    assert sum_of_both.tolist() == pytest.approx(table["homo_b3lyp_ev"].tolist(), abs=1e-9)
+    assert (table["homo_b3lyp_ev_lo90"] < table["homo_b3lyp_ev"]).all()
+    assert table["known"].tolist() == [bool(mark) for mark in table["known_as"]]
+
+
+def test_the_sd_file_holds_the_stored_geometries(finished):
+    table = pq.read_table(finished.folder / "shortlist.parquet").to_pandas()
+    path = str(finished.folder / "shortlist.sdf")
+    with Chem.SDMolSupplier(path, removeHs=False) as supplier:
+        molecules = list(supplier)
+    assert [molecule.GetProp("_Name") for molecule in molecules] == table["source_id"].tolist()
+    for molecule, smiles in zip(molecules, table["smiles"], strict=True):
+        assert Chem.CanonSmiles(Chem.MolToSmiles(Chem.RemoveHs(molecule))) == smiles
+        assert molecule.GetConformer().Is3D()
+        assert float(molecule.GetProp("gap_gfn2_ev")) > 0
+
+
+def test_every_row_has_one_final_state(finished):
+    found = accounts(Folder(str(finished.folder)))
+    assert found.is_balanced
+    assert (found.n_read, found.n_kept, found.n_duplicates, found.n_quarantined) == (24, 22, 1, 1)
+    first, second = found.stages
+    assert first.quarantined == 1  # camphor with its bridge inside out
+    assert first.out_of_domain >= 1  # fluoroethylene carbonate
+    assert first.passed == second.n_in == 10
+    assert second.passed == 4
+    assert first.not_done == second.not_done == 0
+    assert found.final["shortlisted"] == 4
+    assert sum(found.final.values()) == 22
+
+
+def test_the_fate_of_known_molecules_is_followed(finished):
+    path = next((finished.folder / "rankings").glob("*/known.parquet"))
+    known = pq.read_table(path).to_pandas().set_index("source_id")
+    assert set(known.index) == {"EC", "DMC", "ACN", "FEC"}
+    assert known.loc["FEC", "state"] == "out of domain"
+    assert known.loc["FEC", "reason"]
+    ranked = known[known["rank"].notna()]
+    shortlisted = pq.read_table(finished.folder / "shortlist.parquet").to_pandas()
+    for name, fate in ranked.iterrows():
+        in_list = shortlisted[shortlisted["source_id"] == name]
+        assert (fate["state"] == "shortlisted") == (len(in_list) == 1)
+        assert in_list["rank"].tolist() in ([], [fate["rank"]])
+
+
+def test_provenance_and_log_tell_how_it_came_about(finished):
+    told = json.loads((finished.folder / "provenance.json").read_text())
+    assert told["sessions"][0]["command"] == ["screener", "screen"]
+    assert told["sessions"][0]["finished"] >= told["sessions"][0]["started"]
+    assert [stage["left_out"] for stage in told["stages"]] == [
+        ["maximise:gap_gfn2_ev:low=2,high=11"],
+        [],
+    ]
+    assert told["versions"]["rdkit"]
+    events = events_of(finished.folder)
+    assert sum(event["event"] == "unit" for event in events) == sum(N_UNITS)
+
+
+def test_a_finished_campaign_says_so(finished):
+    found = status(Folder(str(finished.folder)))
+    assert found.is_finished
+    assert [(stage.n_units_done, stage.n_rows_done) for stage in found.stages] == [(6, 22), (5, 10)]
+    assert sum(found.quarantine["mmff94"].values()) == 1
+
+
+def test_the_same_call_again_does_nothing_twice(finished, client, monkeypatch):
+    before = shortlist(finished.folder)
+    receipts = sorted((finished.folder / "receipts").rglob("*.json"))
+    times = [path.stat().st_mtime_ns for path in receipts]
+    monkeypatch.setattr(run, "run_tasks", None)  # nothing is left to be done
+    run_campaign(
+        finished.config.with_options(library=finished.library, out=str(finished.folder)),
+        client,
+    )
+    assert shortlist(finished.folder) == before
+    assert [path.stat().st_mtime_ns for path in receipts] == times
+
+
+def test_another_computation_is_refused_and_shown(finished, client):
+    before = shortlist(finished.folder)
+    other = finished.config.with_options(out=str(finished.folder), finalists=9)
+    with pytest.raises(ConfigError, match=r"stages.gfn2-opt.rows: 10 in the campaign, 9 now"):
+        run_campaign(other, client)
+    assert shortlist(finished.folder) == before
+
+
+def test_other_objectives_rank_the_rows_that_reached_the_last_stage(finished, tmp_path, caplog):
+    caplog.handler.setLevel(logging.NOTSET)  # the shared cluster has silenced it
+    campaign = tmp_path / "campaign"
+    shutil.copytree(finished.folder, campaign)
+    asked = CampaignConfig().with_options(objectives=["maximise:gap_gfn2_ev"], top=3).ranking
+    setup, ranking = rank_again(Folder(str(campaign)), asked, command=["screener", "rank"])
+    assert "were chosen by other objectives" in caplog.text
+    assert setup.compute_digest == open_setup(Folder(str(campaign))).compute_digest
+    table = pq.read_table(campaign / "shortlist.parquet").to_pandas()
+    assert len(table) == 3
+    assert table["score"].tolist() == table["gap_gfn2_ev"].tolist()
+    stored = pq.read_table(campaign / "predictions" / "gfn2-opt").to_pandas()
+    inside = stored[stored["in_domain"]]
+    assert table["gap_gfn2_ev"].tolist() == sorted(inside["gap_gfn2_ev"], reverse=True)[:3]
+    assert len(list((campaign / "rankings").iterdir())) == 2
+    assert accounts(Folder(str(campaign))).is_balanced
+    assert ranking["chosen_by"]["objectives"][0].startswith("minimise:homo_b3lyp_ev")
+
+
+def test_receipts_and_predictions_rank_alike(finished, tmp_path):
+    """Merging what tasks told of their best gives what judging every stored row again gives."""
+    campaign = tmp_path / "campaign"
+    shutil.copytree(finished.folder, campaign)
+    shutil.rmtree(campaign / "rankings")
+    for path in (campaign / "receipts" / "gfn2-opt").iterdir():
+        receipt = json.loads(path.read_text())
+        receipt["details"]["top"] = {"k": 1, "scores": [], "mol_ids": [], "rows": []}
+        path.write_text(json.dumps(receipt))
+    rank_again(Folder(str(campaign)), CampaignConfig().ranking, command=[])
+    assert shortlist(campaign) == shortlist(finished.folder)
+
+
+def test_an_unfinished_campaign_is_not_ranked(finished, tmp_path):
+    campaign = tmp_path / "campaign"
+    shutil.copytree(finished.folder, campaign)
+    next((campaign / "receipts" / "gfn2-opt").iterdir()).unlink()
+    asked = CampaignConfig().with_options(top=2).ranking
+    with pytest.raises(ConfigError, match=r"stage gfn2-opt of .* is not finished"):
+        rank_again(Folder(str(campaign)), asked, command=[])
+    assert accounts(Folder(str(campaign))).is_balanced
+    assert status(Folder(str(campaign))).is_finished is False
+
+
+class Backwards(StagePlan):
+    """The same units, the last one first."""
+
+    def units(self):
+        return map(self.unit, reversed(range(self.n_units)))
+
+
+def test_one_worker_and_another_order_give_the_same_bytes(finished, tmp_path, monkeypatch):
+    forwards = run.stage_plan
+
+    def backwards(folder, setup, index):
+        plan = forwards(folder, setup, index)
+        return Backwards(plan.stage_digest, plan.rows, plan.unit_rows)
+
+    monkeypatch.setattr(run, "stage_plan", backwards)
+    library = finished.copy_of_library(tmp_path / "library")
+    with connect(None, 1) as client:
+        run_campaign(
+            finished.config.with_options(library=library, out=str(tmp_path / "campaign")), client
+        )
+    assert shortlist(tmp_path / "campaign") == shortlist(finished.folder)
+    order, there = (
+        [event["unit"] for event in events_of(folder) if event["event"] == "unit"]
+        for folder in (tmp_path / "campaign", finished.folder)
+    )
+    assert sorted(order) == sorted(there)
+    assert order[0] != there[0]
+
+
+def test_killed_and_resumed_gives_the_same_bytes(finished, client, tmp_path):
+    """A client with two workers is killed in the midst of the second stage."""
+    library = finished.copy_of_library(tmp_path / "library")
+    campaign = tmp_path / "campaign"
+    file = tmp_path / "campaign.toml"
+    file.write_text(to_toml(finished.config.model_dump(mode="json")))
+    command = [sys.executable, "-c", "from screener.cli import main; main()", "screen", library]
+    command += ["--out", str(campaign), "--config", str(file), "--workers", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 240
+        while not list((campaign / "receipts" / "gfn2-opt").glob("*.json")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.stdout.read().decode()
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert not (campaign / "shortlist.parquet").exists()
+    found = accounts(Folder(str(campaign)))
+    assert found.is_balanced
+    assert found.stages[1].not_done > 0
+    times = mtimes(campaign / "receipts")
+    run_campaign(finished.config.with_options(library=library, out=str(campaign)), client)
+    assert shortlist(campaign) == shortlist(finished.folder)
+    assert times.items() <= mtimes(campaign / "receipts").items()  # nothing was done twice
+
+
+def test_what_an_attempt_left_without_a_receipt_is_done_again(finished, client, tmp_path):
+    library = finished.copy_of_library(tmp_path / "library")
+    campaign = tmp_path / "campaign"
+    shutil.copytree(finished.folder, campaign)
+    for name in ("receipts/gfn2-opt", "batches", "rankings"):
+        shutil.rmtree(campaign / name)
+    for name in (*SHORTLIST, "provenance.json", "report.html"):
+        (campaign / name).unlink(missing_ok=True)
+    for path in sorted((campaign / "receipts" / "mmff94").iterdir())[::2]:
+        path.unlink()
+    (campaign / "predictions" / "mmff94" / "lost.00000000.parquet").write_bytes(b"half")
+    times = mtimes(campaign / "receipts")
+    assert accounts(Folder(str(campaign))).is_balanced
+    run_campaign(finished.config.with_options(library=library, out=str(campaign)), client)
+    assert shortlist(campaign) == shortlist(finished.folder)
+    assert times.items() <= mtimes(campaign / "receipts").items()
+    receipts = [json.loads(path.read_text()) for path in (campaign / "receipts").rglob("*.json")]
+    stored = [
+        str(path.relative_to(campaign))
+        for kind in ("predictions", "quarantine")
+        for path in (campaign / kind).rglob("*.parquet")
+    ]
+    assert sorted(stored) == sorted(path for receipt in receipts for path in receipt["files"])
+
+
+def mtimes(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
