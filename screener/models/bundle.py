@@ -234,6 +234,11 @@ def _golden(
 
 
 def _check_golden(url: str, card: Card, found: Sequence[dict[str, float | bool | None]]) -> None:
+    if len(card.golden) != len(found):
+        raise SchemaError(
+            f"bundle {url} has {len(found)} golden structures, its card {len(card.golden)} "
+            f"predictions of them"
+        )
     for number, (old, new) in enumerate(zip(card.golden, found, strict=True)):
         for column, before in old.items():
             now = new.get(column)
