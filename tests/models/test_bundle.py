@@ -1,5 +1,8 @@
+import hashlib
 import json
+import pickle
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +120,7 @@ def test_changed_arrays_are_refused(copy):
     arrays = load_file(copy / MODEL)
     arrays["weights"][0, 0] += 1.0
     save_file(arrays, copy / MODEL)
-    with pytest.raises(SchemaError, match="not the file that card.json was written for"):
+    with pytest.raises(SchemaError, match="not the file that card"):
         load_bundle(copy)
 
 
@@ -129,8 +132,6 @@ def test_a_cut_file_is_refused(copy):
 
 
 def test_a_missing_array_is_refused(copy):
-    import hashlib
-
     arrays = load_file(copy / MODEL)
     del arrays["difficulty"]
     save_file(arrays, copy / MODEL)
@@ -159,9 +160,6 @@ def test_a_missing_model_is_refused(copy):
 
 
 def test_a_pickle_is_never_read(copy):
-    import hashlib
-    import pickle
-
     class Trap:
         def __reduce__(self):
             return (pytest.fail, ("a pickle was loaded",))
@@ -195,12 +193,6 @@ def test_a_shipped_bundle_knows_what_it_knows(name, structure_of):
 
 
 def test_shipped_bundles_are_small():
-    from importlib.resources import files
-
     root = files("screener") / "data" / "bundles"
-    sizes = [
-        len((root / name / file).read_bytes())
-        for name in shipped_bundles()
-        for file in (MODEL, CARD)
-    ]
-    assert sum(sizes) <= 25 * 2**20
+    paths = [root / name / file for name in shipped_bundles() for file in (MODEL, CARD)]
+    assert sum(len(path.read_bytes()) for path in paths) <= 25 * 2**20
