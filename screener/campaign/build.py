@@ -7,6 +7,7 @@ byte depends on the workers. `screener.campaign.build_passes` does the work.
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 
 import rdkit
 from distributed import Client
@@ -93,7 +94,11 @@ def carry_out(plan: BuildPlan, client: Client, progress: Report | None = None) -
         StoreError: a file of the build is lost or broken.
         ScreenerError: workers or scheduler were lost; the same call again goes on.
     """
-    details = {"layout": asdict(plan.layout), "rdkit_version": rdkit.__version__}
+    details = {
+        "layout": asdict(plan.layout),
+        "rdkit_version": rdkit.__version__,
+        "screener_version": version("screener"),
+    }
     begin(plan.folder, {**plan.identity, **details})
     try:
         with Lease(plan.folder.child(TEMPORARY)).held():

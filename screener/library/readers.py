@@ -18,6 +18,7 @@ from screener.library.sources import Source, opened
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_string", "smi")
 ID_COLUMNS = ("id", "source_id", "identifier", "compound_id", "molecule_id", "name", "title")
 MAX_SDF_RECORD_CHARACTERS = 1 << 20
+MAX_HEAD_CHARACTERS = 200  # of what is no record, to show it
 
 
 @dataclass(slots=True)
@@ -125,13 +126,24 @@ def _smiles_records(source: Source, blank: BlankCount) -> Iterator[Record]:
             yield Record(lines.number, words[0], name.partition("\t")[0].strip())
 
 
+class _Fed:
+    """Lines as the CSV reader wants them; `head` is the first since it was last emptied."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+        self.head = ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.lines:
+            self.head = self.head or line[:MAX_HEAD_CHARACTERS]
+            yield f"{line}\n"  # with its end, as a quoted field may go on in the next line
+
+
 @contextmanager
-def _rows(source: Source) -> Iterator[tuple[Lines, "Iterator[list[str]]"]]:
+def _rows(source: Source) -> Iterator[tuple[_Fed, "Iterator[list[str]]"]]:
     with opened(source) as stream:
-        lines = Lines(stream)
-        # the reader sees a line's end, so that a quoted field may go on in the next line
-        fed = (f"{line}\n" for line in lines)
-        yield lines, csv.reader(fed, delimiter="\t" if source.format == "tsv" else ",")
+        fed = _Fed(Lines(stream))
+        yield fed, csv.reader(fed, delimiter="\t" if source.format == "tsv" else ",")
 
 
 def _header(source: Source, rows: Iterator[list[str]]) -> list[str]:
@@ -147,18 +159,19 @@ def _header(source: Source, rows: Iterator[list[str]]) -> list[str]:
 def _table_records(
     source: Source, smiles_column: str | None, id_column: str | None, blank: BlankCount
 ) -> Iterator[Record]:
-    with _rows(source) as (lines, rows):
+    with _rows(source) as (fed, rows):
+        lines = fed.lines
         header = _header(source, rows)
         columns = choose_columns(source, header, smiles_column, id_column)
         own = [name for name in header if name not in (columns.smiles, columns.id)]
         while True:
-            line = lines.number + 1
+            line, fed.head = lines.number + 1, ""
             try:
                 row = next(rows, None)
             except csv.Error as error:  # such as a quote that is never closed
                 yield Record(
                     line,
-                    "",
+                    fed.head,
                     error=MoleculeError(
                         "invalid_csv", f"lines {line} to {lines.number} are no CSV record: {error}"
                     ),

@@ -116,6 +116,7 @@ def test_a_quote_that_is_never_closed_costs_a_record_and_not_the_file(tmp_path: 
     records, _ = read(tmp_path / "a.csv", 'smiles,id\nC,1\nCC,"open\n' + good)
     broken = [r for r in records if r.error is not None]
     assert [r.line for r in broken] == [3]
+    assert broken[0].text == 'CC,"open'
     assert "lines 3 to " in broken[0].error.message  # type: ignore[union-attr]
     assert records[-1].source_id == "39999"
 
