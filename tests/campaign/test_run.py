@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from distributed import Client, Scheduler, SpecCluster, Worker
 from rdkit import Chem
 
 from screener.campaign import run
@@ -24,6 +25,7 @@ from screener.campaign.status import accounts, status
 from screener.campaign.toml import to_toml
 from screener.cluster.factory import connect
 from screener.errors import ConfigError
+from screener.execution.tasks import run_tasks
 from screener.stores.files import Folder
 
 N_UNITS = (6, 5)  # 22 rows by 4, 10 finalists by 2
@@ -267,6 +269,32 @@ def test_what_an_attempt_left_without_a_receipt_is_done_again(finished, client, 
         for path in (campaign / kind).rglob("*.parquet")
     ]
     assert sorted(stored) == sorted(path for receipt in receipts for path in receipt["files"])
+
+
+def test_pools_of_cpu_and_gpu_workers_share_the_work(finished, tmp_path, monkeypatch):
+    """Where workers declare `GPU`, structures and predictions are tasks of their own."""
+    tasks = []
+
+    def watched(client, stream):
+        for completed in run_tasks(client, stream):
+            tasks.append((completed.task.name.split("-")[0], completed.task.resource))
+            yield completed
+
+    monkeypatch.setattr(run, "run_tasks", watched)
+    library = finished.copy_of_library(tmp_path / "library")
+    workers = {
+        name: {
+            "cls": Worker,
+            "options": {"nthreads": 1, "resources": {name: 1}, "dashboard_address": None},
+        }
+        for name in ("CPU", "GPU")
+    }
+    scheduler = {"cls": Scheduler, "options": {"dashboard_address": None, "port": 0}}
+    with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
+        config = finished.config.with_options(library=library, out=str(tmp_path / "campaign"))
+        run_campaign(config, client)
+    assert sorted(tasks) == sorted([("structures", "CPU"), ("predictions", "GPU")] * sum(N_UNITS))
+    assert shortlist(tmp_path / "campaign") == shortlist(finished.folder)
 
 
 def mtimes(folder: Path) -> dict[Path, int]:

@@ -1,0 +1,110 @@
+"""Screener from Python: cheap to import, thin over the same functions, at home in a notebook."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+import screener
+from screener.api import Campaign, Library, load_model
+from screener.errors import ConfigError, StoreError
+
+HEAVY = ("torch", "rdkit", "distributed", "pandas", "numpy", "pyarrow", "zarr")
+
+
+def test_importing_screener_loads_nothing():
+    script = f"import sys, screener; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+    assert {"Library", "Campaign", "load_model"} <= set(dir(screener))
+    assert screener.Campaign is Campaign
+    with pytest.raises(AttributeError, match="no attribute 'Screen'"):
+        _ = screener.Screen
+
+
+@pytest.fixture(scope="module")
+def campaign(finished) -> Campaign:
+    return Campaign(finished.library, finished.folder)
+
+
+def test_a_library_is_built_and_opened(client, tmp_path):
+    (tmp_path / "input.smi").write_text("CC#N acetonitrile\nCOC=O\nno molecule\nN#CC again\n")
+    built = Library.build(tmp_path / "input.smi", tmp_path / "library", client=client)
+    opened = Library.open(tmp_path / "library")
+    assert len(built) == len(opened) == 2
+    assert opened.manifest.totals.quarantined == opened.manifest.totals.duplicates == 1
+    assert opened.rows()["source_id"].iloc[0] == "acetonitrile"
+    assert opened.rows(1, 2)["smiles"].tolist() == ["COC=O"]
+    assert "2 molecules" in repr(opened)
+    assert "4 read" in opened._repr_html_()
+    with pytest.raises(StoreError, match="holds no finished library"):
+        Library.open(tmp_path / "nowhere")
+
+
+def test_a_finished_campaign_answers(campaign, finished):
+    shortlist = campaign.shortlist()
+    assert shortlist["rank"].tolist() == [1, 2, 3, 4]
+    assert campaign.status().is_finished
+    accounts = campaign.accounts()
+    assert accounts["rows"].sum() == 22
+    assert accounts.set_index("state").loc["shortlisted", "rows"] == 4
+    assert str(finished.folder) in repr(campaign)
+
+
+def test_it_shows_itself_in_a_notebook(campaign):
+    shown = campaign._repr_html_()
+    assert "gfn2-opt" in shown
+    assert campaign.shortlist()["smiles"].iloc[0] in shown
+
+
+def test_running_a_finished_campaign_changes_nothing_but_writes_the_report(
+    campaign, client, finished
+):
+    before = campaign.shortlist()
+    again = Campaign(Library.open(finished.library), finished.folder, config=finished.config).run(
+        client
+    )
+    pd.testing.assert_frame_equal(again.shortlist(), before)
+    assert (finished.folder / "report.html").stat().st_size > 1000
+
+
+def test_a_campaign_is_asked_for_in_words_or_by_a_file(tmp_path):
+    file = tmp_path / "campaign.toml"
+    file.write_text('finalists = 7\n[ranking]\nobjectives = ["maximise:lumo_b3lyp_ev"]\n')
+    campaign = Campaign("library", tmp_path / "out", config=file, top=2, stages=["mmff94"])
+    assert campaign.config.finalists == 7
+    assert campaign.config.ranking.top == 2
+    assert campaign.config.ranking.objectives[0].column == "lumo_b3lyp_ev"
+    assert "not started" in campaign._repr_html_()
+    with pytest.raises(ConfigError, match="is not a campaign"):
+        campaign.status()
+    with pytest.raises(ConfigError, match="give the campaign's folder"):
+        Campaign("library")
+    with pytest.raises(ConfigError, match="top"):
+        Campaign("library", tmp_path, top=0)
+
+
+def test_text_of_the_input_is_escaped():
+    totals = SimpleNamespace(read=1, kept=1, duplicates=0, quarantined=0)
+    frame = pd.DataFrame({"source_id": ["<script>"]})
+    store = SimpleNamespace(
+        folder=SimpleNamespace(url="<b>"),
+        manifest=SimpleNamespace(totals=totals),
+        n_rows=1,
+        read_range=lambda *_: SimpleNamespace(to_pandas=lambda: frame),
+    )
+    shown = Library(store)._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;b&gt;" in shown
+
+
+def test_a_model_is_loaded_by_its_path(tiny_bundles):
+    model = load_model(tiny_bundles.direct)
+    assert model.predict("COC=O")["gap_b3lyp_ev"].notna().all()
+    assert "mmff94" in repr(model)
+    with pytest.raises(ConfigError, match="there is no bundle nothing"):
+        load_model("nothing")
