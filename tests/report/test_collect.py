@@ -98,7 +98,7 @@ def write_library(folder):
             n_heavy={},
             elements={},
         ),
-        columns={field.name: str(field.type) for field in table.schema},
+        columns=[(field.name, str(field.type)) for field in table.schema],
         shard_rows=65_536,
         duplicates=[],
         quarantine=["quarantine/0.parquet"],

@@ -1,5 +1,7 @@
-import multiprocessing
+import json
 import os
+import subprocess
+import sys
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -71,13 +73,22 @@ def test_of_many_threads_one_creates(tmp_path: Path) -> None:
     assert folder.names("receipts") == ["unit.json"]
 
 
-def _create(url: str, i: int) -> list[bool]:
-    return [Folder(url).create_bytes(f"{unit}.json", b"%d" % i) for unit in range(50)]
+CREATE = """
+import json, sys
+from screener.stores.files import Folder
+folder, me = Folder(sys.argv[1]), sys.argv[2].encode()
+print(json.dumps([folder.create_bytes(f"{unit}.json", me) for unit in range(50)]))
+"""
 
 
 def test_of_many_processes_one_creates(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        created = pool.starmap(_create, [(str(tmp_path), i) for i in range(3)])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CREATE, str(tmp_path), str(i)], stdout=subprocess.PIPE
+        )
+        for i in range(3)
+    ]
+    created = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
     for unit in range(50):
         winners = [i for i in range(3) if created[i][unit]]
         assert len(winners) == 1
