@@ -45,7 +45,8 @@ class StageConfig(BaseModel):
         name: names the stage's folders; by default its geometry level.
         geometry: must be the bundle's own level, which is the default.
         n_conformers: conformers tried per molecule, the lowest is kept; by default the bundle's.
-        unit_rows: rows per task; by default 512 at `mmff94` and 32 at `gfn2-opt`.
+        unit_rows: rows per task; by default at most 512 at `mmff94` and 32 at `gfn2-opt`, fewer
+            in a small library.
         wall_clock_seconds: what one molecule may take before it is set aside; by default 60
             at `mmff94` and 600 at `gfn2-opt`.
         rows: how many rows enter; by default all at the first stage and `finalists` at later ones.

@@ -24,7 +24,9 @@ from screener.stores.library import LibraryStore
 
 log = logging.getLogger(__name__)
 
-UNIT_ROWS = {"mmff94": 512, "gfn2-opt": 32}
+UNIT_ROWS = {"mmff94": 512, "gfn2-opt": 32}  # some seconds of work
+FEWEST_ROWS = {"mmff94": 32, "gfn2-opt": 4}  # a second of work: less is lost in the handling
+WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
 RANKING_COLUMNS = ("rank", "score", "known")
@@ -154,11 +156,17 @@ def _stage(wanted: StageConfig, bundle: Bundle, library: LibraryStore, rows: int
         bundle=path,
         bundle_digest=bundle.digest,
         structures_digest=structures_digest(library.digest, geometry),
-        unit_rows=wanted.unit_rows or UNIT_ROWS[geometry.level],
+        unit_rows=wanted.unit_rows or unit_rows(geometry.level, rows or library.n_rows),
         wall_clock_seconds=wanted.wall_clock_seconds or WALL_CLOCK_SECONDS[geometry.level],
         rows=rows,
         geometry=geometry,
     )
+
+
+def unit_rows(level: str, n_rows: int) -> int:
+    """How many of the `n_rows` rows of a stage one task works on; says nothing about workers."""
+    wanted = -(-n_rows // WANTED_UNITS)
+    return max(FEWEST_ROWS[level], min(wanted, UNIT_ROWS[level]))
 
 
 def structures_digest(library_digest: str, geometry: GeometrySettings) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from screener.campaign.build import build_library
 from screener.campaign.config import CampaignConfig, StageConfig
-from screener.campaign.resolve import resolve
+from screener.campaign.resolve import resolve, unit_rows
 from screener.campaign.setup import FILE, differences, open_setup, read_setup, write_setup
 from screener.chemistry.standardise import StandardiseSettings
 from screener.errors import ConfigError, SchemaError, StoreError
@@ -28,11 +28,22 @@ def test_defaults_are_filled_in(asked, small_library, tiny_bundles, tmp_path):
     assert not (tmp_path / "campaign").exists()
     assert (setup.library_digest, setup.n_rows) == (small_library.digest, 22)
     assert [stage.name for stage in setup.stages] == ["mmff94", "gfn2-opt"]
-    assert [stage.unit_rows for stage in setup.stages] == [512, 32]
+    assert [stage.unit_rows for stage in setup.stages] == [32, 4]
     assert [stage.rows for stage in setup.stages] == [None, 15]
     assert setup.acquisition == setup.ranking
     assert setup.own_columns == {"known_as": "known_as", "price": "price"}
     assert (setup.k(0), setup.k(1)) == (15, 3)
+
+
+@pytest.mark.parametrize(
+    ("level", "n_rows", "expected"),
+    [
+        *[("mmff94", 1, 32), ("mmff94", 5483, 172), ("mmff94", 10**9, 512)],
+        *[("gfn2-opt", 20, 4), ("gfn2-opt", 500, 16), ("gfn2-opt", 10**6, 32)],
+    ],
+)
+def test_units_are_small_in_small_stages_and_bounded_in_large_ones(level, n_rows, expected):
+    assert unit_rows(level, n_rows) == expected
 
 
 def test_paths_are_made_absolute_for_workers_elsewhere(asked, small_library, monkeypatch):
