@@ -68,9 +68,9 @@ def rank_again(
             or before.known_column,
         }
     )
-    columns = _no_rows(folder, setup).schema
-    check_columns(setup.ranking, columns.names)
-    check_numeric(setup.ranking, columns)
+    schemas = [_no_rows(folder, setup, index).schema for index in range(len(setup.stages))]
+    check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
+    check_numeric(setup.ranking, schemas[-1])
     with Lease(folder).held():
         session = Session(folder, setup, list(command), n_workers=0)
         ranking = rank(folder, setup)
@@ -78,12 +78,16 @@ def rank_again(
     return setup, ranking
 
 
-def rank(folder: Folder, setup: Setup) -> dict[str, Any]:
+def rank(
+    folder: Folder, setup: Setup, tally: Tally | None = None, *, changed: bool = False
+) -> dict[str, Any]:
     """Rank the rows of the last stage and write the shortlist.
 
     Args:
         folder: of the campaign.
         setup: with the ranking that is asked.
+        tally: of the last stage's receipts, where the caller has it.
+        changed: whether units were done since this ranking may have been made.
     Returns:
         what `ranking.json` says: `digest`, `objectives`, `constraints`, `top`, `counts` (rows of
         the last stage by verdict), `filtered` (rows by rule), `left_out`, `shortlisted`,
@@ -99,19 +103,20 @@ def rank(folder: Folder, setup: Setup) -> dict[str, Any]:
             setup.stages[-1].name,
             ", ".join(asked(setup.acquisition)["objectives"]),
         )
-    if not folder.exists(path + FILE):
-        _make(folder, setup, path)
+    if changed or not folder.exists(path + FILE):
+        _make(folder, setup, path, tally)
     for name in FILES:
         folder.write_bytes(name, folder.read_bytes(path + name))
     found: dict[str, Any] = folder.read_json(path + FILE)
     return found
 
 
-def _make(folder: Folder, setup: Setup, path: str) -> None:
+def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
     index = len(setup.stages) - 1
     store = setup.store(folder, index)
     plan = stage_plan(folder, setup, index)
-    tally = Tally.of(store.receipts.all(), setup.ranking.top)
+    if tally is None:
+        tally = Tally.of(store.receipts.all(), setup.ranking.top)
     if plan is None or tally.n_units < plan.n_units:
         raise ConfigError(
             f"stage {store.stage} of {folder.url} is not finished; resume the campaign with "
@@ -185,13 +190,13 @@ def _rows(
             raise StoreError(
                 f"the structures of the shortlist are not in the library any more: {error}"
             ) from error
-    table = pa.concat_tables(tables) if tables else _no_rows(folder, setup)  # nobody is ranked
-    return table, [found[row] for row in rows.tolist()]
+    if not tables:  # nobody is ranked
+        tables.append(_no_rows(folder, setup, len(setup.stages) - 1))
+    return pa.concat_tables(tables), [found[row] for row in rows.tolist()]
 
 
-def _no_rows(folder: Folder, setup: Setup) -> pa.Table:
-    """The columns of the last stage, from a unit that is stored or else from the bundle."""
-    index = len(setup.stages) - 1
+def _no_rows(folder: Folder, setup: Setup, index: int) -> pa.Table:
+    """The columns of a stage, from a unit that is stored or else from the bundle."""
     store = setup.store(folder, index)
     if done := min(store.receipts.done(), default=None):
         return store.read(store.receipts.read(done)).slice(0, 0)

@@ -9,14 +9,13 @@ import logging
 from importlib.metadata import version
 
 import pyarrow as pa
-from fsspec.core import url_to_fs
 
 from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, StageConfig
 from screener.campaign.setup import Setup, Stage, asked, differences, read_setup
 from screener.campaign.work import no_predictions
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError
-from screener.models.bundle import Bundle, load_bundle
+from screener.models.bundle import Bundle, load_bundle, shipped_bundles
 from screener.ranking.columns import check_columns, check_numeric, left_out
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
@@ -87,8 +86,8 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
 
 def absolute(url: str) -> str:
     """A local path made absolute (workers have other working directories); other URLs as is."""
-    filesystem, path = url_to_fs(url)
-    return str(path) if filesystem.protocol in ("file", ("file", "local")) else url
+    folder = Folder(url)
+    return str(folder.local_path()) if folder.is_local else url
 
 
 def _stages(
@@ -150,10 +149,10 @@ def _stage(wanted: StageConfig, bundle: Bundle, library: LibraryStore, rows: int
             card.n_conformers,
             geometry.n_conformers,
         )
-    path = wanted.bundle if wanted.bundle == card.name else absolute(wanted.bundle)
+    is_shipped = wanted.bundle in shipped_bundles()  # found by its name on every worker
     return Stage(
         name=wanted.name or geometry.level,
-        bundle=path,
+        bundle=wanted.bundle if is_shipped else absolute(wanted.bundle),
         bundle_digest=bundle.digest,
         structures_digest=structures_digest(library.digest, geometry),
         unit_rows=wanted.unit_rows or unit_rows(geometry.level, rows or library.n_rows),

@@ -96,21 +96,23 @@ def carry_out(
         session.write()
         events.write("started", compute=setup.compute_digest, ranking=setup.ranking_digest)
         tallies: list[Tally] = []
+        n_done = 0
         for index in range(len(setup.stages)):
             if index > 0:
                 _choose(folder, setup, index, tallies[-1])
             run = StageRun(folder, setup, index)
             for receipt in run.carry_out(client):
                 lease.check()
+                n_done += 1
                 events.write("unit", stage=receipt.stage, unit=receipt.unit, **receipt.counts)
                 if progress is not None:
                     progress(run.progress())
-            run.store.sweep()
+            run.store.sweep(run.tally.n_files)
             tallies.append(run.tally)
             if progress is not None:
                 progress(run.progress())
             events.write("stage finished", stage=run.store.stage, **run.tally.counts)
-        ranking = rank(folder, setup)
+        ranking = rank(folder, setup, tallies[-1], changed=n_done > 0)
         events.write("ranked", ranking=setup.ranking_digest, shortlisted=ranking["shortlisted"])
         session.write(stages=stage_results(setup, tallies), ranking=ranking)
 

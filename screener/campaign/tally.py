@@ -21,6 +21,7 @@ class Tally:
 
     k: int
     n_units: int = 0
+    n_files: int = 0
     counts: Counter[str] = field(default_factory=Counter)  # rows by verdict; `in` counts them all
     quarantine: Counter[str] = field(default_factory=Counter)  # rows by code
     filtered: Counter[str] = field(default_factory=Counter)  # rows by rule
@@ -38,6 +39,7 @@ class Tally:
         """Count one unit."""
         details = receipt.details
         self.n_units += 1
+        self.n_files += len(receipt.files)
         self.counts.update(receipt.counts)
         self.quarantine.update(details["quarantine"])
         self.filtered.update(details["filtered"])

@@ -104,18 +104,25 @@ class PredictionStore:
             if (table := self.read_quarantine(receipt)) is not None:
                 yield table
 
-    def sweep(self) -> int:
+    def sweep(self, n_named: int) -> int:
         """Remove files that no receipt names, left by attempts that died or came second.
 
-        Only for the owner of the campaign, between stages. Returns how many were removed.
+        Only for the owner of the campaign, between stages.
+
+        Args:
+            n_named: how many files the receipts name; where no more are there, nothing is read.
+        Returns:
+            how many were removed.
         """
-        named = {path for receipt in self.receipts.all() for path in receipt.files}
-        left = [
-            path
+        stored = [
+            f"{kind}/{self.stage}/{name}"
             for kind in ("predictions", "quarantine")
             for name in self.folder.names(f"{kind}/{self.stage}", ".parquet")
-            if (path := f"{kind}/{self.stage}/{name}") not in named
         ]
+        if len(stored) == n_named:
+            return 0
+        named = {path for receipt in self.receipts.all() for path in receipt.files}
+        left = [path for path in stored if path not in named]
         for path in left:
             self.folder.remove(path)
         return len(left)
