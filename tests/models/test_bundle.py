@@ -184,7 +184,7 @@ def test_an_unwritable_folder_is_an_error(fitted, solvents, tmp_path):
 def test_a_shipped_bundle_knows_what_it_knows(name, structure_of):
     bundle = load_bundle(name)
     assert bundle.card.name == name
-    known = ["O=C1OCCO1", "CC#N", "OCC(F)(F)F", "C1CCOC1", "COCCOC"]
+    known = ["O=C1OCCO1", "CC#N", "C1CCOC1", "COCCOC"]
     strange = ["O=C1OCC(F)O1", "FCCOC", "C" * 15]
     table = bundle.predict([structure_of(smiles) for smiles in known + strange])
     inside = table["in_domain"].to_pylist()
