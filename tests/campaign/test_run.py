@@ -289,7 +289,8 @@ def test_pools_of_cpu_and_gpu_workers_share_the_work(finished, tmp_path, monkeyp
         }
         for name in ("CPU", "GPU")
     }
-    scheduler = {"cls": Scheduler, "options": {"dashboard_address": None, "port": 0}}
+    options = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1", "port": 0}
+    scheduler = {"cls": Scheduler, "options": options}
     with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
         config = finished.config.with_options(library=library, out=str(tmp_path / "campaign"))
         run_campaign(config, client)

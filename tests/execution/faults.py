@@ -108,3 +108,8 @@ def where(_: int) -> str:
     from distributed import get_worker
 
     return str(get_worker().name)
+
+
+def lock(_: object) -> object:
+    """A result that cannot be pickled."""
+    return threading.Lock()

@@ -120,11 +120,7 @@ def test_an_exception_that_cannot_travel_is_told() -> None:
 
 def test_a_result_that_cannot_travel_is_told() -> None:
     with pytest.raises(TypeError, match="pickle"):
-        isolated_map(_lock, [None], wall_clock_seconds=60)
-
-
-def _lock(_: object) -> object:
-    return threading.Lock()
+        isolated_map(faults.lock, [None], wall_clock_seconds=60)
 
 
 def test_a_child_that_never_gets_to_work_is_a_clear_error() -> None:
