@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 from rdkit import Chem, rdBase
@@ -28,8 +29,7 @@ ORIGIN_SCHEMA = pa.schema(
 MOLECULE_SCHEMA = pa.schema([*ORIGIN_SCHEMA, *list(STANDARD_SCHEMA)[1:]])
 
 
-@dataclass(frozen=True, slots=True)
-class Standardised:
+class Standardised(NamedTuple):
     """What one record became."""
 
     smiles_input: str

@@ -34,7 +34,7 @@ from screener.execution.threads import one_thread
 EXAMPLE = files("screener") / "data" / "examples" / "battery-candidates.csv"
 
 BENCHMARKS = {
-    "standardise": lambda scene, n, rounds: standardisation.run(scene, n or 5000, rounds),
+    "standardise": lambda scene, n, rounds: standardisation.run(scene, n or 20_000, rounds),
     "mmff94": lambda scene, n, rounds: geometries.run(scene, "mmff94", n or 512, rounds),
     "gfn2-opt": lambda scene, n, rounds: geometries.run(scene, "gfn2-opt", n or 64, rounds),
     "direct": lambda scene, n, rounds: inference.run(scene, "qm9-mmff94-direct", n or 1024, rounds),
@@ -52,8 +52,8 @@ def main() -> None:
     smiles = pd.read_csv(arguments.csv)["smiles"].tolist()
     comparisons: list[Comparison] = []
     with tempfile.TemporaryDirectory() as folder, connect(None, 1) as client:
+        scene = Scene(client, Path(folder), smiles)
         for name in arguments.only or BENCHMARKS:
-            scene = Scene(client, Path(folder), smiles)
             try:
                 comparison = BENCHMARKS[name](scene, arguments.molecules, arguments.rounds)
             except ConfigError as error:

@@ -18,6 +18,12 @@ from screener.ranking.objectives import RankingSettings, parse_objective
 from screener.stores.library import LibraryStore
 
 
+def evenly(values: list[str], n: int) -> list[str]:
+    """At most n of them, evenly spread."""
+    n = min(n, len(values))
+    return [values[i * len(values) // n] for i in range(n)]
+
+
 @dataclass
 class Scene:
     """One worker of one thread, and a sample of molecules."""
@@ -29,8 +35,7 @@ class Scene:
 
     def sample(self, n: int) -> list[str]:
         """At most n of the molecules, evenly spread."""
-        step = max(1, -(-len(self.smiles) // n))
-        return self.smiles[::step]
+        return evenly(self.smiles, n)
 
     def new_folder(self) -> str:
         """The URL of a folder that does not exist yet."""
