@@ -18,6 +18,7 @@ from screener.campaign.plan import Unit
 from screener.campaign.structures import Prepared, make_missing, read_structures
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import MoleculeError, StoreError
+from screener.execution.memory import keep_freed_memory
 from screener.execution.threads import one_thread
 from screener.models.bundle import Bundle, load_bundle
 from screener.ranking.columns import with_computed
@@ -97,6 +98,7 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         (seconds since 1970).
     """
     one_thread()
+    keep_freed_memory()
     started = time.perf_counter()
     rows = unit.rows
     outcomes = read_structures(StructureStore(Folder(job.structures)), prepared.units, rows)

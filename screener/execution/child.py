@@ -245,12 +245,8 @@ class _Child:
 
 
 def _environment() -> dict[str, str]:
-    inherited = dict(os.environ)
-    # Dask's nanny has it in workers: memory goes back to the system after every molecule, at the
-    # cost of a twentieth of the time of standardising
-    inherited.pop("MALLOC_TRIM_THRESHOLD_", None)
     return {
-        **inherited,
+        **os.environ,
         **ONE_THREAD,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }

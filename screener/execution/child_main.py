@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from screener.errors import MoleculeError
+from screener.execution.memory import keep_freed_memory
 
 # of the pickle that follows: a request, or a list of replies (kind, index of the item, value)
 LENGTH = struct.Struct("<q")
@@ -41,6 +42,7 @@ def main() -> None:
     """Serve requests until the parent closes the pipe."""
     mark_fd, parent = int(sys.argv[1]), int(sys.argv[2])
     _die_with(parent)
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent to act on
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
