@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Nanny
 
 from screener.cluster import worker_main
 from screener.errors import ConfigError
@@ -113,7 +113,7 @@ def _workers(address: str, n_workers: int, scratch: str) -> Iterator["subprocess
 
 def _wait(client: Client, n_workers: int, process: "subprocess.Popen[bytes]") -> None:
     waited = 0.0
-    while len(client.nthreads()) < n_workers:
+    while len(client.nthreads()) < n_workers or not _nannies_run(client):
         if process.poll() is not None:
             raise ConfigError(
                 f"the worker processes ended with exit code {process.returncode} before they "
@@ -126,6 +126,15 @@ def _wait(client: Client, n_workers: int, process: "subprocess.Popen[bytes]") ->
             )
         time.sleep(0.05)
         waited += 0.05
+
+
+def _nannies_run(client: Client) -> bool:
+    """Whether all have seen their workers start: one whose worker dies before that gives up."""
+    return all(status == "running" for status in client.run(_status, nanny=True).values())
+
+
+def _status(dask_worker: Nanny) -> str:
+    return str(dask_worker.status.value)
 
 
 def _dashboard_port() -> int:
