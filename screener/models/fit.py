@@ -29,6 +29,7 @@ from screener.models.predictor import (
     QuantityCalibration,
     with_gap_std,
 )
+from screener.models.progress import Progress
 from screener.models.projection import Projection, fit_projection
 from screener.models.quantities import FITTED, PREDICTED, with_gap
 from screener.models.representation import ELEMENTS, environments
@@ -85,6 +86,8 @@ def fit_model(
     *,
     kind: Kind,
     geometry_level: str,
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> FittedModel:
     """Fit, choose, calibrate.
 
@@ -95,6 +98,8 @@ def fit_model(
         settings: see `FitSettings`.
         kind: `direct` learns the high values, `delta` high minus low.
         geometry_level: of all structures.
+        workers: processes that make environments.
+        progress: keeps the normal equations between runs; default: nothing is kept.
     Returns:
         the model with its report. Bytes repeat on one kind of machine with the same settings.
     Raises:
@@ -110,14 +115,14 @@ def fit_model(
     projection, lost = fit_projection(sample, settings.n_components)
     log.info("projection to %d components loses %.2e", settings.n_components, lost)
     fitting, choosing, judging = (
-        prepare(data, projection, kind) for data in (train, selection, calibration)
+        prepare(data, projection, kind, workers) for data in (train, selection, calibration)
     )
     log.info("environments of %d molecules projected", len(fitting) + len(choosing) + len(judging))
 
     inducing = _inducing(fitting, settings)
     width, trials = _choose_width(fitting, choosing, inducing, settings)
-    core = fit_core(fitting, choosing, projection, inducing, width, settings)
-    scores = _SizeExperiment.run(fitting, choosing, judging, projection, core, settings)
+    core = fit_core(fitting, choosing, projection, inducing, width, settings, progress=progress)
+    scores = _SizeExperiment.run(fitting, choosing, judging, projection, core, settings, progress)
     raw = evaluate(Evaluator(core.model, settings.device), judging)
     domain = Domain(
         elements=ELEMENTS,
@@ -232,6 +237,7 @@ class _SizeExperiment:
         projection: Projection,
         core: Core,
         settings: FitSettings,
+        progress: Progress | None,
     ) -> "_SizeExperiment":
         largest = int(train.n_heavy.max())
         smaller = [np.flatnonzero(data.n_heavy < largest) for data in (train, selection)]
@@ -247,6 +253,7 @@ class _SizeExperiment:
             core.model.width,
             settings,
             ridges=core.ridges,
+            progress=progress,
         )
         raw = evaluate(Evaluator(small_core.model, settings.device), calibration)
         growth = {}

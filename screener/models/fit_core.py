@@ -1,12 +1,9 @@
 """The regression inside a fit: inducing environments, weights, spread, for one kernel width.
 
-Molecules are streamed in chunks, so that memory is a few (m, m) matrices whatever their number. Two
-sets of normal equations are kept, on sums over atoms (extensive quantities) and on means (intensive
-ones and the spread).
+Molecules are streamed in chunks, so that memory is a few (m, m) matrices whatever their number.
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +11,7 @@ from numpy.typing import NDArray
 
 from screener.models.baseline import baseline, fit_baseline
 from screener.models.fit_data import FitSettings, Prepared
+from screener.models.fit_equations import EXTENSIVE, Equations, Features, accumulate
 from screener.models.inducing import Inducing
 from screener.models.model import SparseModel
 from screener.models.posterior import (
@@ -22,6 +20,7 @@ from screener.models.posterior import (
     best_ridge,
     leave_one_out,
 )
+from screener.models.progress import NoProgress, Progress
 from screener.models.projection import Projection
 from screener.models.quantities import FITTED, QUANTITIES
 from screener.models.sparse import SparseKernel
@@ -31,7 +30,6 @@ log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 
-EXTENSIVE = np.array([quantity.extensive for quantity in QUANTITIES])
 LEADING_RIDGE = 100.0  # times the model's: with few environments less is resolved
 DIFFICULTY_RIDGES = tuple(10.0**power for power in range(-4, 2))
 FLOOR = 0.05  # of the median error, added before the logarithm: errors near zero are chance
@@ -47,49 +45,13 @@ class Core:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Features:
-    """Streams whitened features of prepared molecules."""
-
-    kernel: SparseKernel
-    whitening: Whitening
-
-    def chunks(self, data: Prepared) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
-        """Where, whitened features of sums (n, m), numbers of atoms (n, 1)."""
-        for rows, environments in data.chunks():
-            sums = self.kernel.sums(environments).sums.cpu().numpy()
-            atoms = environments.atoms_per_molecule[:, None].astype(np.float64)
-            yield rows, self.whitening.features(sums), atoms
-
-    def all(self, data: Prepared) -> tuple[FloatArray, FloatArray]:
-        """Features of sums and of means of a set small enough for memory, each (n, m)."""
-        parts = [(features, atoms) for _, features, atoms in self.chunks(data)]
-        features = np.concatenate([part[0] for part in parts])
-        return features, features / np.concatenate([part[1] for part in parts])
-
-
-class _Equations:
-    """Normal equations of both kinds."""
-
-    def __init__(self, n_features: int) -> None:
-        self.kinds = (
-            (True, NormalEquations(n_features, int(EXTENSIVE.sum()))),
-            (False, NormalEquations(n_features, int((~EXTENSIVE).sum()))),
-        )
-
-    def add(self, features: FloatArray, atoms: FloatArray, targets: FloatArray) -> None:
-        for extensive, equations in self.kinds:
-            scaled = features if extensive else features / atoms
-            equations.add(scaled, targets[:, extensive == EXTENSIVE])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Started:
     """A fit up to the choice of ridges."""
 
-    features: _Features
+    features: Features
     baselines: FloatArray
     rest: FloatArray  # (n_train, n_quantities), targets without baseline
-    equations: _Equations
+    equations: Equations
     ridges: FloatArray
     errors: FloatArray
 
@@ -110,6 +72,7 @@ def fit_core(
     settings: FitSettings,
     *,
     ridges: FloatArray | None = None,
+    progress: Progress | None = None,
 ) -> Core:
     """Fit weights and spread at one kernel width.
 
@@ -120,8 +83,9 @@ def fit_core(
         width: of the kernel.
         settings: ridges to try, numbers of molecules and environments of the spread.
         ridges: (n_quantities,), to be used as they are; otherwise chosen from `settings.ridges`.
+        progress: keeps the normal equations, most of the work, between runs.
     """
-    started = _start(train, selection, inducing, width, settings, ridges)
+    started = _start(train, selection, inducing, width, settings, ridges, progress)
     features, equations, rest = started.features, started.equations, started.rest
     chosen = started.ridges
     rest_selection = _without(selection, started.baselines)
@@ -197,9 +161,10 @@ def _start(
     width: float,
     settings: FitSettings,
     ridges: FloatArray | None,
+    progress: Progress | None = None,
 ) -> _Started:
     kernel = SparseKernel(inducing, width, settings.device)
-    features = _Features(kernel, Whitening.of(kernel))
+    features = Features(kernel, Whitening.of(kernel))
     baselines = np.stack(
         [
             fit_baseline(train.counts, train.targets[:, column], extensive=quantity.extensive)
@@ -207,9 +172,7 @@ def _start(
         ]
     )
     rest, rest_selection = _without(train, baselines), _without(selection, baselines)
-    equations = _Equations(kernel.n_inducing)
-    for rows, chunk, atoms in features.chunks(train):
-        equations.add(chunk, atoms, rest[rows])
+    equations = accumulate(features, train, rest, progress or NoProgress())
     log.info("normal equations of %d molecules, %d environments", len(train), kernel.n_inducing)
     chosen, errors = np.empty(len(QUANTITIES)), np.empty(len(QUANTITIES))
     held_out = features.all(selection)

@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict
 from screener.errors import ConfigError
 from screener.models.baseline import composition
 from screener.models.domain import heavy_atoms
+from screener.models.environment_pool import projected_chunks
 from screener.models.predictor import Kind
 from screener.models.projection import Projected, Projection
 from screener.models.quantities import FITTED, QUANTITIES, low_values
-from screener.models.representation import environments
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
@@ -109,10 +109,10 @@ class Prepared:
         )
         return Prepared(chosen, self.counts[keep], self.n_heavy[keep], self.targets[keep])
 
-    def chunks(self) -> Iterator[tuple[slice, Projected]]:
-        """Consecutive molecules, `CHUNK` at a time, with where they are."""
+    def chunks(self, first: int = 0) -> Iterator[tuple[slice, Projected]]:
+        """Consecutive molecules from `first` on, `CHUNK` at a time, with where they are."""
         old = self.environments
-        for start in range(0, len(self), CHUNK):
+        for start in range(first, len(self), CHUNK):
             stop = min(start + CHUNK, len(self))
             atoms = slice(*np.searchsorted(old.molecule, [start, stop]).tolist())
             yield (
@@ -127,18 +127,30 @@ class Prepared:
             )
 
 
-def prepare(data: FitData, projection: Projection, kind: Kind) -> Prepared:
-    """Environments of every molecule, projected chunk by chunk, and what is learned of it."""
-    parts = [
-        projection.apply(environments(data.structures[start : start + CHUNK]))
-        for start in range(0, len(data.structures), CHUNK)
-    ]
+def prepare(data: FitData, projection: Projection, kind: Kind, workers: int = 1) -> Prepared:
+    """Environments of every molecule, projected chunk by chunk, and what is learned of it.
+
+    Args:
+        data: labelled structures.
+        projection: of their environments.
+        kind: of targets.
+        workers: processes that make environments; the numbers do not depend on it.
+    """
+    sizes = [structure.n_atoms for structure in data.structures]
+    n_atoms = sum(sizes)
+    # filled in place: 100,000 molecules take 2 GB, which are never there twice
     joined = Projected(
-        values=np.concatenate([part.values for part in parts]),
-        residual=np.concatenate([part.residual for part in parts]),
-        atomic_numbers=np.concatenate([part.atomic_numbers for part in parts]),
-        molecule=np.concatenate([part.molecule + i * CHUNK for i, part in enumerate(parts)]),
-        n_molecules=len(data.structures),
+        values=np.empty((n_atoms, projection.n_components)),
+        residual=np.empty(n_atoms),
+        atomic_numbers=np.empty(n_atoms, dtype=np.uint8),
+        molecule=np.repeat(np.arange(len(sizes), dtype=np.int64), sizes),
+        n_molecules=len(sizes),
     )
+    start = 0
+    for part in projected_chunks(data.structures, projection, CHUNK, workers):
+        atoms = slice(start, start + len(part.residual))
+        joined.values[atoms], joined.residual[atoms] = part.values, part.residual
+        joined.atomic_numbers[atoms] = part.atomic_numbers
+        start = atoms.stop
     n_heavy = np.array([heavy_atoms(s) for s in data.structures], dtype=np.int64)
     return Prepared(joined, composition(data.structures), n_heavy, data.targets(kind))

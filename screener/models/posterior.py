@@ -23,6 +23,8 @@ FloatArray = NDArray[np.float64]
 # 1e-7 held-out errors are the same, at 1e-5 they begin to grow.
 JITTER = 1e-7
 
+ROWS = 1024  # whose leverages are computed at once
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whitening:
@@ -81,6 +83,14 @@ class NormalEquations:
         self.gram = dsyrk(1.0, rows.T, beta=1.0, c=self.gram, overwrite_c=True)
         self.products += rows.T @ targets
 
+    def arrays(self) -> dict[str, FloatArray]:
+        """What `restore` takes: sums so far."""
+        return {"gram": self.gram.T, "products": self.products}
+
+    def restore(self, gram: FloatArray, products: FloatArray) -> None:
+        """Go on from sums that `arrays` gave."""
+        self.gram, self.products = gram.T, products.copy()
+
     def factor(self, ridge: float) -> "Factored":
         """Cholesky factor of gram + ridge."""
         matrix = self.gram.copy(order="F")
@@ -102,8 +112,11 @@ class Factored:
     def leverage(self, features: FloatArray) -> FloatArray:
         """phi (gram + ridge)^-1 phi of every row, float64 (n,): the variance of the linear
         model in units of that of its noise."""
-        half = solve_triangular(self.upper, features.T, lower=False, trans="T")
-        result: FloatArray = np.einsum("mn,mn->n", half, half)
+        result = np.empty(len(features))
+        for start in range(0, len(features), ROWS):
+            block = features[start : start + ROWS].T
+            half = solve_triangular(self.upper, block, lower=False, trans="T")
+            result[start : start + ROWS] = np.einsum("mn,mn->n", half, half)
         return result
 
 
