@@ -7,14 +7,14 @@ from importlib.resources import files
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
 from screener.models.fit import FitData
 from screener.records import Structure
-from screener.training.labels import chosen, labels_folder, structure_store
+from screener.training import committed
+from screener.training.labels import chosen, structure_store
 
 HIGH = ("ae0_b3lyp_kcal", "homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye")
 
@@ -50,33 +50,26 @@ def committed_splits() -> pd.DataFrame:
     return splits.astype({"qm9_index": np.int64, "part": str, "order": np.int64})
 
 
-@lru_cache(maxsize=1)
-def molecules() -> pd.DataFrame:
-    """QM9 with its stereochemistry restored, by `qm9_index`.
-
-    Raises:
-        ConfigError: the labels have not been made.
-    """
-    folder = labels_folder()
-    names = folder.names("molecules", ".parquet")
-    if not names:
-        raise ConfigError(f"there are no labels in {folder.url}; run `make labels` first")
-    columns = ["qm9_index", "mol_id", "smiles", "inchikey", "n_heavy", "aside", *HIGH]
-    tables = [folder.read_table(f"molecules/{name}", columns) for name in names]
-    frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-    return frame.set_index("qm9_index")
-
-
 def load(kind: str, wanted: Mapping[str, int]) -> Labelled:
     """The structures of one kind that exist, of the first molecules of the wanted parts.
 
     Args:
-        kind: one of `labels.KINDS`.
+        kind: one of `labels.KINDS`; those of `committed.KINDS` ship with the project.
         wanted: molecules by part, in each part's order.
     Raises:
         ConfigError: some were never made.
     """
     rows = chosen(committed_splits(), wanted)
+    found = committed.structures(kind, rows) if kind in committed.KINDS else _made(kind, rows)
+    kept = np.array([row for row in rows.tolist() if found[row] is not None], dtype=np.int64)
+    entries = committed.entries()
+    high = {name: np.array([getattr(entries[row], name) for row in kept]) for name in HIGH}
+    structures = [structure for row in kept.tolist() if (structure := found[row]) is not None]
+    return Labelled(kept, FitData(structures, high), len(rows) - len(kept))
+
+
+def _made(kind: str, rows: NDArray[np.int64]) -> dict[int, Structure | None]:
+    """By QM9 number, from what `make labels` made; None where it failed."""
     store = structure_store(kind)
     index = store.locate()
     at = index.find(rows)
@@ -85,15 +78,8 @@ def load(kind: str, wanted: Mapping[str, int]) -> Labelled:
             f"{(at < 0).sum()} of {len(rows)} structures of kind {kind} are not made yet; "
             "run `make labels`"
         )
-    found: dict[int, Structure] = {}
+    found: dict[int, Structure | None] = {}
     for unit in np.unique(index.unit_of[at]):
         held = store.read_unit(index.units[unit])
-        found |= {
-            int(row): structure
-            for row, structure in zip(held.rows, held.structures, strict=True)
-            if structure is not None
-        }
-    kept = np.array([row for row in rows if int(row) in found], dtype=np.int64)
-    values = molecules().loc[kept]
-    high = {name: values[name].to_numpy(np.float64) for name in HIGH}
-    return Labelled(kept, FitData([found[int(row)] for row in kept], high), len(rows) - len(kept))
+        found |= dict(zip(held.rows.tolist(), held.structures, strict=True))
+    return found

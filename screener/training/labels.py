@@ -13,6 +13,7 @@ The work is done by the same executor, child processes and stores as a campaign.
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
@@ -37,6 +38,7 @@ from screener.stores.receipts import Receipts
 from screener.stores.structures import StructureStore
 from screener.training import qm9
 from screener.training.home import screener_home
+from screener.training.splits import N_CALIBRATION, N_FIT_AND_SELECTION, N_SELECTION
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +46,22 @@ WALL_CLOCK_SECONDS = 120.0
 BLOCK = 4096  # QM9 entries restored by one task
 UNIT = 64  # structures made by one task
 
-# How many molecules of each part are labelled, in each part's own order. `gfn2-opt-from-b3lyp` is
-# the minimum reached
-# from QM9's geometry, so that conformer and label belong together; `gfn2-opt` and `mmff94` start
-# from the SMILES, as
-# a campaign does; `mmff94-gfn2` adds a GFN2 single point, for the comparison of delta and direct
-# models alone.
+# How many molecules of each part are labelled, in each part's own order; kinds are made in this
+# order. `b3lyp-gfn2` and `mmff94-gfn2` are GFN2 single points at QM9's geometry and at the force
+# field's; `gfn2-opt-from-b3lyp` is the minimum reached from QM9's geometry, so that conformer and
+# label belong together; `gfn2-opt` and `mmff94-gfn2` start from the SMILES, as a campaign does.
+ALL: Mapping[str, int] = {
+    "test": 8_529,
+    "calibration": N_CALIBRATION,
+    "selection": N_SELECTION,
+    "fit": N_FIT_AND_SELECTION - N_SELECTION,
+}
+NOT_FITTED: Mapping[str, int] = {part: ALL[part] for part in ("test", "calibration")}
 WANTED: Mapping[str, Mapping[str, int]] = {
-    "gfn2-opt-from-b3lyp": {"test": 2700, "calibration": 2000, "selection": 1000, "fit": 12_000},
-    "gfn2-opt": {"test": 2700, "calibration": 2000},
-    "mmff94": {"test": 6000, "calibration": 3000, "selection": 1500, "fit": 43_500},
-    "mmff94-gfn2": {"test": 1500, "selection": 500, "fit": 4_000},
+    "b3lyp-gfn2": ALL,
+    "gfn2-opt": NOT_FITTED,
+    "gfn2-opt-from-b3lyp": ALL,
+    "mmff94-gfn2": ALL,
 }
 KINDS = tuple(WANTED)
 
@@ -66,13 +73,13 @@ def labels_folder() -> Folder:
 
 def structure_store(kind: str) -> StructureStore:
     """The structures of one kind, named by what decides their numbers."""
-    settings = _geometry(kind)
-    named = digest({"kind": kind, "settings": settings.model_dump(), "versions": _versions()})
+    settings = None if kind == "b3lyp-gfn2" else _geometry(kind).model_dump()
+    named = digest({"kind": kind, "settings": settings, "versions": _versions()})
     return StructureStore(labels_folder().child(f"structures/{kind}-{named[:12]}"))
 
 
 def _geometry(kind: str) -> GeometrySettings:
-    return GeometrySettings(level="mmff94" if kind.startswith("mmff94") else "gfn2-opt")
+    return GeometrySettings(level="mmff94" if kind == "mmff94-gfn2" else "gfn2-opt")
 
 
 def _versions() -> dict[str, str]:
@@ -228,7 +235,8 @@ def make_unit(url: str, kind: str, unit: str) -> Receipt:
 
 
 def label_structure(kind: str, entry: Mapping[str, Any]) -> Structure:
-    """The structure of one QM9 molecule, made as `kind` says.
+    """The structure of one QM9 molecule, made as `kind` says; atoms in QM9's order where it began
+    at QM9's geometry.
 
     Args:
         entry: `mol_id`, `smiles` (restored), `flat_smiles`, `atomic_numbers` (n_atoms,),
@@ -236,14 +244,29 @@ def label_structure(kind: str, entry: Mapping[str, Any]) -> Structure:
     Raises:
         MoleculeError: as `make_structure` and `optimised` do.
     """
-    settings = _geometry(kind)
-    if kind == "gfn2-opt-from-b3lyp":
-        positions = np.asarray(entry["positions"]).reshape(-1, 3)
-        numbers = np.asarray(entry["atomic_numbers"])
-        molecule = qm9.restore(entry["flat_smiles"], numbers, positions)
-        return optimised(molecule, molecule.GetConformer().GetPositions(), settings)
-    structure = make_structure(entry["smiles"], entry["mol_id"], settings)
+    if kind == "gfn2-opt":
+        return make_structure(entry["smiles"], entry["mol_id"], _geometry(kind))
     if kind == "mmff94-gfn2":
-        gfn2 = gfn2_properties(structure.atomic_numbers, structure.positions)
-        return Structure(structure.atomic_numbers, structure.positions, gfn2)
-    return structure
+        return _with_gfn2(make_structure(entry["smiles"], entry["mol_id"], _geometry(kind)))
+    numbers = np.asarray(entry["atomic_numbers"], np.uint8)
+    positions = np.asarray(entry["positions"]).reshape(-1, 3)
+    if kind == "b3lyp-gfn2":
+        return _with_gfn2(Structure(numbers, positions.astype(np.float32)))
+    molecule, order = qm9.restore_with_order(entry["flat_smiles"], numbers, positions)
+    minimum = optimised(molecule, molecule.GetConformer().GetPositions(), _geometry(kind))
+    return _reordered(minimum, np.argsort(order))
+
+
+def _reordered(structure: Structure, order: NDArray[np.int64]) -> Structure:
+    gfn2 = structure.gfn2
+    assert gfn2 is not None
+    return Structure(
+        structure.atomic_numbers[order],
+        structure.positions[order],
+        replace(gfn2, charges=gfn2.charges[order]),
+    )
+
+
+def _with_gfn2(structure: Structure) -> Structure:
+    gfn2 = gfn2_properties(structure.atomic_numbers, structure.positions)
+    return Structure(structure.atomic_numbers, structure.positions, gfn2)

@@ -114,6 +114,13 @@ def restore(
     Raises:
         MoleculeError: `not_mapped`, the geometry does not have the bonds of the SMILES.
     """
+    return restore_with_order(smiles, atomic_numbers, positions)[0]
+
+
+def restore_with_order(
+    smiles: str, atomic_numbers: NDArray[np.integer], positions: NDArray[np.floating]
+) -> tuple[Chem.Mol, NDArray[np.int64]]:
+    """As `restore`, and for each atom of the molecule its place in the geometry, (n_atoms,)."""
     molecule = molecule_with_hydrogens(smiles)
     order = _mapping(
         molecule, Structure(np.asarray(atomic_numbers, np.uint8), positions.astype(np.float32))
@@ -121,7 +128,7 @@ def restore(
     placed = with_positions(molecule, positions[order])
     with rdBase.BlockLogs():
         Chem.AssignStereochemistryFrom3D(placed)
-    return placed
+    return placed, order
 
 
 def _mapping(molecule: Chem.Mol, geometry: Structure) -> NDArray[np.int64]:

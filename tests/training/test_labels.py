@@ -1,16 +1,15 @@
 import importlib.util
-from importlib.resources import files
 from itertools import islice
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
+from screener.chemistry.gfn2 import gfn2_properties
 from screener.chemistry.identity import identify
 from screener.errors import ConfigError
 from screener.records import Structure
-from screener.training import dataset, labels, qm9
+from screener.training import committed, dataset, labels, qm9
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed"
@@ -30,14 +29,12 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "committed_splits", lambda: splits)
     wanted = {kind: {"fit": 3, "test": 2} for kind in labels.KINDS}
     monkeypatch.setattr(labels, "WANTED", wanted)
-    dataset.molecules.cache_clear()
+    committed.entries.cache_clear()
     yield splits
-    dataset.molecules.cache_clear()
+    committed.entries.cache_clear()
 
 
 def test_labels_are_made_once_resumed_and_joined(home, client):
-    with pytest.raises(ConfigError, match="make labels"):
-        dataset.molecules()
     seen = []
     molecules = labels.restore_all(client, seen.append)
     assert sum(seen) == N
@@ -51,19 +48,18 @@ def test_labels_are_made_once_resumed_and_joined(home, client):
         labels.make_structures(client, kind, molecules, home, made.append)
         assert sum(made) == 5  # all there: nothing is made again
 
-    labelled = {kind: dataset.load(kind, {"fit": 3}) for kind in labels.KINDS}
-    for kind, set_ in labelled.items():
+    for kind in labels.KINDS:  # the first kinds from what is committed, the others as just made
+        set_ = dataset.load(kind, {"fit": 3})
         assert set_.qm9_index.tolist() == [1, 2, 3]
         assert set_.n_failed == 0
-        has_gfn2 = [s.gfn2 is not None for s in set_.data.structures]
-        assert has_gfn2 == [kind != "mmff94"] * 3
-    assert labelled["mmff94"].data.high["ae0_b3lyp_kcal"][0] == pytest.approx(395.999, abs=0.01)
+        assert all(structure.gfn2 is not None for structure in set_.data.structures)
+        assert set_.data.high["ae0_b3lyp_kcal"][0] == pytest.approx(395.999, abs=0.01)
 
     again = []
     labels.restore_all(client, again.append)
     assert again == []  # the blocks are there
     with pytest.raises(ConfigError, match="not made yet"):
-        dataset.load("mmff94", {"fit": 6})
+        dataset.load("mmff94-gfn2", {"fit": 6})
 
 
 def test_only_keeps_its_own_order():
@@ -77,27 +73,39 @@ def test_only_keeps_its_own_order():
     assert kept.data.high["lumo_b3lyp_ev"].tolist() == [0.0, 2.0, 3.0]
 
 
-def test_committed_scalars_come_out_again():
-    with (files("screener.data") / "qm9" / "labels.parquet").open("rb") as file:
-        committed = pq.read_table(file).to_pandas().set_index(["kind", "qm9_index"])
-    first = {entry.index: entry for entry in islice(qm9.entries(), 400)}
-    assert set(committed.index.get_level_values("kind")) == set(labels.KINDS)
-    for kind in ("gfn2-opt-from-b3lyp", "gfn2-opt", "mmff94-gfn2"):
-        known = [index for index in committed.loc[kind].index if index in first][:4]
-        for index in known:
-            entry = first[index]
-            restored = identify(qm9.restore(entry.smiles, entry.atomic_numbers, entry.positions))
-            made = labels.label_structure(
-                kind,
-                {
-                    "mol_id": restored.mol_id,
-                    "smiles": restored.smiles,
-                    "flat_smiles": entry.smiles,
-                    "atomic_numbers": entry.atomic_numbers,
-                    "positions": entry.positions,
-                },
-            )
-            # other processors round differently, and a walk downhill can end a little elsewhere
-            assert made.gfn2.energy_ha == pytest.approx(
-                committed.loc[(kind, index), "energy_gfn2_ha"], abs=2e-4
-            )
+@pytest.mark.parametrize("kind", labels.KINDS)
+def test_committed_scalars_come_out_again(kind):
+    known = committed.scalars(kind)
+    entries = [entry for entry in islice(qm9.entries(), 400) if entry.index in known.index]
+    for entry in entries[:4]:
+        restored = identify(qm9.restore(entry.smiles, entry.atomic_numbers, entry.positions))
+        made = labels.label_structure(
+            kind,
+            {
+                "mol_id": restored.mol_id,
+                "smiles": restored.smiles,
+                "flat_smiles": entry.smiles,
+                "atomic_numbers": entry.atomic_numbers,
+                "positions": entry.positions,
+            },
+        )
+        # other processors round differently, and a walk downhill can end a little elsewhere
+        assert made.gfn2.energy_ha == pytest.approx(
+            known.loc[entry.index, "energy_gfn2_ha"], abs=2e-4
+        )
+
+
+@pytest.mark.parametrize("kind", committed.KINDS)
+def test_committed_structures_have_the_energies_of_their_labels(home, kind):
+    rows = np.intersect1d(home["qm9_index"], committed.scalars(kind).index)
+    assert len(rows) > 0
+    for structure in committed.structures(kind, rows).values():
+        again = gfn2_properties(structure.atomic_numbers, structure.positions)
+        # minima are stored to a thousandth of an angstrom
+        assert again.energy_ha == pytest.approx(structure.gfn2.energy_ha, abs=2e-5)
+        assert again.homo_ev == pytest.approx(structure.gfn2.homo_ev, abs=0.02)
+
+
+def test_what_is_not_committed_is_an_error():
+    with pytest.raises(ConfigError, match="1 of 2 labels of kind b3lyp-gfn2 are not committed"):
+        committed.structures("b3lyp-gfn2", np.array([1, 999_999]))

@@ -1,53 +1,88 @@
-"""Write `labels.parquet`: the scalar labels of every structure that `make labels` made.
+"""Write `labels.parquet` and `minima.parquet` from what `make labels` made.
 
-One row per molecule and kind of structure (see `screener.training.labels`): whether the structure
-could be made, and its GFN2 values, null where the kind has none.
+`screener.training.committed` says what they hold and reads them. Values that are committed already
+and have not been made here are kept.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from screener.records import Structure
-from screener.stores.files import to_parquet
-from screener.training.dataset import committed_splits
-from screener.training.labels import KINDS, WANTED, chosen, structure_store
-
-PROPERTIES = ("energy_ha", "homo_ev", "lumo_ev", "dipole_debye")
+from screener.training import committed
+from screener.training.labels import KINDS, structure_store
 
 
-def scalars(kind: str) -> pa.Table:
-    """The labels of one kind, in the order of QM9."""
+def made(kind: str) -> dict[int, Structure | None]:
+    """What is in the store of one kind: structures by QM9 number, None for those that failed."""
     store = structure_store(kind)
-    index = store.locate()
-    rows = np.sort(chosen(committed_splits(), WANTED[kind]))
     found: dict[int, Structure | None] = {}
-    for unit in np.unique(index.unit_of[index.find(rows)]):
-        held = store.read_unit(index.units[unit])
+    for unit in store.locate().units:
+        held = store.read_unit(unit)
         found |= dict(zip(held.rows.tolist(), held.structures, strict=True))
-    columns: dict[str, list[float | None]] = {name: [] for name in PROPERTIES}
-    for row in rows.tolist():
-        structure = found[row]
-        gfn2 = structure.gfn2 if structure is not None else None
-        for name, values in columns.items():
-            values.append(None if gfn2 is None else getattr(gfn2, name))
-    table = pa.table(
-        {
-            "kind": [kind] * len(rows),
-            "qm9_index": pa.array(rows, pa.uint32()),
-            "made": [found[row] is not None for row in rows.tolist()],
-            "energy_gfn2_ha": pa.array(columns["energy_ha"], pa.float64()),
-            **{
-                f"{quantity}_gfn2_{unit}": pa.array(columns[f"{quantity}_{unit}"], pa.float32())
-                for quantity, unit in (("homo", "ev"), ("lumo", "ev"), ("dipole", "debye"))
-            },
-        }
+    return found
+
+
+def scalars(kind: str, structures: dict[int, Structure | None]) -> pa.Table:
+    """The labels of one kind, in the order of QM9."""
+    known = committed.scalars(kind)
+    rows: dict[int, list[float] | None] = {
+        index: values if was_made else None
+        for index, was_made, values in zip(
+            known.index.tolist(),
+            known["made"].tolist(),
+            known[list(committed.SCALARS)].to_numpy().tolist(),
+            strict=True,
+        )
+    }
+    rows |= {index: _values(structure) for index, structure in structures.items()}
+    indices = sorted(rows)
+    empty = [np.nan] * len(committed.SCALARS)
+    values = np.array([rows[index] or empty for index in indices])
+    columns: dict[str, Any] = {
+        "kind": pa.array([kind] * len(indices)).dictionary_encode(),
+        "qm9_index": pa.array(indices, pa.int32()),
+        "made": [rows[index] is not None for index in indices],
+    }
+    for place, (stored, step) in enumerate(committed.SCALARS.values()):
+        columns[stored] = _integers(values[:, place], step)
+    return pa.table(columns)
+
+
+def _values(structure: Structure | None) -> list[float] | None:
+    if structure is None or structure.gfn2 is None:
+        return None
+    return [getattr(structure.gfn2, name.replace("_gfn2", "")) for name in committed.SCALARS]
+
+
+def _integers(values: Any, step: float) -> pa.Array:
+    return pa.array(np.nan_to_num(np.rint(values / step)).astype(np.int32))
+
+
+def displacements(structures: dict[int, Structure | None]) -> pa.Table:
+    """From QM9's geometries to the minima, in the order of QM9."""
+    entries = committed.entries()
+    moved = committed.displacements()
+    for index, structure in structures.items():
+        if structure is not None:
+            change = structure.positions - entries[index].positions.astype(np.float32)
+            moved[index] = np.rint(change.ravel() / committed.STEP).astype(np.int32)
+    indices = sorted(moved)
+    lengths = [0, *(len(moved[index]) for index in indices)]
+    flat = np.concatenate([moved[index] for index in indices])
+    lists = pa.ListArray.from_arrays(np.cumsum(lengths).astype(np.int32), pa.array(flat))
+    return pa.table(
+        {"qm9_index": pa.array(indices, pa.int32()), "displacement_milliangstrom": lists}
     )
-    return table.sort_by("qm9_index")
 
 
 if __name__ == "__main__":
-    tables = pa.concat_tables([scalars(kind) for kind in KINDS])
-    Path(__file__).with_name("labels.parquet").write_bytes(to_parquet(tables))
-    print(tables.group_by(["kind", "made"]).aggregate([("qm9_index", "count")]).to_pandas())
+    found = {kind: made(kind) for kind in KINDS}
+    minima = displacements(found[committed.FROM_B3LYP])
+    table = pa.concat_tables([scalars(kind, found[kind]) for kind in KINDS]).unify_dictionaries()
+    for name, made_of in (("minima", minima), ("labels", table)):
+        path = Path(__file__).with_name(f"{name}.parquet")
+        path.write_bytes(committed.to_compact_parquet(made_of))
+    print(table.group_by(["kind", "made"]).aggregate([("qm9_index", "count")]).to_pandas())

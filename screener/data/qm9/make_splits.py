@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from screener.cluster.factory import connect
-from screener.stores.files import to_parquet
+from screener.training.committed import to_compact_parquet
 from screener.training.labels import restore_all
 from screener.training.splits import PARTS, make_splits
 
@@ -29,13 +29,13 @@ if __name__ == "__main__":
     )
     table = pa.table(
         {
-            "qm9_index": pa.array(splits["qm9_index"], pa.uint32()),
+            "qm9_index": pa.array(splits["qm9_index"], pa.int32()),
             "part": pa.DictionaryArray.from_arrays(
                 pa.array([PARTS.index(part) for part in splits["part"]], pa.int8()), list(PARTS)
             ),
-            "order": pa.array(splits["order"], pa.uint32()),
+            "order": pa.array(splits["order"], pa.int32()),
             "reserved": pa.array(splits["reserved"], pa.bool_()),
         }
     )
-    Path(__file__).with_name("splits.parquet").write_bytes(to_parquet(table))
+    Path(__file__).with_name("splits.parquet").write_bytes(to_compact_parquet(table))
     print(splits["part"].value_counts())
