@@ -1,0 +1,168 @@
+"""Fitting SchNet to labelled molecules: standardised targets in, a network with their scale out.
+
+`schnet_training` takes the steps; here the clock decides when a checkpoint is due, and the log says
+how far it is.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from screener.models.baseline import baseline, composition, fit_baseline
+from screener.models.pairs import neighbours
+from screener.models.schnet import SchNet, SchNetSettings
+from screener.models.schnet_training import (
+    Checkpoint,
+    LabelledNeighbours,
+    Progress,
+    Training,
+    TrainingSettings,
+)
+from screener.records import Structure
+
+log = logging.getLogger(__name__)
+
+FloatArray = NDArray[np.float64]
+
+CHECKPOINT_S = 600.0  # seconds between checkpoints
+REPORT_S = 10.0  # seconds between reports within an epoch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """What stands between targets and the outputs of a network, in float64."""
+
+    baselines: FloatArray  # (n_targets, n_elements + 1), of `baseline`
+    factors: FloatArray  # (n_targets,), standard deviations of what the baselines leave
+
+    def standardised(self, structures: Sequence[Structure], targets: FloatArray) -> FloatArray:
+        """What a network learns, (n, n_targets), from targets in their units."""
+        return (targets - self._baseline(structures)) / self.factors
+
+    def restored(self, structures: Sequence[Structure], outputs: FloatArray) -> FloatArray:
+        """Values in their units, (n, n_targets), from outputs of a network."""
+        return outputs * self.factors + self._baseline(structures)
+
+    def _baseline(self, structures: Sequence[Structure]) -> FloatArray:
+        counts = composition(structures)
+        return np.stack([baseline(counts, row) for row in self.baselines], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A trained network and what its outputs are multiplied and added with."""
+
+    network: SchNet
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How far a training is."""
+
+    progress: Progress
+    loss: float  # mean since the last report
+    selection_mae: tuple[float, ...] | None  # in the targets' units, after an epoch
+    molecules_per_s: float  # since the last report
+
+
+def fit_scale(
+    structures: Sequence[Structure], targets: FloatArray, extensive: Sequence[bool]
+) -> Scale:
+    """Baselines and factors of the training molecules.
+
+    Args:
+        structures: molecules.
+        targets: float64 (n, n_targets), in their units.
+        extensive: (n_targets,), whether a target is a sum over atoms.
+    """
+    counts = composition(structures)
+    baselines = np.stack(
+        [
+            fit_baseline(counts, column, extensive=kind)
+            for column, kind in zip(targets.T, extensive, strict=True)
+        ]
+    )
+    left = targets - np.stack([baseline(counts, row) for row in baselines], axis=1)
+    return Scale(baselines, np.sqrt((left**2).mean(axis=0)))
+
+
+def fit_schnet(
+    fit: tuple[Sequence[Structure], FloatArray],
+    selection: tuple[Sequence[Structure], FloatArray],
+    settings: TrainingSettings,
+    *,
+    checkpoint: Checkpoint | None = None,
+    save: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    report: Callable[[Report], None] = lambda report: None,
+) -> Fitted:
+    """Train a network; returns its averaged weights that were best on the selection set.
+
+    Args:
+        fit: structures that are learned and their targets, float64 (n, n_targets), in their units.
+        selection: the same of molecules that weights are chosen on.
+        settings: of the training.
+        checkpoint: of this training, interrupted before; it goes on from there.
+        save: given a checkpoint every `CHECKPOINT_S` seconds and at the end.
+        report: told every `REPORT_S` seconds and after each epoch.
+    Raises:
+        ConfigError: targets are not finite, or the checkpoint is of another training.
+    """
+    scale = fit_scale(*fit, settings.network.extensive)
+    cutoff = settings.network.cutoff
+    sets = [
+        LabelledNeighbours(neighbours(structures, cutoff), scale.standardised(structures, targets))
+        for structures, targets in (fit, selection)
+    ]
+    training = Training(sets[0], sets[1], settings, checkpoint)
+    saved = told = time.monotonic()
+    losses: list[float] = []
+    n_before = training.n_molecules
+    for progress in training.run():
+        losses.append(progress.loss)
+        now = time.monotonic()
+        if progress.selection_mae is not None or now - told >= REPORT_S:
+            mae = progress.selection_mae and tuple(progress.selection_mae * scale.factors)
+            rate = (progress.n_molecules - n_before) / max(now - told, 1e-9)
+            told_of = Report(progress, sum(losses) / len(losses), mae, rate)
+            report(told_of)
+            _log(told_of)
+            told, n_before, losses = now, progress.n_molecules, []
+        if now - saved >= CHECKPOINT_S:
+            save(training.checkpoint())
+            saved = now
+    save(training.checkpoint())
+    network = SchNet(settings.network)
+    network.load_state_dict(training.best())
+    return Fitted(network.requires_grad_(False), scale)
+
+
+def network_of(checkpoint: Checkpoint) -> SchNet:
+    """The best network so far of a training that is under way."""
+    settings = SchNetSettings.model_validate(checkpoint.state["settings"]["network"])
+    network = SchNet(settings)
+    network.load_state_dict(
+        {
+            name.removeprefix("best."): torch.from_numpy(array)
+            for name, array in checkpoint.arrays.items()
+            if name.startswith("best.")
+        }
+    )
+    return network.requires_grad_(False)
+
+
+def _log(report: Report) -> None:
+    progress = report.progress
+    errors = ""
+    if report.selection_mae is not None:
+        errors = ", selection MAE " + " ".join(f"{mae:.4g}" for mae in report.selection_mae)
+    log.info(
+        "epoch %d, step %d of %d, loss %.4f%s, %.0f molecules/s",
+        progress.epoch, progress.step, progress.n_steps, report.loss, errors,
+        report.molecules_per_s,
+    )  # fmt: skip
