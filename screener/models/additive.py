@@ -1,0 +1,177 @@
+"""Kernel ridge regression on FCHL19 with increments under it: for few labels and larger molecules.
+
+The kernel of two molecules is that of their environments (see `local_kernel`) plus that of their
+`increments`, each block with a prior variance of its own; composition is all but free. A kernel
+alone forgets everything at some distance from its training molecules; increments go on. Labels of
+composite methods hold a few wrong ones and molecules that are alone of their kind, so noise is
+heavy-tailed: each molecule's grows with its error when left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve
+from scipy.linalg.lapack import dpotri, dtrtri
+
+from screener.errors import ConfigError
+from screener.models.increments import NAMES, block, increments
+from screener.models.leave_out import regularised_factor
+from screener.models.local_kernel import symmetric_kernel
+from screener.models.representation import environments
+from screener.records import Structure
+
+FloatArray = NDArray[np.float64]
+
+ROUNDS = 4  # of reweighting
+COMPOSITION = 1e3  # prior variance, in units of mean squares: all but free
+
+
+@dataclass(frozen=True, slots=True)
+class AdditiveSettings:
+    """What a fit is made with."""
+
+    width: float = 4.0  # of the kernel, in units of the representation
+    amplitude: float = 10.0  # of the kernel, against the increments' prior variances
+    ridge: float = 1e-3
+    tolerance: float | None = 0.4  # error, in units of the target, that doubles a molecule's noise
+    bonds: float = 0.3  # prior variances of the blocks of increments, in units of mean squares
+    contacts: float = 1.0
+    rings: float = 0.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AdditiveModel:
+    """Everything that is fitted, for one extensive quantity."""
+
+    structures: tuple[Structure, ...]  # (n,)
+    width: float
+    amplitude: float
+    prior: FloatArray  # (n_increments,), prior variances of the coefficients
+    coefficients: FloatArray  # (n_increments,)
+    weights: FloatArray  # (n,) on kernels
+    root: FloatArray  # (n, n), L^-1 with L L^T = whole kernel + noise
+    spread: float  # posterior variance per unit of the whole kernel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Molecules as a fit works on them: any subset of them is a few indices away."""
+
+    structures: tuple[Structure, ...]  # (n,)
+    increments: FloatArray  # (n, n_increments)
+    kernels: Mapping[float, FloatArray]  # width -> (n, n)
+
+    def prior(self, rows: NDArray[np.int64], settings: AdditiveSettings) -> FloatArray:
+        """Prior variances (n_increments,) from the mean squares over `rows`; 0 where none is."""
+        squares = (self.increments[rows] ** 2).mean(axis=0)
+        shares = np.zeros(len(NAMES))
+        shares[block("composition")] = COMPOSITION
+        shares[block("bonds")] = settings.bonds
+        shares[block("contacts")] = settings.contacts
+        shares[block("rings")] = settings.rings
+        prior: FloatArray = np.zeros(len(NAMES))
+        np.divide(shares, squares, out=prior, where=squares > 0)
+        return prior
+
+    def whole(
+        self,
+        rows: NDArray[np.int64],
+        columns: NDArray[np.int64],
+        prior: FloatArray,
+        settings: AdditiveSettings,
+    ) -> FloatArray:
+        """Whole kernel of molecules `rows` with molecules `columns`."""
+        linear = (self.increments[rows] * prior) @ self.increments[columns].T
+        kernel = self.kernels[settings.width][np.ix_(rows, columns)]
+        return np.asarray(settings.amplitude * kernel + linear)
+
+
+def prepare(structures: Sequence[Structure], widths: Sequence[float]) -> Prepared:
+    """Increments and kernels of a list of molecules with itself."""
+    known = environments(structures)
+    return Prepared(
+        tuple(structures),
+        increments(structures),
+        {width: symmetric_kernel(known, width) for width in widths},
+    )
+
+
+def solve(
+    kernel: FloatArray, targets: FloatArray, settings: AdditiveSettings
+) -> tuple[FloatArray, FloatArray]:
+    """Weights (n,) and the lower Cholesky factor (n, n) of kernel + noise.
+
+    Args:
+        kernel: (n, n), whole.
+        targets: (n,).
+        settings: ridge and tolerance.
+    Raises:
+        ConfigError: the matrix is not positive definite.
+    """
+    noise = np.full(len(targets), settings.ridge)
+    for _ in range(1 if settings.tolerance is None else ROUNDS):
+        factor = regularised_factor(kernel + np.diag(noise), 0.0)
+        weights = cho_solve((factor, True), targets)
+        if settings.tolerance is not None:
+            inverse, _ = dpotri(factor, lower=1)
+            left_out = weights / np.diag(inverse)
+            noise = settings.ridge * (1.0 + (left_out / settings.tolerance) ** 2)
+    return np.asarray(weights), factor
+
+
+def fit_additive(
+    prepared: Prepared,
+    targets: FloatArray,
+    settings: AdditiveSettings,
+    rows: NDArray[np.int64] | None = None,
+) -> AdditiveModel:
+    """Fit on some of the prepared molecules.
+
+    Args:
+        prepared: with kernels of the settings' width.
+        targets: float64 (n,), of all prepared molecules; only those of `rows` are read.
+        settings: all that there is to choose.
+        rows: molecules of the fit; default: all.
+    Raises:
+        ConfigError: shapes that do not fit, values that are not finite.
+    """
+    rows = np.arange(len(prepared.structures)) if rows is None else rows
+    if targets.shape != (len(prepared.structures),) or not np.isfinite(targets[rows]).all():
+        raise ConfigError(f"{len(prepared.structures)} molecules need as many finite targets")
+    prior = prepared.prior(rows, settings)
+    kernel = prepared.whole(rows, rows, prior, settings)
+    weights, factor = solve(kernel, targets[rows], settings)
+    return AdditiveModel(
+        structures=tuple(prepared.structures[int(row)] for row in rows),
+        width=settings.width,
+        amplitude=settings.amplitude,
+        prior=prior,
+        coefficients=prior * (prepared.increments[rows].T @ weights),
+        weights=settings.amplitude * weights,
+        root=np.tril(dtrtri(factor, lower=1)[0]),
+        spread=float(targets[rows] @ weights) / len(rows),
+    )
+
+
+def predict_within(
+    prepared: Prepared,
+    targets: FloatArray,
+    settings: AdditiveSettings,
+    rows: NDArray[np.int64],
+    others: NDArray[np.int64],
+) -> tuple[FloatArray, FloatArray]:
+    """Fit on `rows`, predict `others` of the same prepared molecules: for cross-validation.
+
+    Returns:
+        values and posterior standard deviations, float64 (len(others),) each.
+    """
+    prior = prepared.prior(rows, settings)
+    weights, factor = solve(prepared.whole(rows, rows, prior, settings), targets[rows], settings)
+    kernel = prepared.whole(others, rows, prior, settings)
+    own = settings.amplitude * np.diag(prepared.kernels[settings.width])[others]
+    own = own + (prepared.increments[others] ** 2) @ prior
+    explained = (kernel * cho_solve((factor, True), kernel.T).T).sum(axis=1)
+    spread = float(targets[rows] @ weights) / len(rows)
+    return kernel @ weights, np.sqrt(np.maximum(own - explained, 1e-12 * own) * spread)
