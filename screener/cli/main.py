@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from screener.cli import library, screen, train
+from screener.cli import evaluate, library, models, screen, train
 from screener.errors import ScreenerError
 
 app = typer.Typer(
@@ -22,8 +22,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(library.app, name="library")
+app.add_typer(models.app, name="models")
 screen.register(app)
 train.register(app)
+evaluate.register(app)
 
 
 @app.callback()

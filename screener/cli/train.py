@@ -1,32 +1,33 @@
-"""`screener labels`, `train` and `models`: make training data and bundles, show their errors.
+"""`screener labels` and `train`: make training data and bundles.
 
 The heavy parts are imported by the commands that use them, so that help answers at once.
 """
 
 import logging
-from collections.abc import Iterator
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
+from screener.cli.evaluate import site
+from screener.cli.models import print_errors
 from screener.errors import ConfigError
 
 console = Console(stderr=True)
 
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes; default: one per core.")
+]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")]
+
 
 def labels(
-    workers: Annotated[
-        int | None, typer.Option(help="Worker processes; default: one per core.")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a running Dask scheduler.")
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Make only these kinds of structures.")
     ] = None,
@@ -52,66 +53,78 @@ def labels(
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="A shipped bundle, such as qm9-gfn2opt-delta.")],
+    what: Annotated[
+        str,
+        typer.Argument(help="A TOML file, or a shipped bundle, such as qm9-gfn2opt-delta."),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder; default: where the package ships it.")
+        Path | None,
+        typer.Option(help="Folder; default: as the file says, or where the package ships it."),
     ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
-    """Fit, calibrate, test and write a bundle, from the labels that `screener labels` made."""
+    """Fit, calibrate, test and write a bundle, from labels of yours or those of QM9.
+
+    The same command goes on where an interrupted one was.
+    """
+    logging.getLogger("screener").setLevel(logging.INFO)
+    if what.endswith(".toml"):
+        target = _from_file(Path(what), out, workers, scheduler)
+    else:
+        target = _shipped(what, out)
+    print_errors(str(target))
+
+
+def _shipped(name: str, out: Path | None) -> Path:
     from screener.training.train import RECIPES, recipe
     from screener.training.train import train as fit
 
     names = [known.name for known in RECIPES]
     if name not in names:
-        raise ConfigError(f"there is no recipe for {name!r}; there are {', '.join(names)}")
-    logging.getLogger("screener").setLevel(logging.INFO)
+        raise ConfigError(
+            f"there is no recipe for {name!r}; there are {', '.join(names)}, and a file must end "
+            "in .toml"
+        )
     target = out or Path(str(files("screener.data"))) / "bundles" / name
     fit(recipe(name), target)
-    _print_errors(str(target))
+    return target
 
 
-def models(
-    name: Annotated[str | None, typer.Argument(help="A bundle's name or folder.")] = None,
-) -> None:
-    """Print the held-out errors of the shipped bundles, or of one bundle, from their cards."""
-    from screener.models.bundle import shipped_bundles
+def _from_file(path: Path, out: Path | None, workers: int | None, scheduler: str | None) -> Path:
+    from screener.models.fit import FitSettings
+    from screener.training.config import read_train_config
+    from screener.training.outside import train_outside
+    from screener.training.train import Recipe
+    from screener.training.train import train as fit
 
-    for each in [name] if name else shipped_bundles():
-        _print_errors(each)
-
-
-def _print_errors(name_or_path: str) -> None:
-    from screener.models.bundle import load_bundle
-
-    card = load_bundle(name_or_path).card
-    for test, metrics in _flat(card.metrics):
-        table = Table("quantity", "n", "MAE", "RMSE", "in 90 %", title=f"{card.name}: {test}")
-        for quantity, values in metrics.items():
-            if "mae" not in values:
-                continue
-            covered = values.get("coverage90")
-            table.add_row(
-                quantity,
-                f"{values['n']:.0f}",
-                f"{values['mae']:.3f}",
-                f"{values['rmse']:.3f}",
-                "" if covered is None else f"{100 * covered:.1f} %",
-            )
-        Console().print(table)
-
-
-def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
-    """The tables of errors in a card, those within another under both names."""
-    for name, found in metrics.items():
-        values = list(found.values())
-        if values and all(isinstance(each, dict) for each in values):
-            if all(isinstance(inner, dict) for each in values for inner in each.values()):
-                yield from ((f"{name}: {part}", inner) for part, inner in found.items())
-            else:
-                yield name, found
+    config = read_train_config(path)
+    if out is not None:
+        config = config.model_copy(update={"out": str(out)})
+    if config.qm9 is None:
+        with site(scheduler, workers) as here:
+            train_outside(config, here)
+        return Path(config.out)
+    qm9 = config.qm9
+    fit(
+        Recipe(
+            name=config.name,
+            kind=config.kind,
+            geometry_level=config.geometry,
+            fitted_on=qm9.fitted_on,
+            n_fit=qm9.fit,
+            n_selection=qm9.selection,
+            met=qm9.met,
+            n_calibration=qm9.calibration,
+            n_test=qm9.test,
+            settings=FitSettings.model_validate(config.settings),
+        ),
+        Path(config.out),
+    )
+    return Path(config.out)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (labels, train, models):
+    for command in (labels, train):
         app.command()(command)

@@ -2,27 +2,10 @@
 
 import logging
 import shutil
-import sys
 
 import pytest
 
 from screener.campaign.toml import to_toml
-from screener.cli.main import main
-
-
-@pytest.fixture
-def screener(monkeypatch, capsys):
-    """Run the command line; returns exit code, standard output and standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["screener", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -1,0 +1,202 @@
+"""`screener evaluate`: a bundle against the labels of any Parquet file.
+
+Progress goes to standard error, results to standard output. The heavy parts are imported by the
+command, so that help and mistakes in options answer at once.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from screener.training.assessment import Errors, Evaluation
+    from screener.training.labelled import LabelledTable
+    from screener.training.making import Site
+
+N_REASONS = 5
+
+console = Console(stderr=True)
+
+
+def evaluate(
+    bundle: Annotated[str, typer.Argument(help="Name of a shipped bundle, or a folder.")],
+    data: Annotated[str, typer.Argument(help="Parquet file with labels; path or URL.")],
+    label: Annotated[
+        list[str],
+        typer.Option(help="QUANTITY=COLUMN, such as ae0_b3lyp_kcal=energy. Repeatable."),
+    ],
+    smiles: Annotated[
+        str | None,
+        typer.Option(help="Column of SMILES; without --positions structures are made from it."),
+    ] = None,
+    positions: Annotated[
+        str | None, typer.Option(help="Column of positions, angstrom, nested or flat.")
+    ] = None,
+    atomic_numbers: Annotated[
+        str | None, typer.Option(help="Column of atomic numbers, in the order of the positions.")
+    ] = None,
+    geometry: Annotated[
+        str | None,
+        typer.Option(help="b3lyp, gfn2-opt or mmff94: what the positions were optimised with."),
+    ] = None,
+    low: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the low level's atomization energies, where it cannot be computed here."
+        ),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of atomization energies: kcal/mol (default), kJ/mol, eV, hartree; QUANTITY=UNIT "
+            "of another quantity. Repeatable."
+        ),
+    ] = None,
+    sign: Annotated[
+        str, typer.Option(help="Of atomization energies: bound-positive or bound-negative.")
+    ] = "bound-positive",
+    zpe: Annotated[
+        str, typer.Option(help="Whether they contain the zero-point energy: included or none.")
+    ] = "included",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="COLUMN=VALUE: only rows with this value. Repeatable."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for parity plots, predictions and rows set aside.")
+    ] = Path("evaluation"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a quantity.")] = (
+        False
+    ),
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine (default one per CPU).")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address or file of a Dask scheduler that is running.")
+    ] = None,
+) -> None:
+    """Evaluate a bundle on labelled molecules: errors, coverage of intervals, parity plots.
+
+    Molecules are neutral closed shells. What is made for one evaluation is kept in $SCREENER_HOME.
+    """
+    from screener.models.bundle import load_bundle
+    from screener.training.assessment import evaluate as assess
+    from screener.training.assessment import needs_of
+    from screener.training.labelled import labelled_table
+    from screener.training.options import pairs, table_options
+
+    general = [text for text in unit or () if "=" not in text]
+    options = table_options(
+        {
+            "path": data,
+            "smiles": smiles,
+            "positions": positions,
+            "atomic_numbers": atomic_numbers,
+            "geometry": geometry,
+            "low": low,
+            "labels": pairs(label, "--label"),
+            "unit": general[-1] if general else "kcal/mol",
+            "units": pairs((text for text in unit or () if "=" in text), "--unit"),
+            "sign": sign,
+            "zpe": zpe,
+            "where": pairs(where or (), "--where"),
+        },
+        "options",
+    )
+    loaded = load_bundle(bundle)
+    needs = needs_of(loaded.card, options)
+    with site(scheduler, workers) as here:
+        table = labelled_table(options, needs, here)
+    found = assess(loaded, table, options)
+    _write(out, loaded.card.name, found, table)
+    if as_json:
+        typer.echo(json.dumps([each.as_json() for each in found.quantities], indent=1))
+    else:
+        _print(loaded.card.name, found, table, out)
+
+
+@contextmanager
+def site(scheduler: str | None, workers: int | None) -> "Iterator[Site]":
+    """Where structures are made, with bars on standard error."""
+    from screener.cluster.factory import connect
+    from screener.training.making import Site
+
+    columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=console) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in bars:
+                bars[what] = progress.add_task(what, total=total)
+            progress.update(bars[what], completed=done)
+
+        yield Site(lambda: connect(scheduler, workers), show)
+
+
+def _write(out: Path, bundle: str, found: "Evaluation", table: "LabelledTable") -> None:
+    from screener.report.parity import write_parity
+    from screener.stores.files import Folder
+    from screener.stores.quarantine import quarantine_table
+
+    folder = Folder(str(out))
+    folder.require_writable()
+    folder.write_table("predictions.parquet", found.predictions)
+    folder.write_table("quarantine.parquet", quarantine_table(table.quarantine()))
+    for quantity in found.quantities:
+        if quantity.errors.n:
+            write_parity(out, bundle, quantity)
+
+
+def _print(bundle: str, found: "Evaluation", table: "LabelledTable", out: Path) -> None:
+    shown = Console()
+    if not shown.is_terminal:  # files and pipes get whole rows
+        shown = Console(width=max(shown.width, 160))
+    heads = ("n", "MAE", "RMSE", "bias", "in 90 %", "width")
+    whole = Table("quantity", *heads, "in domain", "quarantined", title=f"{bundle}: {table.source}")
+    for each in found.quantities:
+        share = "" if each.in_domain is None else f"{100 * each.in_domain:.1f} %"
+        name = f"{each.quantity} ({each.unit})"
+        whole.add_row(name, *_cells(each.errors), share, f"{each.n_quarantined:,}")
+    shown.print(whole)
+    for each in found.quantities:
+        sizes = Table("heavy atoms", *heads, title=f"{each.quantity} by size")
+        for size, errors in each.by_n_heavy.items():
+            sizes.add_row(str(size), *_cells(errors))
+        shown.print(sizes)
+        if each.note:
+            shown.print(f"{each.quantity}: {each.note}", highlight=False)
+    if table.n_left_out:
+        shown.print(f"{table.n_left_out:,} rows were not asked for", highlight=False)
+    codes = Counter((record.code, record.message) for record in table.quarantine())
+    for (code, message), n in codes.most_common(N_REASONS):
+        shown.print(f"quarantined: {n:,} {code}: {escape(message)}", highlight=False)
+    for reason, n in list(found.outside.items())[:N_REASONS]:
+        shown.print(f"out of domain: {n:,} {escape(reason)}", highlight=False)
+    shown.print(f"plots and tables are in {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _cells(errors: "Errors") -> list[str]:
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.3f}"
+
+    covered = "" if errors.coverage_90 is None else f"{100 * errors.coverage_90:.1f} %"
+    return [
+        f"{errors.n:,}",
+        *map(number, (errors.mae, errors.rmse, errors.bias)),
+        covered,
+        number(errors.width_90),
+    ]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the `screener` command."""
+    app.command()(evaluate)

@@ -1,0 +1,91 @@
+"""`screener models list` and `info`: which bundles there are, and what their cards say."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from screener.models.card import Card
+
+app = typer.Typer(help="Show the trained models and their held-out errors.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """List the bundles that ship with the package."""
+    from screener.models.bundle import load_bundle, shipped_bundles
+
+    cards = [load_bundle(name).card for name in shipped_bundles()]
+    if as_json:
+        typer.echo(json.dumps([_summary(card) for card in cards], indent=1))
+        return
+    table = Table("name", "low", "high", "geometry level", "quantities")
+    for card in cards:
+        low = card.low or ""
+        table.add_row(card.name, low, card.high, card.geometry_level, " ".join(card.quantities))
+    Console().print(table)
+
+
+@app.command()
+def info(
+    name: Annotated[str | None, typer.Argument(help="A bundle's name or folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the held-out errors of one bundle, or of all that ship, from their cards."""
+    from screener.models.bundle import load_bundle, shipped_bundles
+
+    names = [name] if name else shipped_bundles()
+    if as_json:
+        found = [_summary(load_bundle(each).card) for each in names]
+        typer.echo(json.dumps(found[0] if name else found, indent=1))
+        return
+    for each in names:
+        print_errors(each)
+
+
+def _summary(card: "Card") -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "low": card.low,
+        "high": card.high,
+        "geometry_level": card.geometry_level,
+        "metrics": card.metrics,
+    }
+
+
+def print_errors(name_or_path: str) -> None:
+    """The tables of errors in a bundle's card."""
+    from screener.models.bundle import load_bundle
+
+    card = load_bundle(name_or_path).card
+    for test, metrics in _flat(card.metrics):
+        table = Table("quantity", "n", "MAE", "RMSE", "in 90 %", title=f"{card.name}: {test}")
+        for quantity, values in metrics.items():
+            if "mae" not in values:
+                continue
+            covered = values.get("coverage90")
+            table.add_row(
+                quantity,
+                f"{values['n']:.0f}",
+                f"{values['mae']:.3f}",
+                f"{values['rmse']:.3f}",
+                "" if covered is None else f"{100 * covered:.1f} %",
+            )
+        Console().print(table)
+
+
+def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+    """The tables of errors in a card, those within another under both names."""
+    for name, found in metrics.items():
+        values = list(found.values())
+        if values and all(isinstance(each, dict) for each in values):
+            if all(isinstance(inner, dict) for each in values for inner in each.values()):
+                yield from ((f"{name}: {part}", inner) for part, inner in found.items())
+            else:
+                yield name, found

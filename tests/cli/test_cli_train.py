@@ -1,0 +1,210 @@
+"""`screener train CONFIG.toml`: from labels to a bundle, resumed, and how mistakes end."""
+
+import json
+import logging
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from screener.campaign.toml import to_toml
+from screener.models.bundle import load_bundle
+from screener.models.card import Card
+
+LABELS = {
+    "ae0_b3lyp_kcal": "energy",
+    "homo_b3lyp_ev": "homo",
+    "lumo_b3lyp_ev": "lumo",
+    "dipole_b3lyp_debye": "dipole",
+}
+SETTINGS = {
+    "n_inducing": 120, "n_components": 16, "widths": [4.0], "n_leading": 20,
+    "ridges": [1e-4, 1e-2], "min_seen": 1, "seed": 3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Shared by the tests here, so that identities and structures are made once."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _home(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("SCREENER_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def train(screener, write_table, client, tmp_path):
+    """Write data and configuration, and train."""
+
+    def run(columns, **changes):
+        write_table(columns)
+        values = {
+            "name": "mine",
+            "out": str(tmp_path / "mine"),
+            "kind": "direct",
+            "geometry": "mmff94",
+            "data": {"path": "labels.parquet", "smiles": "smiles", "labels": LABELS},
+            "split": {
+                "fractions": {"fit": 0.4, "selection": 0.2, "calibration": 0.2, "test": 0.2},
+                "seed": 1,
+            },
+            "settings": SETTINGS,
+        }
+        for key, change in changes.items():
+            merge = isinstance(change, dict) and key in values and key != "split"
+            values[key] = {**values[key], **change} if merge else change
+        (tmp_path / "config.toml").write_text(
+            to_toml({key: value for key, value in values.items() if value is not None})
+        )
+        return screener("train", "config.toml", "--scheduler", client.scheduler.address)
+
+    return run
+
+
+GIVEN = {"positions": "nested", "atomic_numbers": "numbers", "geometry": "mmff94"}
+
+
+def test_an_interrupted_training_goes_on_and_ends_the_same(
+    train, outside_columns, tmp_path, monkeypatch, caplog
+):
+    columns = {name: list(values) for name, values in outside_columns.items()}
+    columns["energy"][0] = float("nan")
+    columns["smiles"][1] = "nonsense"
+    with monkeypatch.context() as patch:
+
+        def interrupted(*arguments):
+            raise KeyboardInterrupt
+
+        patch.setattr("screener.models.fit._calibrate", interrupted)
+        code, _, _ = train(columns)
+        assert code not in (0, 2)
+    assert not (tmp_path / "mine" / "card.json").exists()
+    assert list((tmp_path / "mine" / "run" / "checkpoints").glob("*.safetensors"))
+
+    caplog.set_level(logging.INFO, "screener")
+    code, out, err = train(columns)
+    assert code == 0, err
+    assert "going on from checkpoint" in caplog.text
+    assert "mine: test" in out
+    assert not list((tmp_path / "mine" / "run" / "checkpoints").iterdir())
+    resumed = (tmp_path / "mine" / "model.safetensors").read_bytes()
+
+    code, _, err = train(columns)
+    assert code == 2
+    assert "there is a bundle in" in err
+
+    code, _, err = train(columns, out="other")
+    assert code == 0, err
+    assert (tmp_path / "other" / "model.safetensors").read_bytes() == resumed
+
+    card = load_bundle(str(tmp_path / "mine")).card
+    assert (card.name, card.kind, card.geometry_level) == ("mine", "direct", "mmff94")
+    n = len(columns["smiles"])
+    assert card.data["rows"] == n
+    assert card.data["quarantined"] == {"invalid_smiles": 1, "no_label": 1}
+    parts = [card.data[part]["n"] for part in ("fit", "selection", "calibration", "test")]
+    assert sum(parts) == n - 2
+    assert card.seeds == {"split": 1, "fit": 3}
+    assert card.metrics["test"]["ae0_b3lyp_kcal"]["mae"] > 0
+    set_aside = pq.read_table(tmp_path / "mine" / "run" / "quarantine.parquet").to_pylist()
+    assert {each["row"]: each["code"] for each in set_aside} == {0: "no_label", 1: "invalid_smiles"}
+
+
+def test_a_run_folder_belongs_to_one_configuration(train, outside_columns, tmp_path):
+    (tmp_path / "mine" / "run").mkdir(parents=True)
+    code, _, _ = train(outside_columns, model="absent")
+    assert code == 2
+    (tmp_path / "mine" / "run" / "config.json").write_text(json.dumps({"name": "mine"}))
+    code, _, err = train(outside_columns)
+    assert code == 2
+    assert "a training with other" in err
+    assert "geometry" in err
+
+
+def test_delta_on_given_geometries_split_by_a_column(train, outside_columns, tmp_path):
+    n = len(outside_columns["smiles"])
+    parts = ["fit", "selection", "calibration", "test", "fit"] * n
+    columns = {**outside_columns, "part": [*parts[: n - 1], None]}
+    few = {name: values[-55:] for name, values in columns.items()}
+    code, _, err = train(few, kind="delta", data=GIVEN, split={"column": "part"}, name="given")
+    assert code == 0, err
+    card: Card = load_bundle(str(tmp_path / "mine")).card
+    assert (card.kind, card.low) == ("delta", "gfn2")
+    assert card.data["fit"]["n"] == sum(part == "fit" for part in few["part"])
+    assert card.splits["by"] == "column part of the file"
+
+
+def scaled(name, factor):
+    return lambda columns: {**columns, name: [factor * value for value in columns[name]]}
+
+
+def without_zero_point(columns):
+    atoms = [(sum(z == 1 for z in m), sum(z > 1 for z in m)) for m in columns["numbers"]]
+    zero_point = [7.2 * h + 3.0 * heavy for h, heavy in atoms]
+    return {**columns, "energy": list(np.add(columns["energy"], zero_point))}
+
+
+def over_the_split(columns):
+    n = len(columns["smiles"])
+    names = (["fit"] * 2 + ["selection", "calibration", "test"]) * n
+    twice = {name: [*values, *values[:1]] for name, values in columns.items()}
+    return {**twice, "part": [*names[:n], "test"]}
+
+
+def fluorine_in_the_test_part(columns):
+    n = len(columns["smiles"])
+    names = (["fit"] * 2 + ["selection", "calibration", "test"]) * n
+    smiles = list(columns["smiles"])
+    place = names.index("test")
+    smiles[place] = "FC(F)F"
+    return {**columns, "smiles": smiles, "part": names[:n]}
+
+
+COLUMN = {"split": {"column": "part"}}
+WRONG = {
+    "hartree": (scaled("energy", 1 / 627.5), {}, "look like hartree, not kcal/mol"),
+    "eV": (scaled("energy", 1 / 23.06), {}, "look like eV, not kcal/mol"),
+    "kJ/mol": (scaled("energy", 4.184), {}, "look like kJ/mol, not kcal/mol"),
+    "sign": (scaled("energy", -1), {}, "wrong sign: say sign bound-negative"),
+    "De": (without_zero_point, {}, "do not seem to contain the zero-point energy"),
+    "no zpe": (dict, {"data": {"zpe": "none"}}, "contains the zero-point energy"),
+    "HOMO": (scaled("homo", 1 / 27.2), {}, "homo_b3lyp_ev: the labels look like hartree"),
+    "NaN": (scaled("energy", float("nan")), {}, "column energy has no number"),
+    "duplicates": (over_the_split, COLUMN, "are in two parts of the split"),
+    "unseen": (fluorine_in_the_test_part, COLUMN, "in no molecule of the fit part: F"),
+    "part": (lambda c: {**c, "part": c["smiles"]}, COLUMN, "names the part"),
+    "few": (lambda c: {k: v[:20] for k, v in c.items()}, {}, "it needs at least 10"),
+    "key": (dict, {"nonsense": 1}, "nonsense: Extra inputs are not permitted"),
+    "setting": (dict, {"settings": {"nonsense": 1}}, "settings: nonsense: Extra inputs"),
+    "label": (dict, {"data": {"labels": {"ae0_b3lyp_kcal": "energy"}}}, "names no column for"),
+    "level": (dict, {"geometry": "b3lyp"}, "not made from SMILES"),
+    "model": (dict, {"model": "magic"}, "there is no model 'magic'; there are sparse-fchl"),
+    "fractions": (dict, {"split": {"fractions": {"fit": 1.0}}}, "adding up to 1"),
+    "nothing": (dict, {"data": None}, "give either [data]"),
+    "low": (dict, {"data": {"low": "energy"}}, "GFN2, which is computed here"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_mistakes_end_with_one_message(case, train, outside_columns):
+    change, options, message = WRONG[case]
+    code, _, err = train(change(outside_columns), **options)
+    assert code == 2, err
+    assert err.count("error:") == 1
+    assert message in err
+
+
+def test_names_that_are_neither_recipe_nor_file(screener, tmp_path):
+    code, _, err = screener("train", "nonsense")
+    assert code == 2
+    assert "qm9-mmff94-direct" in err
+    code, _, err = screener("train", "absent.toml")
+    assert code == 2
+    assert "cannot read absent.toml" in err
+    (tmp_path / "broken.toml").write_text("name = ")
+    code, _, err = screener("train", "broken.toml")
+    assert code == 2
+    assert "cannot read broken.toml" in err
