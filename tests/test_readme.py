@@ -1,3 +1,4 @@
+import os
 import re
 import shlex
 import subprocess
@@ -5,11 +6,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 
 from screener.campaign.config import CampaignConfig
 from screener.cli.main import app
+from screener.training.config import read_train_config
+from screener.training.options import table_options
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +28,9 @@ def commands() -> list[str]:
     """Every `screener` command line that the documents show."""
     lines = "\n".join([*blocks("sh"), *re.findall(r"^    (.*)$", SLURM, re.MULTILINE)])
     lines = lines.replace("\\\n", " ").replace("deploy/slurm/screener.sbatch", "screener")
-    found = re.findall(r"(?:^|\s)screener ((?:library|screen|status|rank) .*)", lines)
+    found = re.findall(
+        r"(?:^|\s)screener ((?:library|screen|status|rank|evaluate|train|models) .*)", lines
+    )
     return [*found, *re.findall(r"`screener ([^`]* [^`]*)`", README)]
 
 
@@ -41,12 +47,22 @@ def test_python_example_runs(tmp_path):
 
 
 def test_configuration_example_is_understood():
-    (example,) = blocks("toml")
+    example, _ = blocks("toml")
     config = CampaignConfig.from_mapping(tomllib.loads(example), "README.md")
     ranking = config.ranking.settings()
     assert ranking.top == 100
     (dipole,) = (each for each in ranking.objectives if each.column == "dipole_b3lyp_debye")
     assert (dipole.goal, dipole.target) == ("target", 4.0)
+
+
+def test_training_example_is_understood(tmp_path):
+    _, example = blocks("toml")
+    path = tmp_path / "train.toml"
+    path.write_text(example, encoding="utf-8")
+    config = read_train_config(path)
+    assert config.data is not None
+    assert config.data.unit_of("ae0_b3lyp_kcal") == "hartree"
+    assert config.split.fractions["fit"] == 0.8
 
 
 @pytest.mark.parametrize("line", commands())
@@ -59,6 +75,40 @@ def test_commands_exist_with_their_options(line):
     for word in words:
         if word.startswith("--"):
             assert word.split("=")[0] in options, line
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("evaluate ")])
+def test_evaluations_say_what_their_files_hold(line, monkeypatch):
+    """The options fit together, and where the reference data are, the files have the columns."""
+    if "=" not in line:  # the command's name with its arguments, in the text
+        return
+
+    class Understood(Exception):
+        pass
+
+    def understood(values, where):
+        raise Understood(table_options(values, where))
+
+    monkeypatch.setattr("screener.training.options.table_options", understood)
+    folder = os.environ.get("SCREENER_REFERENCE_DATA", "reference")
+    words = shlex.split(line.replace("$SCREENER_REFERENCE_DATA", folder))
+    with pytest.raises(Understood) as found:
+        typer.main.get_command(app)(words, standalone_mode=False)
+    (options,) = found.value.args
+    if "SCREENER_REFERENCE_DATA" in os.environ:
+        assert set(options.columns()) <= set(pq.read_schema(options.path).names)
+
+
+def test_every_reference_file_has_its_command():
+    named = set(re.findall(r"REFERENCE_DATA/(\w+)\.parquet", README))
+    assert named == {
+        "ppe1694_g4mp2",
+        "large_molecules_g4mp2",
+        "gdb_sugar_small_g4mp2",
+        "qm7_pbe0_dftb",
+        "qm9_overlap",
+        "g305_g4mp2",
+    }
 
 
 def test_make_targets_exist():
