@@ -18,6 +18,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
+import fchl
 import geometries
 import inference
 import pandas as pd
@@ -39,6 +40,8 @@ BENCHMARKS = {
     "gfn2-opt": lambda scene, n, rounds: geometries.run(scene, "gfn2-opt", n or 64, rounds),
     "direct": lambda scene, n, rounds: inference.run(scene, "qm9-mmff94-direct", n or 1024, rounds),
     "delta": lambda scene, n, rounds: inference.run(scene, "qm9-gfn2opt-delta", n or 64, rounds),
+    "fchl-kernel": lambda scene, n, rounds: fchl.run_kernel(n or 200, rounds),
+    "fchl": lambda scene, n, rounds: fchl.run_prediction(n or fchl.N_SPARSE, rounds),
 }
 PACKAGES = ("dask", "distributed", "rdkit", "tblite", "torch", "numpy", "screener")
 
