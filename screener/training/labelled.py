@@ -16,7 +16,8 @@ from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError, MoleculeError
 from screener.models.card import GeometryLevel
 from screener.records import Molecule, QuarantineRecord, Structure
-from screener.training.making import How, Site, entry, identities, structures
+from screener.training.batches import How, entry
+from screener.training.making import Site, identities, structures
 from screener.training.options import TableOptions
 from screener.training.sanity import Claim, problems
 from screener.training.tables import Rows, read_rows
