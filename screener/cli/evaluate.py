@@ -131,15 +131,21 @@ def site(scheduler: str | None, workers: int | None) -> "Iterator[Site]":
     from screener.training.making import Site
 
     columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=console) as progress:
-        bars: dict[str, TaskID] = {}
+    progress = Progress(*columns, console=console)
+    bars: dict[str, TaskID] = {}
 
-        def show(what: str, done: int, total: int) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what, total=total)
-            progress.update(bars[what], completed=done)
+    def show(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            bars[what] = progress.add_task(what, total=total)
+        progress.start()
+        progress.update(bars[what], completed=done)
+        if progress.finished:
+            progress.stop()  # so that what is logged afterwards does not run through the bars
 
+    try:
         yield Site(lambda: connect(scheduler, workers), show)
+    finally:
+        progress.stop()
 
 
 def _write(out: Path, bundle: str, found: "Evaluation", table: "LabelledTable") -> None:

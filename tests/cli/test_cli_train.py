@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ import pytest
 from screener.campaign.toml import to_toml
 from screener.models.bundle import load_bundle
 from screener.models.card import Card
+from screener.training.train import recipe
 
 LABELS = {
     "ae0_b3lyp_kcal": "energy",
@@ -195,6 +197,35 @@ def test_mistakes_end_with_one_message(case, train, outside_columns):
     assert code == 2, err
     assert err.count("error:") == 1
     assert message in err
+
+
+def test_the_built_in_labels_are_named_in_a_file_too(screener, tmp_path, monkeypatch):
+    wanted = recipe("qm9-mmff94-direct")
+    values = {
+        "name": wanted.name,
+        "out": "direct",
+        "kind": wanted.kind,
+        "geometry": wanted.geometry_level,
+        "qm9": {
+            "fitted_on": wanted.fitted_on,
+            "met": wanted.met,
+            "fit": wanted.n_fit,
+            "selection": wanted.n_selection,
+            "calibration": wanted.n_calibration,
+            "test": wanted.n_test,
+        },
+    }
+    (tmp_path / "qm9.toml").write_text(to_toml(values))
+    trained = []
+    monkeypatch.setattr("screener.training.train.train", lambda *found: trained.append(found))
+    code, _, err = screener("train", "qm9.toml")
+    assert code == 2  # nothing was trained, so there is no bundle to show
+    assert "there is no bundle direct" in err
+    assert trained == [(wanted, Path("direct"))]
+    (tmp_path / "qm9.toml").write_text(to_toml({**values, "split": {"seed": 1}}))
+    code, _, err = screener("train", "qm9.toml")
+    assert code == 2
+    assert "QM9 has its stored split" in err
 
 
 def test_names_that_are_neither_recipe_nor_file(screener, tmp_path):
