@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dask.system import CPU_COUNT
 
 from screener.models.bundle import save_bundle
 from screener.models.fit import FitSettings, FittedModel, fit_model
@@ -60,12 +61,12 @@ RECIPES = (
         kind="delta",
         geometry_level="gfn2-opt",
         fitted_on=FROM_B3LYP,
-        n_fit=12_000,
-        n_selection=1_000,
+        n_fit=115_232,
+        n_selection=2_000,
         met="gfn2-opt",
-        n_calibration=2_000,
-        n_test=2_700,
-        settings=FitSettings(),
+        n_calibration=5_000,
+        n_test=8_529,
+        settings=FitSettings(n_inducing=8_000),
     ),
 )
 
@@ -98,6 +99,7 @@ def train(recipe: Recipe, out: Path) -> Metrics:
         recipe.settings,
         kind=recipe.kind,
         geometry_level=recipe.geometry_level,
+        workers=CPU_COUNT,
     )
     drawn, reserved = test.parted()
     metrics: dict[str, Any] = {
