@@ -42,7 +42,13 @@ def one_thread() -> None:
     n_modules = len(sys.modules)  # libraries that came since bring thread pools of their own
     if getattr(_of_thread, "n_modules", None) == n_modules:
         return
-    os.environ.update(ONE_THREAD)
+    numba = sys.modules.get("numba")
+    for name, value in ONE_THREAD.items():
+        # a loaded numba reads its variable again at every compilation, and refuses a change
+        if numba is None or not name.startswith("NUMBA"):
+            os.environ[name] = value
+    if numba is not None:
+        numba.set_num_threads(1)  # may load an OpenMP of its own, which is limited next
     controller = ThreadpoolController()
     controller.limit(limits=1)
     several = {
@@ -54,10 +60,8 @@ def one_thread() -> None:
         torch.set_num_threads(1)
         if torch.get_num_threads() != 1:
             several["torch"] = torch.get_num_threads()
-    if numba := sys.modules.get("numba"):
-        numba.set_num_threads(1)
-        if numba.get_num_threads() != 1:
-            several["numba"] = numba.get_num_threads()
+    if numba is not None and numba.get_num_threads() != 1:
+        several["numba"] = numba.get_num_threads()
     if several:
         raise ScreenerError(
             f"libraries keep several threads although one was asked for: {several}; "

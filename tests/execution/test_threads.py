@@ -29,6 +29,25 @@ def test_libraries_loaded_before_and_after_use_one_thread() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, env=environment)
 
 
+@pytest.mark.parametrize("numba_is_first", [True, False])
+def test_loops_can_be_compiled_afterwards(numba_is_first: bool) -> None:
+    first, then = "import numba", "from screener.execution.threads import one_thread; one_thread()"
+    if not numba_is_first:
+        first, then = then, first
+    script = (
+        f"{first}\n{then}\n"
+        "from screener.execution.threads import one_thread\n"
+        "import wave\n"  # a module that came since, so that threads are limited again
+        "one_thread()\n"
+        "assert numba.get_num_threads() == 1\n"
+        "assert numba.njit(lambda: 42)() == 42\n"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.endswith("_THREADS")
+    }
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+
+
 def test_every_thread_gets_its_limit() -> None:
     seen: list[int] = []
 
