@@ -39,7 +39,7 @@ class Batch:
     The atoms are followed by padding of atomic number 0 that belongs to no pair and no molecule.
     """
 
-    atomic_numbers: torch.Tensor  # int64 (n_rows,), a multiple of `ROWS`
+    atomic_numbers: torch.Tensor  # int64 (n_rows,)
     molecule: torch.Tensor  # int64 (n_atoms,), ascending
     n_atoms: torch.Tensor  # int64 (n_molecules,)
     idx_i: torch.Tensor  # int32 (n_pairs,), rows
@@ -99,13 +99,15 @@ def _find_pairs(positions, atom_offsets, cutoff, idx_i, idx_j, distances, pair_o
     pair_offsets[len(atom_offsets) - 1] = found
 
 
-def batch(molecules: Neighbours, rows: NDArray[np.int64], device: str = "cpu") -> Batch:
-    """The molecules at `rows`, in that order."""
+def batch(
+    molecules: Neighbours, rows: NDArray[np.int64], device: str = "cpu", *, multiple: int = ROWS
+) -> Batch:
+    """The molecules at `rows`, in that order; atoms are padded to a multiple of `multiple`."""
     sizes = np.diff(molecules.atom_offsets)[rows]
     atoms = _ranges(molecules.atom_offsets[rows], sizes)
     n_pairs = np.diff(molecules.pair_offsets)[rows]
     pairs = _ranges(molecules.pair_offsets[rows], n_pairs)
-    numbers = np.zeros(len(atoms) + -len(atoms) % ROWS, dtype=np.int64)
+    numbers = np.zeros(len(atoms) + -len(atoms) % multiple, dtype=np.int64)
     numbers[: len(atoms)] = molecules.atomic_numbers[atoms]
     first = np.repeat((np.cumsum(sizes) - sizes).astype(np.int32), n_pairs)
 

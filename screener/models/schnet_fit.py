@@ -1,7 +1,7 @@
 """Fitting SchNet to labelled molecules: standardised targets in, a network with their scale out.
 
-`schnet_training` takes the steps; here the clock decides when a checkpoint is due, and the log says
-how far it is.
+`schnet_training` takes the steps; here checkpoints are kept when they are due, and the log says how
+far it is.
 """
 
 import logging
@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from screener.models.baseline import baseline, composition, fit_baseline
 from screener.models.pairs import neighbours
-from screener.models.schnet import SchNet, SchNetSettings
+from screener.models.progress import NoProgress, Progress, fingerprint
+from screener.models.schnet import SchNet
 from screener.models.schnet_training import (
     Checkpoint,
     LabelledNeighbours,
-    Progress,
+    Step,
     Training,
     TrainingSettings,
 )
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 
-CHECKPOINT_S = 600.0  # seconds between checkpoints
 REPORT_S = 10.0  # seconds between reports within an epoch
 
 
@@ -65,7 +64,7 @@ class Fitted:
 class Report:
     """How far a training is."""
 
-    progress: Progress
+    step: Step
     loss: float  # mean since the last report
     selection_mae: tuple[float, ...] | None  # in the targets' units, after an epoch
     molecules_per_s: float  # since the last report
@@ -97,8 +96,7 @@ def fit_schnet(
     selection: tuple[Sequence[Structure], FloatArray],
     settings: TrainingSettings,
     *,
-    checkpoint: Checkpoint | None = None,
-    save: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    progress: Progress | None = None,
     report: Callable[[Report], None] = lambda report: None,
 ) -> Fitted:
     """Train a network; returns its averaged weights that were best on the selection set.
@@ -107,62 +105,57 @@ def fit_schnet(
         fit: structures that are learned and their targets, float64 (n, n_targets), in their units.
         selection: the same of molecules that weights are chosen on.
         settings: of the training.
-        checkpoint: of this training, interrupted before; it goes on from there.
-        save: given a checkpoint every `CHECKPOINT_S` seconds and at the end.
+        progress: keeps checkpoints; the same training goes on from the last one.
         report: told every `REPORT_S` seconds and after each epoch.
     Raises:
-        ConfigError: targets are not finite, or the checkpoint is of another training.
+        ConfigError: targets are not finite.
     """
+    progress = progress or NoProgress()
     scale = fit_scale(*fit, settings.network.extensive)
     cutoff = settings.network.cutoff
     sets = [
         LabelledNeighbours(neighbours(structures, cutoff), scale.standardised(structures, targets))
         for structures, targets in (fit, selection)
     ]
+    name = _name(sets, settings)
+    kept = progress.load(name)
+    checkpoint = None if kept is None else Checkpoint.from_arrays(kept)
     training = Training(sets[0], sets[1], settings, checkpoint)
-    saved = told = time.monotonic()
+    told = time.monotonic()
     losses: list[float] = []
     n_before = training.n_molecules
-    for progress in training.run():
-        losses.append(progress.loss)
+    for step in training.run():
+        losses.append(step.loss)
         now = time.monotonic()
-        if progress.selection_mae is not None or now - told >= REPORT_S:
-            mae = progress.selection_mae and tuple(progress.selection_mae * scale.factors)
-            rate = (progress.n_molecules - n_before) / max(now - told, 1e-9)
-            told_of = Report(progress, sum(losses) / len(losses), mae, rate)
+        if step.selection_mae is not None or now - told >= REPORT_S:
+            mae = step.selection_mae and tuple(step.selection_mae * scale.factors)
+            rate = (step.n_molecules - n_before) / max(now - told, 1e-9)
+            told_of = Report(step, sum(losses) / len(losses), mae, rate)
             report(told_of)
             _log(told_of)
-            told, n_before, losses = now, progress.n_molecules, []
-        if now - saved >= CHECKPOINT_S:
-            save(training.checkpoint())
-            saved = now
-    save(training.checkpoint())
+            told, n_before, losses = now, step.n_molecules, []
+        if progress.due():
+            progress.save(name, training.checkpoint().to_arrays())
+    progress.save(name, training.checkpoint().to_arrays())
     network = SchNet(settings.network)
     network.load_state_dict(training.best())
     return Fitted(network.requires_grad_(False), scale)
 
 
-def network_of(checkpoint: Checkpoint) -> SchNet:
-    """The best network so far of a training that is under way."""
-    settings = SchNetSettings.model_validate(checkpoint.state["settings"]["network"])
-    network = SchNet(settings)
-    network.load_state_dict(
-        {
-            name.removeprefix("best."): torch.from_numpy(array)
-            for name, array in checkpoint.arrays.items()
-            if name.startswith("best.")
-        }
-    )
-    return network.requires_grad_(False)
+def _name(sets: Sequence[LabelledNeighbours], settings: TrainingSettings) -> str:
+    """Of the checkpoints of this training and of no other."""
+    text = np.frombuffer(settings.model_dump_json().encode(), dtype=np.uint8)
+    data = [array for each in sets for array in (each.molecules.distances, each.targets)]
+    return f"schnet-{fingerprint(text, *data)}"
 
 
 def _log(report: Report) -> None:
-    progress = report.progress
+    step = report.step
     errors = ""
     if report.selection_mae is not None:
         errors = ", selection MAE " + " ".join(f"{mae:.4g}" for mae in report.selection_mae)
     log.info(
         "epoch %d, step %d of %d, loss %.4f%s, %.0f molecules/s",
-        progress.epoch, progress.step, progress.n_steps, report.loss, errors,
+        step.epoch, step.step, step.n_steps, report.loss, errors,
         report.molecules_per_s,
     )  # fmt: skip

@@ -6,6 +6,7 @@ is made once a step; shares send their gradients back to it, and it sends the su
 networks. Batches of an epoch follow from the seed and the epoch's number. No files, no clock.
 """
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, Pos
 from screener.errors import ConfigError
 from screener.models.pairs import Neighbours, batch, packed
 from screener.models.schnet import SchNet, SchNetSettings
+
+STATE = "state"  # of a checkpoint, among the names of its arrays
+SHARE_ROWS = 32  # atoms of a share are padded to a multiple; 512 cost a third of the time
 
 FloatArray = NDArray[np.float64]
 Weights = dict[str, torch.Tensor]
@@ -59,7 +63,7 @@ class LabelledNeighbours:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Progress:
+class Step:
     """Where a training stands after a step."""
 
     step: int  # steps done
@@ -76,6 +80,17 @@ class Checkpoint:
 
     arrays: dict[str, NDArray[Any]]
     state: dict[str, Any]  # JSON values
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The same as arrays alone, as `progress` keeps them."""
+        text = np.frombuffer(json.dumps(self.state).encode(), dtype=np.uint8)
+        return {**self.arrays, STATE: text}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "Checkpoint":
+        """The inverse."""
+        others = {name: array for name, array in arrays.items() if name != STATE}
+        return cls(others, json.loads(arrays[STATE].tobytes()))
 
 
 class Training:
@@ -130,7 +145,7 @@ class Training:
         """Molecules met so far, again in every epoch."""
         return self._step * len(self._targets) // self._steps_per_epoch
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Iterator[Step]:
         """Do the steps that are left, one for each item; a checkpoint can be taken at any."""
         with ThreadPoolExecutor(
             self.settings.n_shares, initializer=torch.set_num_threads, initargs=(1,)
@@ -147,7 +162,7 @@ class Training:
                     loss = self._take_step(pool, rows)
                     done, left = divmod(self._step, self._steps_per_epoch)
                     mae = self._select(pool, done) if left == 0 else None
-                    yield Progress(self._step, self.n_steps, done, self.n_molecules, loss, mae)
+                    yield Step(self._step, self.n_steps, done, self.n_molecules, loss, mae)
 
     def best(self) -> Weights:
         """The averaged weights that were best on the selection set."""
@@ -242,7 +257,7 @@ class Training:
         """Loss of some molecules of a minibatch, times `scale`, and its gradients by the tables
         and by the parameters that are not in them."""
         leaf = tables.requires_grad_()
-        molecules = batch(self._fit.molecules, rows, self.settings.device)
+        molecules = batch(self._fit.molecules, rows, self.settings.device, multiple=SHARE_ROWS)
         found = self.network(molecules, leaf)
         where = torch.from_numpy(rows)
         wanted = self._targets[where].to(self._device)[:, :, None].expand_as(found)

@@ -1,14 +1,12 @@
-import json
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from screener.errors import ConfigError
-from screener.models import schnet_fit
 from screener.models.pairs import neighbours
 from screener.models.schnet import SchNetSettings
-from screener.models.schnet_fit import fit_scale, fit_schnet, network_of
+from screener.models.schnet_fit import fit_scale, fit_schnet
 from screener.models.schnet_training import (
     Checkpoint,
     LabelledNeighbours,
@@ -52,8 +50,28 @@ def prepared(sets):
     ]
 
 
-def through_json(checkpoint: Checkpoint) -> Checkpoint:
-    return Checkpoint(checkpoint.arrays, json.loads(json.dumps(checkpoint.state)))
+class Memory:
+    """Keeps checkpoints, all of them, and is always due."""
+
+    def __init__(self, *kept: tuple[str, dict[str, np.ndarray]]) -> None:
+        self.kept = list(kept)
+
+    def load(self, name):
+        return dict(self.kept).get(name)
+
+    def due(self):
+        return True
+
+    def save(self, name, arrays):
+        self.kept.append((name, arrays))
+
+    @property
+    def steps(self) -> list[int]:
+        return [Checkpoint.from_arrays(arrays).state["step"] for _, arrays in self.kept]
+
+
+def through_arrays(checkpoint: Checkpoint) -> Checkpoint:
+    return Checkpoint.from_arrays(checkpoint.to_arrays())
 
 
 def assert_same(one: Checkpoint, other: Checkpoint) -> None:
@@ -67,13 +85,13 @@ def assert_same(one: Checkpoint, other: Checkpoint) -> None:
 def test_an_interrupted_training_goes_on_to_the_same_bytes(prepared, stop):
     settings = SETTINGS.model_copy(update={"batch_size": 6})  # three steps in an epoch
     whole = Training(*prepared, settings)
-    losses = [progress.loss for progress in whole.run()]
+    losses = [step.loss for step in whole.run()]
     assert len(losses) == whole.n_steps == 9
     first = Training(*prepared, settings)
-    before = [progress.loss for progress in islice(first.run(), stop)]
+    before = [step.loss for step in islice(first.run(), stop)]
     assert before == losses[:stop]
-    second = Training(*prepared, settings, through_json(first.checkpoint()))
-    assert [progress.loss for progress in second.run()] == losses[stop:]
+    second = Training(*prepared, settings, through_arrays(first.checkpoint()))
+    assert [step.loss for step in second.run()] == losses[stop:]
     assert_same(second.checkpoint(), whole.checkpoint())
     assert list(second.run()) == []
 
@@ -82,7 +100,7 @@ def test_another_seed_gives_another_network(prepared):
     trained = []
     for seed in (0, 1):
         training = Training(*prepared, SETTINGS.model_copy(update={"seed": seed}))
-        trained.append([progress.loss for progress in training.run()])
+        trained.append([step.loss for step in training.run()])
     assert trained[0] != trained[1]
 
 
@@ -106,33 +124,45 @@ def test_twenty_molecules_are_learned_by_heart(sets):
         network=NETWORK.model_copy(update={"n_members": 1}), loss_weights=(1.0, 1.0), n_epochs=120,
         batch_size=10, learning_rate=1e-2, averaging=0.9, linear_beyond=0.1,
     )  # fmt: skip
-    reports, saved = [], []
-    fitted = fit_schnet(fit, fit, settings, report=reports.append, save=saved.append)
+    reports = []
+    fitted = fit_schnet(fit, fit, settings, report=reports.append)
     spread = fit_scale(*fit, NETWORK.extensive).factors
     errors = np.array(reports[-1].selection_mae)
     assert (errors < 0.05 * spread).all()
-    assert reports[-1].progress.epoch == 120
-    assert len(saved) == 1
-    for name, value in network_of(saved[0]).state_dict().items():
-        np.testing.assert_array_equal(value, fitted.network.state_dict()[name])
+    assert reports[-1].step.epoch == 120
+    assert not any(parameter.requires_grad for parameter in fitted.network.parameters())
 
 
 def test_it_ends_early_when_nothing_improves(prepared):
     settings = SETTINGS.model_copy(update={"n_epochs": 50, "patience": 2, "learning_rate": 1e-30})
     training = Training(*prepared, settings)
-    epochs = [progress.epoch for progress in training.run()]
+    epochs = [step.epoch for step in training.run()]
     assert epochs[-1] == 3  # the first is the best
 
 
-def test_checkpoints_come_when_they_are_due(sets, monkeypatch):
-    monkeypatch.setattr(schnet_fit, "CHECKPOINT_S", 0.0)
-    saved = []
-    fit_schnet(*sets, SETTINGS, save=saved.append)
-    assert [checkpoint.state["step"] for checkpoint in saved] == [1, 2, 3, 4, 5, 6, 6]
-    again = []
-    fit_schnet(*sets, SETTINGS, checkpoint=saved[2], save=again.append)
-    assert [checkpoint.state["step"] for checkpoint in again] == [4, 5, 6, 6]
-    assert_same(saved[-1], again[-1])
+def test_a_fit_goes_on_from_the_last_checkpoint(sets):
+    first = Memory()
+    whole = fit_schnet(*sets, SETTINGS, progress=first)
+    assert first.steps == [1, 2, 3, 4, 5, 6, 6]
+    again = Memory(first.kept[2])
+    resumed = fit_schnet(*sets, SETTINGS, progress=again)
+    assert again.steps == [3, 4, 5, 6, 6]
+    for name, value in resumed.network.state_dict().items():
+        np.testing.assert_array_equal(value, whole.network.state_dict()[name], err_msg=name)
+
+
+def test_a_checkpoint_of_other_data_is_not_taken(sets):
+    first = Memory()
+    fit_schnet(*sets, SETTINGS, progress=first)
+    structures, targets = sets[0]
+    again = Memory(*first.kept)
+    fit_schnet(
+        (structures, targets + 1e-6 * np.arange(len(targets))[:, None]),
+        sets[1],
+        SETTINGS,
+        progress=again,
+    )
+    assert again.steps[len(first.kept) :] == [1, 2, 3, 4, 5, 6, 6]
 
 
 def test_scales_take_targets_there_and_back(sets):
