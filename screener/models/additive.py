@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve
+from scipy.linalg import cho_solve, solve_triangular
 from scipy.linalg.lapack import dpotri, dtrtri
 
 from screener.errors import ConfigError
 from screener.models.increments import NAMES, block, increments
 from screener.models.leave_out import regularised_factor
-from screener.models.local_kernel import symmetric_kernel
+from screener.models.local_kernel import LocalKernel, self_kernel, symmetric_kernel
 from screener.models.representation import environments
 from screener.records import Structure
 
@@ -57,11 +57,18 @@ class AdditiveModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """Molecules as a fit works on them: any subset of them is a few indices away."""
+    """Molecules as fits work on them: any subset of them is a few indices away.
 
-    structures: tuple[Structure, ...]  # (n,)
+    What is `asked` are the structures that predictions are made for: the same, or others such as
+    further conformers of them.
+    """
+
+    structures: tuple[Structure, ...]  # (n,), to fit on
     increments: FloatArray  # (n, n_increments)
     kernels: Mapping[float, FloatArray]  # width -> (n, n)
+    asked: FloatArray  # (m, n_increments)
+    cross: Mapping[float, FloatArray]  # width -> (m, n), of the asked with those to fit on
+    own: Mapping[float, FloatArray]  # width -> (m,), of the asked with themselves
 
     def prior(self, rows: NDArray[np.int64], settings: AdditiveSettings) -> FloatArray:
         """Prior variances (n_increments,) from the mean squares over `rows`; 0 where none is."""
@@ -76,26 +83,29 @@ class Prepared:
         return prior
 
     def whole(
-        self,
-        rows: NDArray[np.int64],
-        columns: NDArray[np.int64],
-        prior: FloatArray,
-        settings: AdditiveSettings,
+        self, rows: NDArray[np.int64], prior: FloatArray, settings: AdditiveSettings
     ) -> FloatArray:
-        """Whole kernel of molecules `rows` with molecules `columns`."""
-        linear = (self.increments[rows] * prior) @ self.increments[columns].T
-        kernel = self.kernels[settings.width][np.ix_(rows, columns)]
+        """Whole kernel of the molecules `rows` with themselves."""
+        linear = (self.increments[rows] * prior) @ self.increments[rows].T
+        kernel = self.kernels[settings.width][np.ix_(rows, rows)]
         return np.asarray(settings.amplitude * kernel + linear)
 
 
-def prepare(structures: Sequence[Structure], widths: Sequence[float]) -> Prepared:
-    """Increments and kernels of a list of molecules with itself."""
-    known = environments(structures)
-    return Prepared(
-        tuple(structures),
-        increments(structures),
-        {width: symmetric_kernel(known, width) for width in widths},
-    )
+def prepare(
+    structures: Sequence[Structure],
+    widths: Sequence[float],
+    asked: Sequence[Structure] | None = None,
+) -> Prepared:
+    """Increments and kernels of molecules to fit on, and of those asked for (default: the same)."""
+    known, found = environments(structures), increments(structures)
+    kernels = {width: symmetric_kernel(known, width) for width in widths}
+    if asked is None:
+        own = {width: np.diag(kernel) for width, kernel in kernels.items()}
+        return Prepared(tuple(structures), found, kernels, found, kernels, own)
+    others = environments(asked)
+    cross = {width: LocalKernel(known, width).rows(others).values.numpy() for width in widths}
+    own = {width: self_kernel(others, width) for width in widths}
+    return Prepared(tuple(structures), found, kernels, increments(asked), cross, own)
 
 
 def solve(
@@ -141,8 +151,7 @@ def fit_additive(
     if targets.shape != (len(prepared.structures),) or not np.isfinite(targets[rows]).all():
         raise ConfigError(f"{len(prepared.structures)} molecules need as many finite targets")
     prior = prepared.prior(rows, settings)
-    kernel = prepared.whole(rows, rows, prior, settings)
-    weights, factor = solve(kernel, targets[rows], settings)
+    weights, factor = solve(prepared.whole(rows, prior, settings), targets[rows], settings)
     return AdditiveModel(
         structures=tuple(prepared.structures[int(row)] for row in rows),
         width=settings.width,
@@ -162,16 +171,18 @@ def predict_within(
     rows: NDArray[np.int64],
     others: NDArray[np.int64],
 ) -> tuple[FloatArray, FloatArray]:
-    """Fit on `rows`, predict `others` of the same prepared molecules: for cross-validation.
+    """Fit on `rows`, predict `others` of the asked structures: for cross-validation.
 
     Returns:
         values and posterior standard deviations, float64 (len(others),) each.
     """
     prior = prepared.prior(rows, settings)
-    weights, factor = solve(prepared.whole(rows, rows, prior, settings), targets[rows], settings)
-    kernel = prepared.whole(others, rows, prior, settings)
-    own = settings.amplitude * np.diag(prepared.kernels[settings.width])[others]
-    own = own + (prepared.increments[others] ** 2) @ prior
-    explained = (kernel * cho_solve((factor, True), kernel.T).T).sum(axis=1)
+    weights, factor = solve(prepared.whole(rows, prior, settings), targets[rows], settings)
+    asked = prepared.asked[others]
+    kernel = settings.amplitude * prepared.cross[settings.width][np.ix_(others, rows)]
+    kernel = kernel + (asked * prior) @ prepared.increments[rows].T
+    own = settings.amplitude * prepared.own[settings.width][others] + asked**2 @ prior
+    image = solve_triangular(factor, kernel.T, lower=True)
+    variance = np.maximum(own - (image * image).sum(axis=0), 1e-12 * own)
     spread = float(targets[rows] @ weights) / len(rows)
-    return kernel @ weights, np.sqrt(np.maximum(own - explained, 1e-12 * own) * spread)
+    return kernel @ weights, np.sqrt(variance * spread)

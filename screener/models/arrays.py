@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from screener.errors import SchemaError
 from screener.models.inducing import Inducing
+from screener.models.metric import Metric
 from screener.models.model import SparseModel
 from screener.models.projection import Projection
 from screener.models.spread import SpreadRoot
@@ -18,6 +19,7 @@ Arrays = dict[str, NDArray[Any]]
 def model_to_arrays(model: SparseModel) -> Arrays:
     """The model's arrays by name, as they are stored."""
     return {
+        "metric.scales": model.metric.scales,
         "projection.means": model.projection.means,
         "projection.vectors": model.projection.vectors,
         "inducing.values": model.inducing.values,
@@ -47,7 +49,10 @@ def model_from_arrays(arrays: Arrays) -> SparseModel:
             raise SchemaError(f"the model has no array {name} of {np.dtype(dtype)}")
         return arrays[name]
 
+    # models of before there were metrics have none
+    plain = "metric.scales" not in arrays
     return SparseModel(
+        metric=Metric.plain() if plain else Metric(array("metric.scales", np.float32)),
         projection=Projection(
             array("projection.means", np.float32), array("projection.vectors", np.float16)
         ),

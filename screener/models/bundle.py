@@ -12,18 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from screener.errors import ConfigError, SchemaError, StoreError
-from screener.models.arrays import (
-    model_from_arrays,
-    model_to_arrays,
-    structures_from_arrays,
-    structures_to_arrays,
-)
+from screener.models.arrays import structures_from_arrays, structures_to_arrays
+from screener.models.calibrate import FittedModel
 from screener.models.card import (
     INTERVALS,
     SCHEMA_VERSION,
@@ -32,7 +29,7 @@ from screener.models.card import (
     QuantityCard,
     installed_versions,
 )
-from screener.models.fit import FittedModel
+from screener.models.forms import form_of, from_arrays, to_arrays
 from screener.models.predictor import Predictor
 from screener.models.quantities import GAP, PREDICTED
 from screener.records import Structure
@@ -58,8 +55,8 @@ class Bundle:
 
     def __init__(self, card: Card, predictor: Predictor, digest: str) -> None:
         self.card = card
+        self.predictor = predictor
         self.digest = digest
-        self._predictor = predictor
 
     def __repr__(self) -> str:
         return f"Bundle({self.card.name!r}, geometry level {self.card.geometry_level})"
@@ -76,7 +73,7 @@ class Bundle:
     def predict(self, structures: Sequence[Structure]) -> pa.Table:
         """Predictions, one row per structure, in order; columns, units and errors as of
         `Predictor.predict`."""
-        return self._predictor.predict(structures)
+        return self.predictor.predict(structures)
 
 
 def save_bundle(
@@ -95,7 +92,7 @@ def save_bundle(
 
     Args:
         folder: made if missing; its two files are replaced.
-        fitted: what `fit_model` returned.
+        fitted: what a fit returned.
         name: of the bundle.
         n_conformers: that structures are chosen from, as at calibration.
         data, splits, seeds, metrics: JSON values for the card.
@@ -104,10 +101,12 @@ def save_bundle(
         StoreError: the folder cannot be written.
     """
     predictor = fitted.predictor
-    arrays = model_to_arrays(predictor.model) | structures_to_arrays(list(golden))
-    model = save(arrays)
+    arrays = to_arrays(predictor.model) | structures_to_arrays(list(golden))
+    # safetensors writes memory as it lies, whatever the order of the axes
+    model = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     card = Card(
         name=name,
+        model=form_of(predictor.model),
         kind=predictor.kind,
         geometry_level=predictor.geometry_level,
         n_conformers=n_conformers,
@@ -127,7 +126,7 @@ def save_bundle(
         },
         domain=predictor.domain,
         intervals=INTERVALS,
-        fit={"settings": fitted.settings.model_dump(mode="json"), **fitted.report.as_json()},
+        fit=fitted.report,
         data=data,
         splits=splits,
         seeds=seeds,
@@ -197,7 +196,7 @@ def _load(url: str, digest: str, device: str) -> Bundle:
     except SafetensorError as error:
         raise SchemaError(f"{url}/{MODEL} is not a safetensors file: {error}") from error
     predictor = Predictor(
-        model_from_arrays(arrays),
+        from_arrays(card.model, arrays),
         {name: quantity.calibration for name, quantity in card.quantities.items()},
         card.domain,
         kind=card.kind,

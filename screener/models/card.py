@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from screener.models.domain import Domain
 from screener.models.predictor import Kind, QuantityCalibration
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 GeometryLevel = Literal["mmff94", "gfn2-opt", "b3lyp"]
 
@@ -44,6 +44,7 @@ class Card(BaseModel):
 
     schema_version: int = SCHEMA_VERSION
     name: str
+    model: str  # one of `forms.FORMS`
     kind: Kind
     geometry_level: GeometryLevel
     n_conformers: int

@@ -12,39 +12,46 @@ from multiprocessing import get_context
 import torch
 from threadpoolctl import threadpool_limits
 
+from screener.models.metric import Metric
 from screener.models.projection import Projected, Projection
 from screener.models.representation import environments
 from screener.records import Structure
 
-_projection_of_process: list[Projection] = []
+_of_process: list[tuple[Metric, Projection]] = []
 
 
 def projected_chunks(
-    structures: Sequence[Structure], projection: Projection, chunk: int, workers: int
+    structures: Sequence[Structure],
+    metric: Metric,
+    projection: Projection,
+    chunk: int,
+    workers: int,
 ) -> Iterator[Projected]:
     """Projected environments of `chunk` structures at a time, in order.
 
     Args:
         structures: of elements that the representation knows.
-        projection: of the environments.
+        metric: that environments are scaled with.
+        projection: of the scaled environments.
         chunk: structures that are projected together.
         workers: processes; with 1 the calling one does it.
     """
     chunks = (structures[start : start + chunk] for start in range(0, len(structures), chunk))
     if workers == 1:
-        yield from (projection.apply(environments(some)) for some in chunks)
+        yield from (projection.apply(metric.scaled(environments(some))) for some in chunks)
         return
     with ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_start, initargs=(projection,)
+        workers, get_context("spawn"), initializer=_start, initargs=(metric, projection)
     ) as pool:
         yield from pool.map(_projected, chunks)
 
 
-def _start(projection: Projection) -> None:
+def _start(metric: Metric, projection: Projection) -> None:
     torch.set_num_threads(1)
     threadpool_limits(1)
-    _projection_of_process[:] = [projection]
+    _of_process[:] = [(metric, projection)]
 
 
 def _projected(structures: Sequence[Structure]) -> Projected:
-    return _projection_of_process[0].apply(environments(structures))
+    metric, projection = _of_process[0]
+    return projection.apply(metric.scaled(environments(structures)))

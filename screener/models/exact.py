@@ -18,8 +18,10 @@ from scipy.linalg.lapack import dtrtri
 
 from screener.errors import ConfigError
 from screener.models.baseline import baseline, composition, fit_baseline
+from screener.models.learn_metric import learn_metric
 from screener.models.leave_out import left_out_errors, regularised_factor
 from screener.models.local_kernel import part, symmetric_kernel
+from screener.models.metric import Metric
 from screener.models.representation import environments
 from screener.records import Structure
 
@@ -36,6 +38,7 @@ class ExactSettings(BaseModel):
     widths: tuple[float, ...] = (3.0, 4.0, 6.0, 8.0, 12.0)
     ridges: tuple[float, ...] = tuple(10.0**power for power in range(-8, 1))
     n_choice: int = 2_000  # training molecules, the first ones, that the choice is made on
+    learned_metric: bool = True  # from the first training molecules too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,7 @@ class ExactModel:
     """
 
     structures: tuple[Structure, ...]  # (n,)
+    metric: Metric
     width: float
     extensive: NDArray[np.bool_]  # (t,), a sum over atoms; otherwise a mean
     baselines: FloatArray  # (t, n_elements + 1)
@@ -77,7 +81,7 @@ def fit_exact(
     """Choose width and ridges, and fit.
 
     Args:
-        structures: (n,), training molecules.
+        structures: (n,), training molecules, in random order where not all are used to choose.
         targets: float64 (n, t), in any unit; a composition baseline is taken off first.
         extensive: (t,), whether a quantity is a sum over atoms or a mean.
         settings: what is tried.
@@ -101,6 +105,8 @@ def fit_exact(
     )
     rest = targets - np.stack([baseline(counts, row) for row in baselines], axis=1)
     known = environments(structures)
+    metric = learn_metric(known, rest, extensive) if settings.learned_metric else Metric.plain()
+    known = metric.scaled(known)
     atoms = known.atoms_per_molecule.astype(np.float64)
 
     few = min(n, settings.n_choice)
@@ -123,7 +129,9 @@ def fit_exact(
         amplitudes[column] = rest[:, column] @ weights[:, column] / n
         left_out[:, [column]] = left_out_errors(matrix, rest[:, [column]], ridge, groups)
     roots = _root(means, ridges[~kinds]), _root(kernel, ridges[kinds])
-    model = ExactModel(tuple(structures), width, kinds, baselines, weights, amplitudes, roots)
+    model = ExactModel(
+        tuple(structures), metric, width, kinds, baselines, weights, amplitudes, roots
+    )
     trials = {tried: found[1] for tried, found in chosen.items()}
     return model, ExactReport(width, ridges, errors, trials, left_out)
 

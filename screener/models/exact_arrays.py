@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from screener.errors import SchemaError
 from screener.models.exact import ExactModel
+from screener.models.metric import Metric
 from screener.records import Structure
 
 Arrays = dict[str, NDArray[Any]]
@@ -19,6 +20,7 @@ _TYPES: dict[str, type] = {
     "exact.n_atoms": np.int64,
     "exact.atomic_numbers": np.uint8,
     "exact.positions": np.float32,
+    "exact.metric": np.float32,
     "exact.width": np.float64,
     "exact.extensive": np.bool_,
     "exact.baselines": np.float64,
@@ -34,6 +36,7 @@ def exact_to_arrays(model: ExactModel) -> Arrays:
         "exact.n_atoms": np.array([s.n_atoms for s in model.structures], dtype=np.int64),
         "exact.atomic_numbers": np.concatenate([s.atomic_numbers for s in model.structures]),
         "exact.positions": np.concatenate([s.positions for s in model.structures]),
+        "exact.metric": model.metric.scales,
         "exact.width": np.array([model.width]),
         "exact.extensive": model.extensive,
         "exact.baselines": model.baselines,
@@ -74,6 +77,7 @@ def exact_from_arrays(arrays: Arrays) -> ExactModel:
                 strict=True,
             )
         ),
+        metric=Metric(arrays["exact.metric"]),
         width=float(arrays["exact.width"][0]),
         extensive=extensive,
         baselines=arrays["exact.baselines"],

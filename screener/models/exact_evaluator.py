@@ -30,7 +30,7 @@ class ExactEvaluator:
 
     def __init__(self, model: ExactModel, device: str = "cpu") -> None:
         self.model = model
-        reference = environments(model.structures)
+        reference = model.metric.scaled(environments(model.structures))
         self._kernel = LocalKernel(reference, model.width, device)
         self._atoms = torch.from_numpy(reference.atoms_per_molecule.astype(np.float64)).to(device)
         self._weights = pad_columns(torch.from_numpy(model.weights)).to(device)
@@ -50,7 +50,7 @@ class ExactEvaluator:
         width = len(self.model.extensive)
         values, stds, distances = [np.empty((0, width))], [np.empty((0, width))], [np.empty(0)]
         for start in range(0, len(structures), CHUNK):
-            chunk = environments(structures[start : start + CHUNK])
+            chunk = self.model.metric.scaled(environments(structures[start : start + CHUNK]))
             found = self._kernel.rows(chunk)
             distances.append(found.distances)
             own = self_kernel(chunk, self.model.width)

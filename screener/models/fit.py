@@ -6,35 +6,26 @@ are the caller's; see `screener.training`.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
 from screener.models.baseline import baseline
-from screener.models.conformal import conformal_quantile, growth_per_heavy_atom, std_scale
-from screener.models.domain import Domain, count_coordinations, distance_limits
+from screener.models.calibrate import FittedModel, Growth, calibrated
 from screener.models.fit_core import Core, fit_core, selection_errors
-from screener.models.fit_data import FitData, FitSettings, Prepared, prepare
+from screener.models.fit_data import FitData, FitSettings, Prepared, prepare, training_metric
 from screener.models.inducing import Inducing, choose_inducing
+from screener.models.metric import Metric
 from screener.models.model import Evaluator, RawPredictions
-from screener.models.predictor import (
-    Calibration,
-    Kind,
-    Predictor,
-    QuantityCalibration,
-    with_gap_std,
-)
+from screener.models.predictor import Kind
 from screener.models.progress import Progress
-from screener.models.projection import Projection, fit_projection
-from screener.models.quantities import FITTED, PREDICTED, with_gap
+from screener.models.projection import fit_projection
+from screener.models.quantities import FITTED
 from screener.models.representation import ELEMENTS, environments
 from screener.models.spread import leading
-from screener.records import Structure
 
 __all__ = ["FitData", "FitReport", "FitSettings", "FittedModel", "fit_model"]
 
@@ -63,19 +54,6 @@ class FitReport:
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""
         return {**asdict(self), "n_inducing": {str(z): n for z, n in self.n_inducing.items()}}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedModel:
-    """A model with everything that its predictions need."""
-
-    predictor: Predictor
-    report: FitReport
-    settings: FitSettings
-
-    def predict(self, structures: Sequence[Structure]) -> pa.Table:
-        """Predictions as of `Predictor.predict`."""
-        return self.predictor.predict(structures)
 
 
 def fit_model(
@@ -111,39 +89,31 @@ def fit_model(
             raise ConfigError(f"the {name} set is empty")
     generator = np.random.default_rng(settings.seed)
     places = np.sort(generator.permutation(len(train.structures))[:PROJECTION_SAMPLE])
-    sample = environments([train.structures[int(place)] for place in places])
+    metric = Metric.plain()
+    if settings.learned_metric:
+        metric = training_metric(train, kind, settings.seed)
+    sample = metric.scaled(environments([train.structures[int(place)] for place in places]))
     projection, lost = fit_projection(sample, settings.n_components)
     log.info("projection to %d components loses %.2e", settings.n_components, lost)
     fitting, choosing, judging = (
-        prepare(data, projection, kind, workers) for data in (train, selection, calibration)
+        prepare(data, metric, projection, kind, workers) for data in (train, selection, calibration)
     )
     log.info("environments of %d molecules projected", len(fitting) + len(choosing) + len(judging))
 
     inducing = _inducing(fitting, settings)
     width, trials = _choose_width(fitting, choosing, inducing, settings)
-    core = fit_core(fitting, choosing, projection, inducing, width, settings, progress=progress)
-    scores = _SizeExperiment.run(fitting, choosing, judging, projection, core, settings, progress)
-    raw = evaluate(Evaluator(core.model, settings.device), judging)
-    domain = Domain(
-        elements=ELEMENTS,
-        largest_fitted=int(max(fitting.n_heavy.max(), choosing.n_heavy.max())),
-        max_heavy=settings.max_heavy,
-        min_seen=settings.min_seen,
-        coordinations=count_coordinations([*train.structures, *selection.structures]),
-        distance_limits=distance_limits(
-            [structure.atomic_numbers for structure in calibration.structures],
-            np.split(raw.distances, raw.offsets[1:-1]),
-            settings.outside,
-        ),
-        distance_growth=scores.distance_growth,
+    core = fit_core(
+        fitting, choosing, metric, projection, inducing, width, settings, progress=progress
     )
-    predictor = Predictor(
+    predictor = calibrated(
         core.model,
-        _calibrate(raw, judging.targets, scores.growth),
-        domain,
+        evaluate(Evaluator(core.model, settings.device), judging),
+        calibration,
+        [*train.structures, *selection.structures],
+        _growth(fitting, choosing, judging, core, settings, progress),
+        settings,
         kind=kind,
         geometry_level=geometry_level,
-        device=settings.device,
     )
     report = FitReport(
         width=width,
@@ -156,7 +126,9 @@ def fit_model(
         n_selection=len(choosing),
         n_calibration=len(judging),
     )
-    return FittedModel(predictor, report, settings)
+    return FittedModel(
+        predictor, {"settings": settings.model_dump(mode="json"), **report.as_json()}
+    )
 
 
 def evaluate(evaluator: Evaluator, data: Prepared) -> RawPredictions:
@@ -196,71 +168,33 @@ def _choose_width(
     return min(sums, key=lambda width: sums[width]), trials
 
 
-def _scores(raw: RawPredictions, targets: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Errors and uncalibrated stds of every predicted quantity, each (n,)."""
-    values = with_gap(dict(zip(FITTED, raw.values.T, strict=True)))
-    truth = with_gap(dict(zip(FITTED, targets.T, strict=True)))
-    stds = with_gap_std(dict(zip(FITTED, raw.stds.T, strict=True)))
-    return {q.name: (values[q.name] - truth[q.name], stds[q.name]) for q in PREDICTED}
-
-
-def _calibrate(raw: RawPredictions, targets: FloatArray, growth: dict[str, float]) -> Calibration:
-    return {
-        name: QuantityCalibration(
-            std_scale=std_scale(errors, stds),
-            quantile=conformal_quantile(errors, stds),
-            growth=growth[name],
-            n=len(errors),
-        )
-        for name, (errors, stds) in _scores(raw, targets).items()
-    }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _SizeExperiment:
-    """What happens one heavy atom beyond the training range.
-
-    The model is fitted again on molecules of fewer heavy atoms than the largest, and its scores on
-    calibration molecules of the largest size are compared with those of smaller ones. With too few
-    molecules on a side no widening is known.
-    """
-
-    growth: dict[str, float]
-    distance_growth: float
-
-    @classmethod
-    def run(
-        cls,
-        train: Prepared,
-        selection: Prepared,
-        calibration: Prepared,
-        projection: Projection,
-        core: Core,
-        settings: FitSettings,
-        progress: Progress | None,
-    ) -> "_SizeExperiment":
-        largest = int(train.n_heavy.max())
-        smaller = [np.flatnonzero(data.n_heavy < largest) for data in (train, selection)]
-        large = calibration.n_heavy == largest
-        if min(*map(len, smaller), large.sum(), (~large).sum()) < FEWEST:
-            log.warning("too few molecules to measure how errors grow with size")
-            return cls({quantity.name: 1.0 for quantity in PREDICTED}, 1.0)
-        small_core = fit_core(
-            train.rows(smaller[0]),
-            selection.rows(smaller[1]),
-            projection,
-            _inducing(train.rows(smaller[0]), settings),
-            core.model.width,
-            settings,
-            ridges=core.ridges,
-            progress=progress,
-        )
-        raw = evaluate(Evaluator(small_core.model, settings.device), calibration)
-        growth = {}
-        for name, (errors, stds) in _scores(raw, calibration.targets).items():
-            scores = np.abs(errors) / stds
-            growth[name] = growth_per_heavy_atom(scores[~large], scores[large])
-        furthest = np.array([part.max() for part in np.split(raw.distances, raw.offsets[1:-1])])
-        distance_growth = growth_per_heavy_atom(furthest[~large], furthest[large])
-        log.info("growth per heavy atom %s, of distances %.3f", growth, distance_growth)
-        return cls(growth, distance_growth)
+def _growth(
+    train: Prepared,
+    selection: Prepared,
+    calibration: Prepared,
+    core: Core,
+    settings: FitSettings,
+    progress: Progress | None,
+) -> Growth:
+    """By a model fitted again on molecules of fewer heavy atoms than the largest."""
+    largest = int(train.n_heavy.max())
+    smaller = [np.flatnonzero(data.n_heavy < largest) for data in (train, selection)]
+    large = calibration.n_heavy == largest
+    if min(*map(len, smaller), large.sum(), (~large).sum()) < FEWEST:
+        log.warning("too few molecules to measure how errors grow with size")
+        return Growth.none()
+    small_core = fit_core(
+        train.rows(smaller[0]),
+        selection.rows(smaller[1]),
+        core.model.metric,
+        core.model.projection,
+        _inducing(train.rows(smaller[0]), settings),
+        core.model.width,
+        settings,
+        ridges=core.ridges,
+        progress=progress,
+    )
+    raw = evaluate(Evaluator(small_core.model, settings.device), calibration)
+    growth = Growth.measured(raw, calibration.targets, large)
+    log.info("growth per heavy atom %s", growth)
+    return growth

@@ -13,6 +13,7 @@ from screener.models.baseline import baseline, fit_baseline
 from screener.models.fit_data import FitSettings, Prepared
 from screener.models.fit_equations import EXTENSIVE, Equations, Features, accumulate
 from screener.models.inducing import Inducing
+from screener.models.metric import Metric
 from screener.models.model import SparseModel
 from screener.models.posterior import (
     NormalEquations,
@@ -66,6 +67,7 @@ def selection_errors(
 def fit_core(
     train: Prepared,
     selection: Prepared,
+    metric: Metric,
     projection: Projection,
     inducing: Inducing,
     width: float,
@@ -78,7 +80,7 @@ def fit_core(
 
     Args:
         train: fits; selection: chooses the ridges, then joins the fit.
-        projection: that both were projected with.
+        metric, projection: that both were scaled and projected with.
         inducing: environments of training molecules.
         width: of the kernel.
         settings: ridges to try, numbers of molecules and environments of the spread.
@@ -121,6 +123,7 @@ def fit_core(
     offset = stds.mean(axis=0)
     difficulty = _fit_difficulty(sample[1], stds - offset)
     model = SparseModel(
+        metric=metric,
         projection=projection,
         inducing=inducing,
         width=width,

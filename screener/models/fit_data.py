@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from screener.errors import ConfigError
-from screener.models.baseline import composition
+from screener.models.baseline import baseline, composition, fit_baseline
 from screener.models.domain import heavy_atoms
 from screener.models.environment_pool import projected_chunks
+from screener.models.learn_metric import BATCH, N_BATCHES, learn_metric
+from screener.models.metric import Metric
 from screener.models.predictor import Kind
 from screener.models.projection import Projected, Projection
 from screener.models.quantities import FITTED, QUANTITIES, low_values
+from screener.models.representation import environments
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
@@ -25,10 +28,20 @@ FloatArray = NDArray[np.float64]
 CHUNK = 512  # molecules whose features are in memory at once
 
 
-class FitSettings(BaseModel):
-    """How a model is fitted; defaults are those of the shipped bundles."""
+class LimitSettings(BaseModel):
+    """What every form of model is given: limits of its domain, a seed, a device of torch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_heavy: int = 14
+    min_seen: int = 3  # training molecules that must have a coordination
+    outside: float = 0.01  # share of calibration molecules that distances leave outside
+    seed: int = 0
+    device: str = "cpu"
+
+
+class FitSettings(LimitSettings):
+    """How a sparse model is fitted; defaults are those of the shipped bundles."""
 
     n_inducing: int = 6_000
     n_components: int = 128
@@ -37,11 +50,7 @@ class FitSettings(BaseModel):
     ridges: tuple[float, ...] = tuple(10.0**power for power in range(-8, 1))
     n_leading: int = 1_000  # environments in the posterior variance
     n_difficulty: int = 10_000  # training molecules whose leave-one-out errors are learned
-    max_heavy: int = 14
-    min_seen: int = 3  # training molecules that must have a coordination
-    outside: float = 0.01  # share of calibration molecules that distances leave outside
-    seed: int = 0
-    device: str = "cpu"
+    learned_metric: bool = True  # scales of features, from a thousand training molecules
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,12 +136,15 @@ class Prepared:
             )
 
 
-def prepare(data: FitData, projection: Projection, kind: Kind, workers: int = 1) -> Prepared:
+def prepare(
+    data: FitData, metric: Metric, projection: Projection, kind: Kind, workers: int = 1
+) -> Prepared:
     """Environments of every molecule, projected chunk by chunk, and what is learned of it.
 
     Args:
         data: labelled structures.
-        projection: of their environments.
+        metric: that their environments are scaled with.
+        projection: of the scaled environments.
         kind: of targets.
         workers: processes that make environments; the numbers do not depend on it.
     """
@@ -147,10 +159,22 @@ def prepare(data: FitData, projection: Projection, kind: Kind, workers: int = 1)
         n_molecules=len(sizes),
     )
     start = 0
-    for part in projected_chunks(data.structures, projection, CHUNK, workers):
+    for part in projected_chunks(data.structures, metric, projection, CHUNK, workers):
         atoms = slice(start, start + len(part.residual))
         joined.values[atoms], joined.residual[atoms] = part.values, part.residual
         joined.atomic_numbers[atoms] = part.atomic_numbers
         start = atoms.stop
     n_heavy = np.array([heavy_atoms(s) for s in data.structures], dtype=np.int64)
     return Prepared(joined, composition(data.structures), n_heavy, data.targets(kind))
+
+
+def training_metric(data: FitData, kind: Kind, seed: int = 0) -> Metric:
+    """A metric for all quantities, learned from a thousand of the training molecules."""
+    generator = np.random.default_rng(seed)
+    some = data.subset(generator.permutation(len(data.structures))[: BATCH * N_BATCHES])
+    counts, targets = composition(some.structures), some.targets(kind)
+    for column, quantity in enumerate(QUANTITIES):
+        coefficients = fit_baseline(counts, targets[:, column], extensive=quantity.extensive)
+        targets[:, column] -= baseline(counts, coefficients)
+    extensive = [quantity.extensive for quantity in QUANTITIES]
+    return learn_metric(environments(some.structures), targets, extensive)

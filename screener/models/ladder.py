@@ -9,26 +9,18 @@ errors are not independent, so they are never added up.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
-from screener.models.model import RawPredictions
+from screener.models.forms import Predicts
 from screener.models.quantities import low_values
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
 
 GFN2 = "gfn2"  # the level whose values come with the structures
-
-
-class Predicts(Protocol):
-    """What every kind of model offers."""
-
-    def predict(self, structures: Sequence[Structure]) -> RawPredictions:
-        """Differences and uncalibrated standard deviations."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

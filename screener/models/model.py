@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from screener.models.baseline import baseline, composition
 from screener.models.inducing import Inducing
+from screener.models.metric import Metric
 from screener.models.projection import Projected, Projection
 from screener.models.quantities import QUANTITIES
 from screener.models.representation import environments
@@ -33,6 +34,7 @@ EXTENSIVE = torch.tensor([quantity.extensive for quantity in QUANTITIES])
 class SparseModel:
     """Everything that is fitted; columns of quantities are in the order of `QUANTITIES`."""
 
+    metric: Metric
     projection: Projection
     inducing: Inducing
     width: float
@@ -80,9 +82,7 @@ class Evaluator:
     def predict(self, structures: Sequence[Structure]) -> RawPredictions:
         """Predict structures whose elements the representation knows and whose atoms lie apart."""
         parts = [
-            self.predict_projected(
-                self.model.projection.apply(environments(structures[i : i + CHUNK]))
-            )
+            self.predict_projected(self.projected(structures[i : i + CHUNK]))
             for i in range(0, len(structures), CHUNK)
         ]
         counts = composition(structures)
@@ -95,6 +95,11 @@ class Evaluator:
             np.concatenate([np.empty(0), *(part[2] for part in parts)]),
             np.concatenate([[0], np.cumsum([s.n_atoms for s in structures], dtype=np.int64)]),
         )
+
+    def projected(self, structures: Sequence[Structure]) -> Projected:
+        """Environments of structures as `predict_projected` takes them."""
+        scaled = self.model.metric.scaled(environments(structures))
+        return self.model.projection.apply(scaled)
 
     def predict_projected(self, projected: Projected) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Values without baseline, stds, both (n, n_quantities), and distances (n_atoms,)."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from screener.models.conformal import widening
 from screener.models.domain import Domain, heavy_atoms
-from screener.models.model import Evaluator, SparseModel
+from screener.models.forms import Model, evaluator_of
 from screener.models.quantities import (
     FITTED,
     GAP,
@@ -59,7 +59,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: SparseModel,
+        model: Model,
         calibration: Calibration,
         domain: Domain,
         *,
@@ -72,7 +72,7 @@ class Predictor:
         self.domain = domain
         self.kind = kind
         self.geometry_level = geometry_level
-        self._evaluator = Evaluator(model, device)
+        self._evaluator = evaluator_of(model, device)
 
     def predict(self, structures: Sequence[Structure]) -> pa.Table:
         """Predictions, one row per structure, in order.

@@ -8,6 +8,7 @@ import logging
 import time
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -52,7 +53,8 @@ class FolderProgress:
         started = time.monotonic()
         path = self._path(name)
         temporary = path.with_suffix(".partial")
-        save_file(arrays, temporary)
+        # safetensors writes memory as it lies, whatever the order of the axes
+        save_file({key: np.ascontiguousarray(each) for key, each in arrays.items()}, temporary)
         temporary.replace(path)
         self._last = time.monotonic()
         log.info("checkpoint %s in %.0f s", path, self._last - started)

@@ -77,7 +77,7 @@ def run_prediction(n_molecules: int, n_rounds: int, n_training: int = TRAINING) 
     column = torch.from_numpy(weights)
     few = OfQmllib(structures[:N_QMLLIB])
     many, some = structures[:n_molecules], structures[:N_EXACT]
-    projected = evaluator.model.projection.apply(environments(many))
+    projected = evaluator.projected(many)
     n_sparse = len(evaluator.model.inducing.values)
     ways: list[tuple[str, int, Callable[[], object]]] = [
         (f"sparse, {n_sparse:,}", len(many), lambda: evaluator.predict(many).values),

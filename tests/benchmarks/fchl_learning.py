@@ -23,9 +23,9 @@ from safetensors.numpy import load_file, save_file
 from screener.execution.threads import one_thread
 from screener.models.arrays import model_from_arrays, model_to_arrays
 from screener.models.fit import FitSettings, fit_model
+from screener.models.fit_data import training_metric
 from screener.models.model import Evaluator
 from screener.models.quantities import FITTED
-from screener.models.representation import environments
 from screener.training.checkpoint import FolderProgress
 
 N_SELECTION, N_CALIBRATION, N_TEST = 1_000, 1_000, 2_000
@@ -72,13 +72,15 @@ def train(n: int, settings: FitSettings, folder: Path, workers: int) -> None:
         return
     progress = FolderProgress(folder / path.stem)
     started = time.monotonic()
+    data = first("fit", n)
     fitted = fit_model(
-        first("fit", n),
+        data,
         first("selection", N_SELECTION),
         first("calibration", N_CALIBRATION),
         settings,
         kind="direct",
         geometry_level="b3lyp",
+        metric=training_metric(data, "direct"),
         workers=workers,
         progress=progress,
     )
@@ -99,7 +101,7 @@ def report(sizes: list[int], settings: FitSettings, folder: Path, n_rounds: int)
     seconds: dict[tuple[int, bool], list[float]] = {}
     for round_ in range(n_rounds + 1):  # the first is unheard
         for n, model in models.items():
-            projected = model.model.projection.apply(environments(some))
+            projected = model.projected(some)
             for whole in (True, False):
                 started = time.perf_counter()
                 if whole:

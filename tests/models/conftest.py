@@ -19,7 +19,10 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 from threadpoolctl import threadpool_limits
 
-from screener.models.fit import FitData, FitSettings, FittedModel, fit_model
+from screener.models.calibrate import FittedModel
+from screener.models.fit import fit_model
+from screener.models.fit_data import FitData, FitSettings
+from screener.models.schnet_fitted import SchNetFitSettings, fit_schnet_model
 from screener.records import Gfn2Properties, Structure
 from screener.units import (
     EV_PER_HARTREE,
@@ -95,7 +98,11 @@ def labelled(structures: list[Structure]) -> FitData:
 
 SMALL = FitSettings(
     n_inducing=300, n_components=64, widths=(2.0, 4.0), width_sample=50, n_leading=100,
-    n_difficulty=50, min_seen=1, outside=0.0,
+    n_difficulty=50, min_seen=1, outside=0.0, learned_metric=False,
+)  # fmt: skip
+SMALL_NETWORK = SchNetFitSettings(
+    n_members=2, n_features=32, n_interactions=3, n_gaussians=20, n_head=16, cutoff=5.0, n_epochs=6,
+    batch_size=16, min_seen=1, outside=0.0,
 )  # fmt: skip
 
 
@@ -113,7 +120,7 @@ def solvents() -> list[Structure]:
 
 @pytest.fixture(scope="session")
 def fitted(solvents: list[Structure]) -> dict[str, FittedModel]:
-    """A direct and a delta model, calibrated on the same molecules with their atoms displaced."""
+    """Every form of model, calibrated on the same molecules with their atoms displaced."""
     generator = np.random.default_rng(0)
     displaced = [
         with_gfn2(Structure(s.atomic_numbers, s.positions + noise.astype(np.float32)))
@@ -122,8 +129,9 @@ def fitted(solvents: list[Structure]) -> dict[str, FittedModel]:
     ]
     sets = labelled(solvents), labelled(solvents[::3]), labelled(displaced)
     return {
-        kind: fit_model(*sets, SMALL, kind=kind, geometry_level="mmff94")
-        for kind in ("direct", "delta")
+        "direct": fit_model(*sets, SMALL, kind="direct", geometry_level="mmff94"),
+        "delta": fit_model(*sets, SMALL, kind="delta", geometry_level="mmff94"),
+        "schnet": fit_schnet_model(*sets, SMALL_NETWORK, kind="delta", geometry_level="mmff94"),
     }
 
 

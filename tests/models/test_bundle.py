@@ -2,6 +2,7 @@ import hashlib
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 from screener.errors import ConfigError, SchemaError, StoreError
 from screener.models.bundle import CARD, MODEL, load_bundle, save_bundle, shipped_bundles
+from screener.models.calibrate import FittedModel
 from screener.models.card import SCHEMA_VERSION
+from screener.models.predictor import Predictor
 from screener.records import Structure
 
 
@@ -44,15 +47,45 @@ def edit(folder: Path, **changes: object) -> None:
     (folder / CARD).write_text(json.dumps(card | changes))
 
 
-@pytest.mark.parametrize("kind", ["direct", "delta"])
-def test_a_round_trip_keeps_every_byte_of_the_predictions(saved, fitted, solvents, kind):
-    bundle = load_bundle(saved[kind])
-    assert bundle.predict(solvents).equals(fitted[kind].predict(solvents))
-    assert bundle.card.kind == kind
+@pytest.mark.parametrize(
+    ("name", "form", "kind"),
+    [
+        ("direct", "sparse-fchl", "direct"),
+        ("delta", "sparse-fchl", "delta"),
+        ("schnet", "schnet", "delta"),
+    ],
+)
+def test_a_round_trip_keeps_every_byte_of_the_predictions(
+    saved, fitted, solvents, name, form, kind
+):
+    bundle = load_bundle(saved[name])
+    assert bundle.predict(solvents).equals(fitted[name].predict(solvents))
+    assert (bundle.card.model, bundle.card.kind) == (form, kind)
     assert bundle.card.quantities["ae0_b3lyp_kcal"].extensive
     assert bundle.card.quantities["gap_b3lyp_ev"].derived
     low = bundle.card.quantities["dipole_b3lyp_debye"].low
     assert low == ("dipole_gfn2_debye" if kind == "delta" else None)
+
+
+def test_arrays_are_stored_whatever_their_order_in_memory(fitted, solvents, tmp_path):
+    old = fitted["direct"]
+    turned = replace(old.predictor.model, weights=np.asfortranarray(old.predictor.model.weights))
+    predictor = Predictor(
+        turned, old.predictor.calibration, old.predictor.domain, kind="direct",
+        geometry_level="mmff94",
+    )  # fmt: skip
+    save_bundle(
+        tmp_path, FittedModel(predictor, old.report), name="x", n_conformers=1, data={}, splits={},
+        seeds={}, metrics={}, golden=solvents[:3],
+    )  # fmt: skip
+    stored = load_file(tmp_path / MODEL)["weights"]
+    np.testing.assert_array_equal(stored, old.predictor.model.weights)
+
+
+def test_a_form_that_is_not_known_is_refused(copy):
+    edit(copy, model="crystal-ball")
+    with pytest.raises(SchemaError, match=r"crystal-ball.*sparse-fchl"):
+        load_bundle(copy)
 
 
 def test_it_is_loaded_once_and_known_by_its_digest(saved, copy):

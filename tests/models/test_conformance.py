@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from screener.models.fit import FittedModel
+from screener.models.calibrate import FittedModel
 from screener.models.quantities import PREDICTED
 from screener.records import Gfn2Properties, Structure
 
@@ -23,7 +23,7 @@ shifts = st.tuples(*[st.floats(-5, 5) for _ in range(3)])
 seeds = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture(scope="module", params=["direct", "delta"])
+@pytest.fixture(scope="module", params=["direct", "delta", "schnet"])
 def model(request: pytest.FixtureRequest, fitted: dict[str, FittedModel]) -> FittedModel:
     return fitted[request.param]
 

@@ -1,13 +1,17 @@
 import numpy as np
 
 from screener.models.environment_pool import projected_chunks
+from screener.models.metric import Metric
 from screener.models.projection import fit_projection
 from screener.models.representation import environments
 
 
 def test_two_processes_give_the_bytes_of_one(solvents):
     projection, _ = fit_projection(environments(solvents), 32)
-    one, two = (list(projected_chunks(solvents, projection, 40, workers)) for workers in (1, 2))
+    one, two = (
+        list(projected_chunks(solvents, Metric.plain(), projection, 40, workers))
+        for workers in (1, 2)
+    )
     assert [part.n_molecules for part in two] == [40, 40, 18]
     for alone, other in zip(one, two, strict=True):
         for name in ("values", "residual", "atomic_numbers", "molecule"):

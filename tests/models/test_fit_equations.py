@@ -4,13 +4,14 @@ import pytest
 from screener.models.fit_data import CHUNK, FitSettings, Prepared, prepare
 from screener.models.fit_equations import Features, accumulate
 from screener.models.inducing import choose_inducing
+from screener.models.metric import Metric
 from screener.models.posterior import Whitening
 from screener.models.progress import Arrays, NoProgress
 from screener.models.projection import fit_projection
 from screener.models.representation import environments
 from screener.models.sparse import SparseKernel
 
-SETTINGS = FitSettings(n_inducing=200, n_components=32)
+SETTINGS = FitSettings(learned_metric=False, n_inducing=200, n_components=32)
 
 
 class Killed(Exception):
@@ -41,7 +42,7 @@ class Memory:
 def train(qm9) -> Prepared:
     data = qm9.subset(np.arange(2 * CHUNK + 100))
     projection, _ = fit_projection(environments(data.structures[:200]), 32)
-    return prepare(data, projection, "direct")
+    return prepare(data, Metric.plain(), projection, "direct")
 
 
 def features(train: Prepared, width: float) -> Features:

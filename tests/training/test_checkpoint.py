@@ -17,6 +17,14 @@ def test_what_is_kept_comes_back_and_the_last_counts(tmp_path: Path):
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["a.safetensors"]
 
 
+def test_arrays_come_back_whatever_their_order_in_memory(tmp_path: Path):
+    array = np.arange(6.0).reshape(2, 3).T
+    FolderProgress(tmp_path).save("a", {"x": array})
+    found = FolderProgress(tmp_path).load("a")
+    assert found is not None
+    np.testing.assert_array_equal(found["x"], array)
+
+
 def test_a_broken_file_is_as_good_as_none(tmp_path: Path):
     progress = FolderProgress(tmp_path)
     progress.save("a", {"x": np.arange(1000.0)})
