@@ -92,9 +92,9 @@ def _shipped(name: str, out: Path | None) -> Path:
 
 
 def _from_file(path: Path, out: Path | None, workers: int | None, scheduler: str | None) -> Path:
-    from screener.models.fit import FitSettings
     from screener.training.config import read_train_config
     from screener.training.outside import train_outside
+    from screener.training.registry import model_type, settings_of
     from screener.training.train import Recipe
     from screener.training.train import train as fit
 
@@ -109,6 +109,7 @@ def _from_file(path: Path, out: Path | None, workers: int | None, scheduler: str
     fit(
         Recipe(
             name=config.name,
+            model=config.model,
             kind=config.kind,
             geometry_level=config.geometry,
             fitted_on=qm9.fitted_on,
@@ -117,7 +118,7 @@ def _from_file(path: Path, out: Path | None, workers: int | None, scheduler: str
             met=qm9.met,
             n_calibration=qm9.calibration,
             n_test=qm9.test,
-            settings=FitSettings.model_validate(config.settings),
+            settings=settings_of(model_type(config.model), config.settings),
         ),
         Path(config.out),
     )

@@ -109,8 +109,6 @@ class TrainConfig(BaseModel):
             raise ConfigError("give either [data], a file of yours, or [qm9], the built-in labels")
         kind = model_type(self.model)
         settings_of(kind, self.settings)
-        if self.qm9 is not None and self.model != "sparse-fchl":
-            raise ConfigError(f"{self.model} is not fitted on the built-in labels; give [data]")
         if self.qm9 is not None and "split" in self.model_fields_set:
             raise ConfigError("[split] is of [data]; QM9 has its stored split")
         if self.data is not None:

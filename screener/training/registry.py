@@ -8,15 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ValidationError
+from dask.system import CPU_COUNT
+from pydantic import ValidationError
 
 from screener.errors import ConfigError
+from screener.models.calibrate import FittedModel
 from screener.models.card import GeometryLevel
-from screener.models.fit import FitData, FitSettings, FittedModel, fit_model
+from screener.models.fit import fit_model
+from screener.models.fit_data import FitData, FitSettings, LimitSettings
 from screener.models.predictor import Kind
 from screener.models.progress import Progress
 from screener.models.quantities import FITTED
 from screener.models.representation import ELEMENTS
+from screener.models.schnet_fitted import SchNetFitSettings, fit_schnet_model
 from screener.training.options import explained
 
 
@@ -49,7 +53,7 @@ class ModelType:
         fit: see `Fit`.
     """
 
-    settings: type[BaseModel]
+    settings: type[LimitSettings]
     quantities: tuple[str, ...]
     elements: tuple[int, ...]
     fit: Fit
@@ -63,12 +67,26 @@ def _sparse(sets: FitSets, settings: FitSettings, progress: Progress) -> FittedM
         settings,
         kind=sets.kind,
         geometry_level=sets.geometry_level,
+        workers=CPU_COUNT,
+        progress=progress,
+    )
+
+
+def _schnet(sets: FitSets, settings: SchNetFitSettings, progress: Progress) -> FittedModel:
+    return fit_schnet_model(
+        sets.fit,
+        sets.selection,
+        sets.calibration,
+        settings,
+        kind=sets.kind,
+        geometry_level=sets.geometry_level,
         progress=progress,
     )
 
 
 MODEL_TYPES: Mapping[str, ModelType] = {
     "sparse-fchl": ModelType(FitSettings, FITTED, tuple(ELEMENTS), _sparse),
+    "schnet": ModelType(SchNetFitSettings, FITTED, tuple(ELEMENTS), _schnet),
 }
 
 
@@ -83,7 +101,7 @@ def model_type(name: str) -> ModelType:
     return MODEL_TYPES[name]
 
 
-def settings_of(kind: ModelType, values: Mapping[str, Any]) -> BaseModel:
+def settings_of(kind: ModelType, values: Mapping[str, Any]) -> LimitSettings:
     """A type's settings from plain values.
 
     Raises:

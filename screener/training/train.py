@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dask.system import CPU_COUNT
 
 from screener.models.bundle import save_bundle
-from screener.models.fit import FitSettings, FittedModel, fit_model
+from screener.models.calibrate import FittedModel
+from screener.models.card import GeometryLevel
+from screener.models.fit import fit_model
+from screener.models.fit_data import FitSettings, LimitSettings
 from screener.models.predictor import Kind
 from screener.models.quantities import PREDICTED
 from screener.training import splits
+from screener.training.checkpoint import FolderProgress
 from screener.training.dataset import Labelled, load
 from screener.training.evaluate import Metrics, composition_baseline, held_out
+from screener.training.home import screener_home
+from screener.training.registry import FitSets, model_type
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT_S = 600.0  # seconds between checkpoints
 FROM_B3LYP = "gfn2-opt-from-b3lyp"
 FROM_SMILES = "test, from SMILES alone"  # drawn like the calibration part
 
@@ -32,20 +38,22 @@ class Recipe:
     """How one bundle is made. Label kinds are those of `training.labels`."""
 
     name: str
+    model: str  # one of `registry.MODEL_TYPES`
     kind: Kind
-    geometry_level: str
+    geometry_level: GeometryLevel
     fitted_on: str  # label kind of fit and selection
     n_fit: int
     n_selection: int
     met: str  # label kind that a campaign meets: calibration and test
     n_calibration: int
     n_test: int
-    settings: FitSettings
+    settings: LimitSettings  # of the type of model
 
 
 RECIPES = (
     Recipe(
         name="qm9-mmff94-direct",
+        model="sparse-fchl",
         kind="direct",
         geometry_level="mmff94",
         fitted_on="mmff94-gfn2",
@@ -54,10 +62,11 @@ RECIPES = (
         met="mmff94-gfn2",
         n_calibration=3_000,
         n_test=6_000,
-        settings=FitSettings(),
+        settings=FitSettings(learned_metric=False),
     ),
     Recipe(
         name="qm9-gfn2opt-delta",
+        model="sparse-fchl",
         kind="delta",
         geometry_level="gfn2-opt",
         fitted_on=FROM_B3LYP,
@@ -66,7 +75,7 @@ RECIPES = (
         met="gfn2-opt",
         n_calibration=5_000,
         n_test=8_529,
-        settings=FitSettings(n_inducing=8_000),
+        settings=FitSettings(n_inducing=8_000, learned_metric=False),
     ),
 )
 
@@ -77,7 +86,7 @@ def recipe(name: str) -> Recipe:
 
 
 def train(recipe: Recipe, out: Path) -> Metrics:
-    """Fit, calibrate, test and write one bundle.
+    """Fit, calibrate, test and write one bundle; checkpoints lie in `$SCREENER_HOME`.
 
     Args:
         recipe: one of `RECIPES`.
@@ -92,15 +101,9 @@ def train(recipe: Recipe, out: Path) -> Metrics:
     calibration = load(recipe.met, {"calibration": recipe.n_calibration})
     test = load(recipe.met, {"test": recipe.n_test})
     log.info("%s: %d molecules to fit on", recipe.name, len(fit.qm9_index))
-    fitted = fit_model(
-        fit.data,
-        selection.data,
-        calibration.data,
-        recipe.settings,
-        kind=recipe.kind,
-        geometry_level=recipe.geometry_level,
-        workers=CPU_COUNT,
-    )
+    progress = FolderProgress(screener_home() / "training" / recipe.name, CHECKPOINT_S)
+    sets = FitSets(fit.data, selection.data, calibration.data, recipe.kind, recipe.geometry_level)
+    fitted = model_type(recipe.model).fit(sets, recipe.settings, progress)
     drawn, reserved = test.parted()
     metrics: dict[str, Any] = {
         FROM_SMILES: held_out(fitted.predictor, drawn.data),
@@ -128,6 +131,7 @@ def train(recipe: Recipe, out: Path) -> Metrics:
         metrics=metrics,
         golden=test.data.structures[:6],
     )
+    progress.clear()
     found: Metrics = metrics[FROM_SMILES]
     return found
 
@@ -155,10 +159,8 @@ def _at_reference_minima(recipe: Recipe, fitted: FittedModel, met: Labelled) -> 
 
 
 def compare_levels() -> dict[str, Metrics]:
-    """Direct and delta at both geometry levels, fitted, chosen and tested on the same molecules.
-
-    Tested on structures from SMILES alone.
-    """
+    """Direct and delta sparse models at both geometry levels, fitted, chosen and tested on the same
+    molecules; tested on structures from SMILES alone."""
     wanted = {"fit": 4_000}, {"selection": 500}, {"test": 1_500}
     kinds = {"mmff94": ("mmff94-gfn2",) * 3, "gfn2-opt": (FROM_B3LYP, FROM_B3LYP, "gfn2-opt")}
     sets = {
@@ -169,7 +171,9 @@ def compare_levels() -> dict[str, Metrics]:
         np.intersect1d(one.qm9_index, other.qm9_index)
         for one, other in zip(*sets.values(), strict=True)
     ]
-    settings = FitSettings(n_inducing=2_500, widths=(4.0,), n_difficulty=2_000)
+    settings = FitSettings(
+        n_inducing=2_500, widths=(4.0,), n_difficulty=2_000, learned_metric=False
+    )
     results: dict[str, Metrics] = {}
     for level, labelled in sets.items():
         fit, selection, test = (

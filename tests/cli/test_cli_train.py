@@ -56,7 +56,7 @@ def train(screener, write_table, client, tmp_path):
             "settings": SETTINGS,
         }
         for key, change in changes.items():
-            merge = isinstance(change, dict) and key in values and key != "split"
+            merge = isinstance(change, dict) and key in values and key not in ("split", "settings")
             values[key] = {**values[key], **change} if merge else change
         (tmp_path / "config.toml").write_text(
             to_toml({key: value for key, value in values.items() if value is not None})
@@ -77,10 +77,10 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(
     columns["smiles"][1] = "nonsense"
     with monkeypatch.context() as patch:
 
-        def interrupted(*arguments):
+        def interrupted(*_, **__):
             raise KeyboardInterrupt
 
-        patch.setattr("screener.models.fit._calibrate", interrupted)
+        patch.setattr("screener.models.fit.calibrated", interrupted)
         code, _, _ = train(columns)
         assert code not in (0, 2)
     assert not (tmp_path / "mine" / "card.json").exists()
@@ -113,6 +113,20 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(
     assert card.metrics["test"]["ae0_b3lyp_kcal"]["mae"] > 0
     set_aside = pq.read_table(tmp_path / "mine" / "run" / "quarantine.parquet").to_pylist()
     assert {each["row"]: each["code"] for each in set_aside} == {0: "no_label", 1: "invalid_smiles"}
+
+
+def test_a_network_is_trained_by_the_same_command(train, outside_columns, tmp_path):
+    settings = {
+        "n_features": 16, "n_interactions": 2, "n_gaussians": 10, "n_head": 8, "n_epochs": 2,
+        "min_seen": 1, "seed": 3,
+    }  # fmt: skip
+    code, out, err = train(outside_columns, model="schnet", settings=settings)
+    assert code == 0, err
+    assert "mine: test" in out
+    card = load_bundle(str(tmp_path / "mine")).card
+    assert card.model == "schnet"
+    assert card.fit["settings"]["n_features"] == 16
+    assert card.seeds == {"split": 1, "fit": 3}
 
 
 def test_a_run_folder_belongs_to_one_configuration(train, outside_columns, tmp_path):
@@ -206,6 +220,7 @@ def test_the_built_in_labels_are_named_in_a_file_too(screener, tmp_path, monkeyp
         "out": "direct",
         "kind": wanted.kind,
         "geometry": wanted.geometry_level,
+        "settings": {"learned_metric": False},
         "qm9": {
             "fitted_on": wanted.fitted_on,
             "met": wanted.met,
