@@ -87,20 +87,25 @@ def heavy_atoms(structure: Structure) -> int:
     return int(np.count_nonzero(structure.atomic_numbers > 1))
 
 
-def coordinations(structure: Structure) -> list[str]:
-    """Element and sorted bonded elements of every atom, such as `C:C,F,F,F`.
+def bonded(structure: Structure) -> NDArray[np.bool_]:
+    """Which atoms are bonded, (n_atoms, n_atoms), symmetric.
 
-    Two atoms are bonded when closer than `BOND_TOLERANCE` times the sum of their covalent radii.
+    Two are when closer than `BOND_TOLERANCE` times the sum of their covalent radii.
     """
-    numbers = structure.atomic_numbers.tolist()
-    radii = np.array([COVALENT_RADII[number] for number in numbers])
-    limits = BOND_TOLERANCE * (radii[:, None] + radii[None, :])
-    bonded = _distances(structure) < limits
-    np.fill_diagonal(bonded, False)
+    radii = np.array([COVALENT_RADII[number] for number in structure.atomic_numbers.tolist()])
+    found: NDArray[np.bool_] = atom_distances(structure) < BOND_TOLERANCE * np.add.outer(
+        radii, radii
+    )
+    np.fill_diagonal(found, False)
+    return found
+
+
+def coordinations(structure: Structure) -> list[str]:
+    """Element and sorted bonded elements of every atom, such as `C:C,F,F,F`."""
+    symbols = [SYMBOLS[number] for number in structure.atomic_numbers.tolist()]
     return [
-        f"{SYMBOLS[number]}:"
-        + ",".join(sorted(SYMBOLS[numbers[other]] for other in np.flatnonzero(bonded[atom])))
-        for atom, number in enumerate(numbers)
+        f"{symbol}:" + ",".join(sorted(symbols[other] for other in np.flatnonzero(row)))
+        for symbol, row in zip(symbols, bonded(structure), strict=True)
     ]
 
 
@@ -142,14 +147,15 @@ def distance_limits(
     return {number: limit * factor for number, limit in shape.items()}
 
 
-def _distances(structure: Structure) -> NDArray[np.float64]:
+def atom_distances(structure: Structure) -> NDArray[np.float64]:
+    """Between all atoms, (n_atoms, n_atoms), angstrom."""
     positions = structure.positions.astype(np.float64)
     result: NDArray[np.float64] = np.linalg.norm(positions[:, None] - positions[None, :], axis=2)
     return result
 
 
 def _closest(structure: Structure) -> float:
-    distances = _distances(structure)
+    distances = atom_distances(structure)
     np.fill_diagonal(distances, np.inf)
     return float(distances.min(initial=np.inf))
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from screener.models.domain import BOND_TOLERANCE, COVALENT_RADII
+from screener.models.domain import atom_distances, bonded
 from screener.models.representation import ELEMENTS
 from screener.records import Structure
 from screener.units import SYMBOLS
@@ -69,13 +69,9 @@ def increments(structures: Sequence[Structure]) -> FloatArray:
 
 def _of(structure: Structure) -> Counter[str]:
     numbers = structure.atomic_numbers.tolist()
-    positions = structure.positions.astype(np.float64)
-    distances = np.linalg.norm(positions[:, None] - positions[None, :], axis=2)
-    radii = np.array([COVALENT_RADII[number] for number in numbers])
-    bonded = distances < BOND_TOLERANCE * (radii[:, None] + radii[None, :])
-    np.fill_diagonal(bonded, False)
-    coordination = bonded.sum(axis=1)
-    near = bonded | (bonded.astype(np.int64) @ bonded.astype(np.int64) > 0)
+    distances, bonds = atom_distances(structure), bonded(structure)
+    coordination = bonds.sum(axis=1)
+    near = bonds | (bonds.astype(np.int64) @ bonds.astype(np.int64) > 0)
     symbols = [SYMBOLS[number] for number in numbers]
     kinds = [
         f"{s}{min(int(c), _MOST_BONDS[s])}" for s, c in zip(symbols, coordination, strict=True)
@@ -83,7 +79,7 @@ def _of(structure: Structure) -> Counter[str]:
 
     found: Counter[str] = Counter(symbols)
     found.update(f"atom {kind}" for kind in kinds)
-    for i, j in zip(*np.nonzero(np.triu(bonded)), strict=True):
+    for i, j in zip(*np.nonzero(np.triu(bonds)), strict=True):
         found["bond " + "-".join(sorted((kinds[i], kinds[j])))] += 1
     damped = 1.0 / (distances**6 + DAMPING**6)
     members = {symbol: np.array([s == symbol for s in symbols]) for symbol in set(symbols)}
@@ -93,16 +89,16 @@ def _of(structure: Structure) -> Counter[str]:
             # each pair once: i < j, whichever of the two elements comes first
             both = np.outer(members[one], members[other]) | np.outer(members[other], members[one])
             both = np.triu(both, 1)
-            found[f"length {pair}"] = float(distances[both & bonded].sum())  # type: ignore[assignment]
+            found[f"length {pair}"] = float(distances[both & bonds].sum())  # type: ignore[assignment]
             found[f"contact {pair}"] = float(damped[both & ~near].sum())  # type: ignore[assignment]
-    found.update(f"ring {min(size, LARGEST_RING)}" for size in _ring_sizes(numbers, bonded))
+    found.update(f"ring {min(size, LARGEST_RING)}" for size in _ring_sizes(numbers, bonds))
     return found
 
 
-def _ring_sizes(numbers: list[int], bonded: NDArray[np.bool_]) -> list[int]:
+def _ring_sizes(numbers: list[int], bonds: NDArray[np.bool_]) -> list[int]:
     graph = Chem.RWMol()
     for number in numbers:
         graph.AddAtom(Chem.Atom(number))
-    for i, j in zip(*np.nonzero(np.triu(bonded)), strict=True):
+    for i, j in zip(*np.nonzero(np.triu(bonds)), strict=True):
         graph.AddBond(int(i), int(j), Chem.BondType.SINGLE)
     return [len(ring) for ring in Chem.GetSymmSSSR(graph)]

@@ -72,7 +72,19 @@ class Predictor:
         self.domain = domain
         self.kind = kind
         self.geometry_level = geometry_level
+        self._device = device
         self._evaluator = evaluator_of(model, device)
+
+    def within(self, domain: Domain) -> "Predictor":
+        """The same model and calibration with another domain."""
+        return Predictor(
+            self.model,
+            self.calibration,
+            domain,
+            kind=self.kind,
+            geometry_level=self.geometry_level,
+            device=self._device,
+        )
 
     def predict(self, structures: Sequence[Structure]) -> pa.Table:
         """Predictions, one row per structure, in order.

@@ -1,17 +1,24 @@
 """Held-out errors, and the baselines that a model has to beat."""
 
+import math
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from screener.models.baseline import composition
-from screener.models.fit import FitData
+from screener.models.domain import heavy_atoms
+from screener.models.fit_data import FitData
 from screener.models.predictor import Kind, Predictor
 from screener.models.quantities import PREDICTED, low_values, with_gap
 
 FloatArray = NDArray[np.float64]
-Metrics = dict[str, dict[str, float]]
+Metrics = dict[str, dict[str, Any]]
+
+SHORTLIST = 0.05  # share of molecules that a screening is after
+FEWEST = 300  # molecules of a size that errors are given for
 
 
 def held_out(predictor: Predictor, data: FitData) -> Metrics:
@@ -19,11 +26,15 @@ def held_out(predictor: Predictor, data: FitData) -> Metrics:
 
     Returns:
         for each quantity `n`, `mae`, `rmse`, `bias`, `p95` (95th percentile of the absolute
-        error), `coverage90` (share inside the stated 90 % interval), `mean_width90`, and
-        `spearman_std_error`; under `domain` the share of molecules inside.
+        error), `coverage90` (share inside the stated 90 % interval), `mean_width90`,
+        `spearman_std_error`, `coverage90_least` and `coverage90_most` (among the 5 % of molecules
+        with the smallest and the largest predicted values, as a shortlist would have them), and
+        `by_n_heavy`: `n`, `mae` and `coverage90` of each size with `FEWEST` molecules or more;
+        under `domain` the share of molecules inside.
     """
     table = predictor.predict(data.structures)
     inside = table["in_domain"].to_numpy()
+    sizes = np.array([heavy_atoms(structure) for structure in data.structures])[inside]
     truth = with_gap(data.high)
     metrics: Metrics = {"domain": {"n": float(len(inside)), "inside": float(inside.mean())}}
     for quantity in PREDICTED:
@@ -32,12 +43,43 @@ def held_out(predictor: Predictor, data: FitData) -> Metrics:
             _column(table, name + ending)[inside] for ending in ("", "_std", "_lo90", "_hi90")
         )
         true = truth[name][inside]
-        metrics[name] = _errors(value - true) | {
-            "coverage90": float(((low <= true) & (true <= high)).mean()),
+        error, covered = value - true, (low <= true) & (true <= high)
+        ranked = np.argsort(value, kind="stable")
+        best = math.ceil(SHORTLIST * len(ranked))
+        metrics[name] = _errors(error) | {
+            "coverage90": float(covered.mean()),
             "mean_width90": float((high - low).mean()),
-            "spearman_std_error": float(spearmanr(std, np.abs(value - true)).statistic),
+            "spearman_std_error": float(spearmanr(std, np.abs(error)).statistic),
+            "coverage90_least": float(covered[ranked[:best]].mean()),
+            "coverage90_most": float(covered[ranked[-best:]].mean()),
+            "by_n_heavy": {
+                str(size): {
+                    "n": int((sizes == size).sum()),
+                    "mae": float(np.abs(error[sizes == size]).mean()),
+                    "coverage90": float(covered[sizes == size].mean()),
+                }
+                for size in np.unique(sizes)
+                if (sizes == size).sum() >= FEWEST
+            },
         }
     return metrics
+
+
+def outside(predictor: Predictor, data: FitData) -> Metrics:
+    """The same for molecules outside the domain, had they been predicted; empty without any."""
+    inside = predictor.predict(data.structures)["in_domain"].to_numpy()
+    domain = predictor.domain
+    # what the representation cannot be given stays outside
+    boundless = domain.model_copy(
+        update={
+            "min_seen": 0,
+            "distance_limits": dict.fromkeys(domain.distance_limits, math.inf),
+        }
+    )
+    others = data.subset(np.flatnonzero(~inside))
+    if not others.structures:
+        return {}
+    return held_out(predictor.within(boundless), others)
 
 
 def composition_baseline(train: FitData, test: FitData, kind: Kind) -> Metrics:
