@@ -65,17 +65,19 @@ def print_errors(name_or_path: str) -> None:
 
     card = load_bundle(name_or_path).card
     for test, metrics in _flat(card.metrics):
-        table = Table("quantity", "n", "MAE", "RMSE", "in 90 %", title=f"{card.name}: {test}")
+        columns = ("quantity", "n", "MAE", "RMSE", "in 90 %", "std and error")  # rank correlation
+        table = Table(*columns, title=f"{card.name}: {test}")
         for quantity, values in metrics.items():
             if "mae" not in values:
                 continue
-            covered = values.get("coverage90")
+            covered, ranked = values.get("coverage90"), values.get("spearman_std_error")
             table.add_row(
                 quantity,
                 f"{values['n']:.0f}",
                 f"{values['mae']:.3f}",
                 f"{values['rmse']:.3f}",
                 "" if covered is None else f"{100 * covered:.1f} %",
+                "" if ranked is None else f"{ranked:.2f}",
             )
         Console().print(table)
 

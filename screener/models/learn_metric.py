@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 FloatArray = NDArray[np.float64]
 
 BATCH = 200  # molecules that are left out of each other's company at once
+FEWEST = 100
 N_BATCHES = 6  # at most: their distances take 2 GB
 N_STEPS = 160
 RATE = 0.1  # of Adam, in logarithms of the scales
@@ -50,14 +51,17 @@ def learn_metric(
     """Scales for one kernel of all targets.
 
     Args:
-        environments: of the training molecules, in random order; the first `BATCH` * `N_BATCHES`
-            are used.
+        environments: of the training molecules, in random order; the first `N_BATCHES` whole
+            batches are used.
         targets: float64 (n, t), without baseline.
         extensive: (t,), whether a target is a sum over atoms or a mean.
     Returns:
-        the metric; at the width `WIDTH` its kernel is the best found.
+        the metric; at the width `WIDTH` its kernel is the best found. The plain one where fewer
+        than `FEWEST` molecules would be learned by heart.
     """
     n = environments.n_molecules
+    if n < FEWEST:
+        return Metric.plain()
     n_batches = min(N_BATCHES, max(1, n // BATCH))
     size = min(n, BATCH)
     starts = [number * size for number in range(n_batches)]
@@ -71,7 +75,8 @@ def learn_metric(
     ridges = torch.full((targets.shape[1],), np.log(1e-4), dtype=torch.float64)
     parameters = [each.requires_grad_() for each in (centres, groups, ridges)]
     optimiser = torch.optim.Adam(parameters, lr=RATE)
-    relative = torch.from_numpy(targets / np.abs(targets).mean(axis=0))
+    typical = np.maximum(np.abs(targets).mean(axis=0), np.finfo(float).tiny)
+    relative = torch.from_numpy(targets / typical)
     errors: list[float] = []
     for step in range(N_STEPS):
         for settings in optimiser.param_groups:

@@ -35,6 +35,11 @@ class Labelled:
         rows = np.nonzero(np.isin(self.qm9_index, qm9_index))[0]
         return Labelled(self.qm9_index[rows], self.data.subset(rows), self.n_failed)
 
+    def ordered(self) -> "Labelled":
+        """The same in the order of QM9."""
+        rows = np.argsort(self.qm9_index)
+        return Labelled(self.qm9_index[rows], self.data.subset(rows), self.n_failed)
+
     def parted(self) -> "tuple[Labelled, Labelled]":
         """Those drawn at random, and those of reserved connectivities (see `splits`)."""
         splits = committed_splits()

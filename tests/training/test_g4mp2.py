@@ -1,0 +1,129 @@
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from screener.models.additive import AdditiveModel, AdditiveSettings
+from screener.models.additive_evaluator import AdditiveEvaluator
+from screener.records import Structure
+from screener.training import g4mp2, reference
+from screener.training.g4mp2 import LARGEST_INNER, RungData, fit_rung, group_numbers, rung_data
+from screener.training.nested import by_size, folds_of, out_of_fold
+from screener.training.reference import VARIABLE, ReferenceMolecule
+
+needs_data = pytest.mark.skipif(
+    not os.environ.get(VARIABLE), reason=f"{VARIABLE} is not set, so there is no reference data"
+)
+
+SETTINGS = AdditiveSettings(width=8.0)
+
+WATER = ReferenceMolecule(
+    name="water",
+    origin="test",
+    smiles="O",
+    block="XLYOFNOQVPJJNP",
+    structure=Structure(
+        np.array([8, 1, 1], np.uint8),
+        np.array([[0.0, 0.0, 0.119], [0.0, 0.761, -0.475], [0.0, -0.761, -0.475]], np.float32),
+    ),
+    ae0_b3lyp_kcal=218.0,
+    ae0_g4mp2_kcal=219.0,
+    suspect="",
+    n_heavy=1,
+    in_ppe=True,
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> RungData:
+    return rung_data("b3lyp")
+
+
+@pytest.fixture(scope="module")
+def rung(data) -> AdditiveModel:
+    return fit_rung(data.task, SETTINGS)
+
+
+def test_molecules_of_one_connectivity_have_one_number():
+    blocks = ["OKKJLVBELUTLKV", "XLYOFNOQVPJJNP", "ATUOYWHBWRKTHZ", "XLYOFNOQVPJJNP"]
+    numbers = group_numbers(tuple(replace(WATER, block=block) for block in blocks))
+    assert numbers.shape == (4,)
+    assert numbers[1] == numbers[3]
+    assert sorted(set(numbers.tolist())) == [0, 1, 2]
+
+
+@needs_data
+def test_every_molecule_of_the_overlap_is_there_in_order(data):
+    task, molecules = data.task, reference.overlap()
+    assert data.n_failed == 0
+    assert [m.name for m in data.molecules] == [m.name for m in molecules]
+    n = len(molecules)
+    assert len(task.prepared.structures) == n > 300
+    for values in (task.low, task.asked_low, task.high, task.groups, task.n_heavy):
+        assert values.shape == (n,)
+    for place in (0, n // 2, n - 1):
+        structure = task.prepared.structures[place]
+        assert structure.positions.tobytes() == molecules[place].structure.positions.tobytes()
+        assert task.low[place] == task.asked_low[place] == molecules[place].ae0_b3lyp_kcal
+        assert task.high[place] == molecules[place].ae0_g4mp2_kcal
+        assert task.n_heavy[place] == (structure.atomic_numbers > 1).sum()
+    blocks = [m.block for m in molecules]
+    assert len(set(zip(blocks, task.groups.tolist(), strict=True))) == len(set(blocks))
+
+
+@needs_data
+def test_suspect_rows_are_neither_fitted_on_nor_judged(data):
+    suspect = np.array([bool(m.suspect) for m in data.molecules])
+    assert 0 < suspect.sum() < 0.05 * len(suspect)
+    np.testing.assert_array_equal(data.task.fit, ~suspect)
+    np.testing.assert_array_equal(data.task.judged, ~suspect)
+
+
+@needs_data
+def test_the_rung_is_fitted_on_all_sound_rows_and_no_label_of_another(data, rung):
+    sound = np.flatnonzero(data.task.fit)
+    assert len(rung.structures) == len(sound)
+    for found, place in zip(rung.structures, sound, strict=True):
+        assert found is data.task.prepared.structures[place]
+    high = np.where(data.task.fit, data.task.high, np.nan)
+    again = fit_rung(replace(data.task, high=high), SETTINGS)
+    assert again.weights.tobytes() == rung.weights.tobytes()
+    assert again.coefficients.tobytes() == rung.coefficients.tobytes()
+
+
+@needs_data
+def test_the_rung_predicts_what_was_left_out_far_better_than_b3lyp_does(data):
+    task = data.task
+    values, stds = out_of_fold(task, SETTINGS, folds_of(task.groups, 5, seed=0))
+    b3lyp = np.abs(task.low - task.high)[task.judged].mean()
+    assert 2.5 < b3lyp < 4.0  # kcal/mol
+    assert np.abs(values - task.high)[task.judged].mean() < 0.6
+    assert (stds > 0).all()
+
+
+@needs_data
+def test_the_fitted_rung_gives_the_difference_between_the_levels(data, rung):
+    task = data.task
+    some = np.flatnonzero(task.fit)[::10]
+    found = AdditiveEvaluator(rung).predict([task.prepared.structures[row] for row in some])
+    errors = found.values[:, 0] - (task.high - task.low)[some]
+    assert np.abs(errors).mean() < 0.3  # it knows them
+
+
+@needs_data
+def test_smaller_molecules_predict_larger_ones_better_than_b3lyp_does(data):
+    errors = np.abs(by_size(data.task, SETTINGS, LARGEST_INNER))
+    larger = data.task.judged & (data.task.n_heavy > LARGEST_INNER)
+    assert 100 < len(errors) == larger.sum()
+    assert errors.mean() < 0.25 * np.abs(data.task.low - data.task.high)[larger].mean()
+
+
+@needs_data
+@pytest.mark.parametrize("turn", [1, -1])
+def test_by_default_settings_are_those_that_extrapolate_best_in_size(data, monkeypatch, turn):
+    blind = AdditiveSettings(width=4.0, ridge=1e6, tolerance=None)  # sees hardly any label
+    monkeypatch.setattr(g4mp2, "GRID", (blind, SETTINGS)[::turn])
+    found, expected = fit_rung(data.task), fit_rung(data.task, SETTINGS)
+    assert found.width == SETTINGS.width
+    assert found.weights.tobytes() == expected.weights.tobytes()
