@@ -62,6 +62,8 @@ class Library:
         *,
         settings: StandardiseSettings | None = None,
         client: Client | None = None,
+        smiles_column: str | None = None,
+        id_column: str | None = None,
     ) -> "Library":
         """Build a library from files, or finish one that was begun.
 
@@ -70,6 +72,9 @@ class Library:
             out: folder or URL of the library.
             settings: what is accepted and how it is standardised.
             client: a Dask client; by default processes on this machine, one per CPU.
+            smiles_column: column of the SMILES in tables; by default found by its name.
+            id_column: column of your ids, in tables or an SDF's data; by default found by its name,
+                or an SDF's title.
         Raises:
             ConfigError: no input, no SMILES column, or no valid molecule.
             StoreError: a file cannot be read or written.
@@ -81,6 +86,8 @@ class Library:
                 fspath(out),
                 settings or StandardiseSettings(),
                 connection,
+                smiles_column=smiles_column,
+                id_column=id_column,
             )
         return cls(store)
 

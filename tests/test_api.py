@@ -45,6 +45,18 @@ def test_a_library_is_built_and_opened(client, tmp_path):
         Library.open(tmp_path / "nowhere")
 
 
+def test_columns_of_a_table_are_named(client, tmp_path):
+    (tmp_path / "input.csv").write_text("smiles,structure,cas\nC,CC#N,75-05-8\n")
+    built = Library.build(
+        tmp_path / "input.csv",
+        tmp_path / "library",
+        client=client,
+        smiles_column="structure",
+        id_column="cas",
+    )
+    assert built.rows()[["smiles", "source_id"]].to_numpy().tolist() == [["CC#N", "75-05-8"]]
+
+
 def test_a_finished_campaign_answers(campaign, finished):
     shortlist = campaign.shortlist()
     assert shortlist["rank"].tolist() == [1, 2, 3, 4]

@@ -50,11 +50,12 @@ def plan_build(
         inputs: paths, globs or fsspec URLs, readable by this process.
         out: folder or URL of the library, which all workers can write.
         settings: what is accepted and how it is standardised.
-        smiles_column, id_column: of tables; None to find them by their names.
+        smiles_column, id_column: of tables, the latter also among an SDF's data; None to find them
+            by their names.
         layout: how the work is cut; the default suits any size.
     Raises:
-        ConfigError: an input is missing, empty or unreadable, or has no SMILES column; or `out` is
-            not free.
+        ConfigError: an input is missing, empty or unreadable, or has no SMILES column; none has a
+            record, or a column that is named; or `out` is not free.
     """
     build = BuildSettings(molecules=settings, smiles_column=smiles_column, id_column=id_column)
     sources = tuple(find_sources(inputs))

@@ -32,6 +32,7 @@ _NEEDS_CLEANUP = Chem.MolFromSmarts("[!#1!#5!#6!#7!#8!#9!#14!#17!#35,!+0,#7v5,F0
 _RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
 _ISOTOPE = rdqueries.IsotopeGreaterQueryAtom(0)
 _MAP_NUMBER = rdqueries.HasPropQueryAtom("molAtomMapNumber")
+_CARBON = rdqueries.AtomNumEqualsQueryAtom(6)
 _local = threading.local()
 
 
@@ -186,6 +187,8 @@ def _one_fragment(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:
         return mol
     if settings.mixtures == "quarantine":
         raise MoleculeError("mixture", "a salt: its metal is not bound; see --mixtures")
+    if not _any(mol, _CARBON):
+        raise MoleculeError("mixture", "no part of it has carbon, so none is the molecule meant")
     return _tools().largest.choose(mol)
 
 

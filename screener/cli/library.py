@@ -31,10 +31,12 @@ def build(
     ],
     out: Annotated[str, typer.Option(help="Folder or URL of the library.")],
     smiles_column: Annotated[
-        str | None, typer.Option(help="Column of the SMILES (default: found by its name).")
+        str | None,
+        typer.Option(help="Column of the SMILES in tables (default: found by its name)."),
     ] = None,
     id_column: Annotated[
-        str | None, typer.Option(help="Column of your ids (default: found by its name).")
+        str | None,
+        typer.Option(help="Column of your ids in tables or SDF (default: found by its name)."),
     ] = None,
     neutralise: Annotated[
         bool, typer.Option("--neutralise", help="Add or remove protons to undo charges.")

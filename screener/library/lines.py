@@ -5,7 +5,10 @@ A line of megabytes is cut while it is read, so that memory stays bounded, and s
 
 import codecs
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from screener.errors import MoleculeError
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -14,8 +17,8 @@ class Lines:
     """Iterates over the lines of a stream without their ends.
 
     UTF-8 is expected, a line that is not is read as Latin-1, and a file that begins with UTF-16's
-    byte order mark as UTF-16. `number` is the 1-based number of the last line read, `cut` whether
-    that line was longer than `MAX_LINE_BYTES`.
+    byte order mark as UTF-16; keep the object as long as the stream. `number` is the 1-based number
+    of the last line read, `cut` whether that line was longer than `MAX_LINE_BYTES`.
     """
 
     def __init__(self, stream: io.BufferedReader) -> None:
@@ -40,6 +43,24 @@ class Lines:
             return line.decode("utf-8")
         except UnicodeDecodeError:
             return line.decode("latin-1")
+
+
+class Line(NamedTuple):
+    """One line by itself, which can be kept while others are read."""
+
+    number: int
+    text: str
+    cut: bool
+
+
+def numbered(lines: Lines) -> Iterator[Line]:
+    """The lines, each with its number and whether it was cut."""
+    return (Line(lines.number, text, lines.cut) for text in lines)
+
+
+def too_long() -> MoleculeError:
+    """What is wrong with a line that was cut."""
+    return MoleculeError("too_long", f"longer than {MAX_LINE_BYTES} bytes; the rest is left out")
 
 
 def _line_reader(stream: io.BufferedReader) -> Callable[[int], bytes]:

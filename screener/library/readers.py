@@ -3,22 +3,31 @@
 Nothing is dropped: a record that cannot be read is a record with an error, so that the accounts
 add up. Only blank lines are passed over, and counted. Parquet, which has types, is read by
 `screener.library.spool` directly.
+
+A line of a SMILES file is the SMILES, white space, and a name up to a tab; what further tabs
+separate are the caller's columns `column_3`, `column_4` and so on. Such a file has no header.
+Columns of a table are separated by commas, semicolons or tabs, as its header shows.
 """
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 
 from screener.errors import ConfigError, MoleculeError
-from screener.library.lines import MAX_LINE_BYTES, Lines
+from screener.library.csv_rows import CsvRows, Row
+from screener.library.lines import Line, Lines, numbered, too_long
 from screener.library.sources import Source, opened
 
 # The first of these that a table has, whatever its case, is the column of that kind.
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_string", "smi")
 ID_COLUMNS = ("id", "source_id", "identifier", "compound_id", "molecule_id", "name", "title")
 MAX_SDF_RECORD_CHARACTERS = 1 << 20
-MAX_HEAD_CHARACTERS = 200  # of what is no record, to show it
+MAX_SMILES_FILE_COLUMNS = 100  # what a line has beyond stays together in the last
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+# SMILES, a CXSMILES extension, which is passed over, and the rest
+_SMILES_LINE = re.compile(r"\s*(\S+)(?:\s+\|[^|]*\|)?(.*)", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -64,25 +73,29 @@ def choose_columns(
     for wanted, option in ((smiles_column, "--smiles-column"), (id_column, "--id-column")):
         if wanted is not None and wanted not in names:
             raise ConfigError(f"{source.url} has no column {wanted!r} ({option}); it has {listed}")
-    by_lower = {name.strip().lower(): name for name in reversed(names)}
-    smiles = smiles_column or next((by_lower[n] for n in SMILES_COLUMNS if n in by_lower), None)
+    smiles = smiles_column or _found(names, SMILES_COLUMNS)
     if smiles is None:
         raise ConfigError(
             f"{source.url} has no column named {', '.join(SMILES_COLUMNS)}; it has {listed}. "
             "Name the one that holds the SMILES with --smiles-column"
         )
-    found = next((by_lower[n] for n in ID_COLUMNS if n in by_lower), None)
+    found = _found(names, ID_COLUMNS)
     return TableColumns(smiles, id_column or (found if found != smiles else None))
 
 
-def check_text_source(source: Source, smiles_column: str | None, id_column: str | None) -> None:
-    """Raises ConfigError: the source cannot be read as what it is, as far as its head shows."""
-    if source.format in ("csv", "tsv"):
-        with _rows(source) as (_, rows):
-            choose_columns(source, _header(source, rows), smiles_column, id_column)
-    else:
-        with opened(source) as stream:
-            stream.read(1)
+def _found(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+    """The first of `wanted` among the names, whatever its case there."""
+    by_lower = {name.strip().lower(): name for name in reversed(names)}
+    return next((by_lower[name] for name in wanted if name in by_lower), None)
+
+
+def has_record(source: Source, smiles_column: str | None, id_column: str | None) -> bool:
+    """Whether a text source has any record, valid or not; reads no further than the first.
+
+    Raises:
+        ConfigError: it cannot be read as what it is, as far as its head shows.
+    """
+    return any(True for _ in read_records(source, smiles_column, id_column, BlankCount()))
 
 
 def read_records(
@@ -105,97 +118,82 @@ def read_records(
     return _table_records(source, smiles_column, id_column, blank)
 
 
-def _too_long() -> MoleculeError:
-    return MoleculeError("too_long", f"longer than {MAX_LINE_BYTES} bytes; the rest is left out")
-
-
 def _smiles_records(source: Source, blank: BlankCount) -> Iterator[Record]:
     with opened(source) as stream:
         lines = Lines(stream)
-        for line in lines:
-            if lines.cut:
-                yield Record(lines.number, line, error=_too_long())
+        for line in numbered(lines):
+            if line.cut:
+                yield Record(line.number, line.text, error=too_long())
                 continue
-            words = line.split(maxsplit=1)
-            if not words:
+            match = _SMILES_LINE.match(line.text)
+            if match is None:
                 blank.n += 1
                 continue
-            name = words[1] if len(words) == 2 else ""
-            if name.startswith("|"):  # a CXSMILES extension stands before the name
-                name = name[1:].partition("|")[2]
-            yield Record(lines.number, words[0], name.partition("\t")[0].strip())
-
-
-class _Fed:
-    """Lines as the CSV reader wants them; `head` is the first since it was last emptied."""
-
-    def __init__(self, lines: Lines) -> None:
-        self.lines = lines
-        self.head = ""
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self.lines:
-            self.head = self.head or line[:MAX_HEAD_CHARACTERS]
-            yield f"{line}\n"  # with its end, as a quoted field may go on in the next line
-
-
-@contextmanager
-def _rows(source: Source) -> Iterator[tuple[_Fed, "Iterator[list[str]]"]]:
-    with opened(source) as stream:
-        fed = _Fed(Lines(stream))
-        yield fed, csv.reader(fed, delimiter="\t" if source.format == "tsv" else ",")
-
-
-def _header(source: Source, rows: Iterator[list[str]]) -> list[str]:
-    try:
-        header = next((row for row in rows if any(field.strip() for field in row)), None)
-    except csv.Error as error:
-        raise ConfigError(f"{source.url}: the first line is no list of columns: {error}") from error
-    if header is None:
-        raise ConfigError(f"{source.url} has no line that names its columns")
-    return [name.strip() for name in header]
+            name, *fields = match[2].rstrip().split("\t", MAX_SMILES_FILE_COLUMNS)
+            if not name.strip() and fields:  # a tab, and no blank, stands after the SMILES
+                name, *fields = fields
+            own = {f"column_{number}": text for number, text in enumerate(fields, start=3)}
+            yield Record(line.number, match[1], name.strip(), own)
 
 
 def _table_records(
     source: Source, smiles_column: str | None, id_column: str | None, blank: BlankCount
 ) -> Iterator[Record]:
-    with _rows(source) as (fed, rows):
-        lines = fed.lines
-        header = _header(source, rows)
+    with opened(source) as stream:
+        text = Lines(stream)
+        lines = numbered(text)
+        first = next((line for line in lines if line.text.strip(' \t,;"')), None)
+        if first is None:
+            raise ConfigError(f"{source.url} has no line that names its columns")
+        separator = _separator(source, first, smiles_column)
+        rows = iter(CsvRows(chain([first], lines), separator))
+        header = _header(source, next(rows))
         columns = choose_columns(source, header, smiles_column, id_column)
         own = [name for name in header if name not in (columns.smiles, columns.id)]
-        while True:
-            line, fed.head = lines.number + 1, ""
-            try:
-                row = next(rows, None)
-            except csv.Error as error:  # such as a quote that is never closed
-                yield Record(
-                    line,
-                    fed.head,
-                    error=MoleculeError(
-                        "invalid_csv", f"lines {line} to {lines.number} are no CSV record: {error}"
-                    ),
-                )
+        for line, fields, error in rows:
+            if error is not None:
+                yield Record(line.number, line.text, error=error)
                 continue
-            if row is None:
-                return
-            if not any(field.strip() for field in row) and len(row) < 2:
+            if not any(text.strip() for text in fields) and len(fields) < 2:
                 blank.n += 1
                 continue
-            values = dict(zip(header, row, strict=False))
+            values = dict(zip(header, fields, strict=False))
             record = Record(
-                line,
+                line.number,
                 values.get(columns.smiles, "").strip(),
                 values.get(columns.id, "").strip() if columns.id else "",
                 {name: values.get(name, "") for name in own},
             )
-            if lines.cut:
-                record.error = _too_long()
-            elif len(row) > len(header):
+            if len(fields) > len(header):
                 record.error = MoleculeError(
-                    "invalid_csv", f"{len(row)} fields, but {len(header)} columns; quote commas"
+                    "invalid_csv",
+                    f"{len(fields)} fields, but {len(header)} columns; "
+                    f"put fields with {SEPARATORS[separator]} in quotes",
                 )
             yield record
+
+
+def _separator(source: Source, header: Line, smiles_column: str | None) -> str:
+    """What gives the header a SMILES column, else what gives it most; at a tie the format's own."""
+
+    def fit(separator: str) -> tuple[bool, int]:
+        try:
+            names = [name.strip() for name in next(csv.reader([header.text], delimiter=separator))]
+        except csv.Error:  # it is told when the header is read as a row
+            return False, 0
+        found = smiles_column in names if smiles_column else _found(names, SMILES_COLUMNS)
+        return bool(found), len(names)
+
+    own = "\t" if source.format == "tsv" else ","
+    return max([own, *SEPARATORS], key=fit)
+
+
+def _header(source: Source, row: Row) -> list[str]:
+    if row.error is not None:
+        raise ConfigError(
+            f"{source.url}: line {row.first.number} is no list of columns: {row.error.message}"
+        )
+    return [name.strip() for name in row.fields]
 
 
 def _sdf_records(source: Source, id_column: str | None, blank: BlankCount) -> Iterator[Record]:

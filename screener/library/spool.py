@@ -22,14 +22,15 @@ from screener.library.readers import (
     BlankCount,
     Record,
     TableColumns,
-    check_text_source,
     choose_columns,
+    has_record,
     read_records,
 )
 from screener.library.settings import BuildSettings, Layout
-from screener.library.sources import Source, require_content
+from screener.library.sources import FORMATS, Source, require_content
 
 OWN = "own."
+TABLES = ("csv", "tsv", "parquet")
 RAW_CHARACTERS = 200
 
 # and in front of these `input_index`: the position among all records of all inputs
@@ -56,14 +57,40 @@ class Block:
 
 
 def check_sources(sources: Sequence[Source], settings: BuildSettings) -> None:
-    """Raises ConfigError: an input is missing, empty, or unreadable as far as its head shows."""
-    for source in sources:
-        require_content(source)
-        if source.format == "parquet":
-            with _parquet(source) as file:
-                _parquet_columns(source, file.schema_arrow, settings)
-        else:
-            check_text_source(source, settings.smiles_column, settings.id_column)
+    """Look at the head of every input.
+
+    Raises:
+        ConfigError: one is missing, empty, or unreadable as far as its head shows; none of them has
+            a record, or what an option names.
+    """
+    _require_use("--smiles-column", settings.smiles_column, sources, TABLES)
+    _require_use("--id-column", settings.id_column, sources, (*TABLES, "sdf"))
+    found = [_has_record(source, settings) for source in sources]
+    if not any(found):
+        raise ConfigError(f"there is no molecule in {', '.join(source.name for source in sources)}")
+
+
+def _require_use(
+    option: str, value: str | None, sources: Sequence[Source], formats: Sequence[str]
+) -> None:
+    if value is not None and not any(source.format in formats for source in sources):
+        endings = ", ".join(end for end, format_ in FORMATS.items() if format_ in formats)
+        raise ConfigError(
+            f"{option} {value}: no input has named columns ({sources[0].url} is read as "
+            f"{sources[0].format.upper()}); leave the option out, or give the file the ending of "
+            f"what it is: {endings}"
+        )
+
+
+def _has_record(source: Source, settings: BuildSettings) -> bool:
+    require_content(source)
+    if source.format != "parquet":
+        return has_record(source, settings.smiles_column, settings.id_column)
+    with _parquet(source) as file:
+        if not file.metadata.num_rows:
+            raise ConfigError(f"{source.url} is empty: it has no rows")
+        _parquet_columns(source, file.schema_arrow, settings)
+    return True
 
 
 def parquet_types(
@@ -154,7 +181,7 @@ class _Waiting:
         if record.error is not None:
             record.text = record.text[:RAW_CHARACTERS]
         self.records.append((position, source, record))
-        self._characters += len(record.text)
+        self._characters += sum(map(len, (record.text, record.source_id, *record.own.values())))
 
     def is_full(self, rows: int, characters: int) -> bool:
         return len(self.records) >= rows or self._characters >= characters

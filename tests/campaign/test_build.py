@@ -347,6 +347,35 @@ def test_all_formats_and_a_remote_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_cluster")
+def test_columns_of_a_smiles_file_travel_along(tmp_path: Path) -> None:
+    (tmp_path / "a.smi").write_text("CCO\tx\t3.2\tred\nCC\nC\ty\t4\n")
+    expected = [("CCO", "x", 3.2, "red"), ("CC", "a.smi:2", None, None), ("C", "y", 4, None)]
+    for name, layout in (("one", Layout()), ("many", Layout(first_block_rows=1))):
+        kept = all_rows(build([tmp_path / "a.smi"], tmp_path / name, layout=layout))
+        names = ("smiles", "source_id", "column_3", "column_4")
+        assert [tuple(row[name] for name in names) for row in kept] == expected
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_an_unclosed_quote_takes_no_molecule_with_it(tmp_path: Path) -> None:
+    good = [f"{'C' * (k % 40 + 1)},{k}" for k in range(200)]
+    lines = ["smiles,name", *good[:70], 'CCO,"x', *good[70:]]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    found = []
+    for name, layout in (("one", Layout()), ("many", SMALL)):
+        library = build([tmp_path / "a.csv"], tmp_path / name, DEFAULT, layout=layout)
+        assert library.manifest.totals.read == 201
+        aside = rows(library.quarantine())
+        assert [
+            (row["source"], row["line"], row["raw"])
+            for row in aside
+            if row["code"] == "invalid_csv"
+        ] == [("a.csv", 72, 'CCO,"x')]
+        found.append((all_rows(library), rows(library.duplicates()), aside))
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("no_cluster")
 def test_isomers_are_counted_apart(tmp_path: Path) -> None:
     (tmp_path / "a.smi").write_text("CC(F)O\nC[C@H](F)O\nCCC(F)O\n")
     library = build(

@@ -135,6 +135,13 @@ def test_options_widen_what_is_accepted(
     assert one(smiles, StandardiseSettings(**changes)).smiles == expected
 
 
+@pytest.mark.parametrize("smiles", ["[Na+].[Cl-]", "O.F"])
+def test_a_mixture_without_carbon_has_no_main_part(smiles: str) -> None:
+    with pytest.raises(MoleculeError, match="no part of it has carbon") as caught:
+        one(smiles, StandardiseSettings(mixtures="largest", neutralise=True, allow_charged=True))
+    assert caught.value.code == "mixture"
+
+
 def test_hydrogen_can_be_excluded() -> None:
     carbon_fluorine = StandardiseSettings(elements=("C", "F"))
     assert one("FC(F)(F)C(F)(F)F", carbon_fluorine).n_atoms == 8

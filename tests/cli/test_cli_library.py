@@ -128,6 +128,10 @@ def test_every_option_arrives(tmp_path: Path) -> None:
         (["build", "a.csv", "--out", "out", "--elements", "C,Xx"], "--elements: .*Xx"),
         (["build", "a.csv", "--out", "out", "--smiles-column", "SMI"], "no column 'SMI'"),
         (
+            ["build", "a.smi", "--out", "out", "--smiles-column", "SMI"],
+            "no input has named columns",
+        ),
+        (
             ["build", "a.csv", "--out", "out", "--scheduler", "tcp://127.0.0.1:9"],
             "no Dask scheduler answers at tcp://127.0.0.1:9",
         ),
@@ -141,6 +145,7 @@ def test_mistakes_end_with_one_message_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    (inputs.parent / "a.smi").write_text("C\n")
     monkeypatch.chdir(inputs.parent)
     monkeypatch.setattr(factory, "CONNECT_SECONDS", 0.5)
     monkeypatch.setattr("sys.argv", ["screener", "library", *arguments])
@@ -149,6 +154,20 @@ def test_mistakes_end_with_one_message_and_exit_code_2(
     assert ended.value.code == 2
     assert re.search(message, capsys.readouterr().err)
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.smi", "\n \n"), ("a.csv", "smiles,id\n")])
+def test_no_cluster_is_started_for_nothing(
+    name: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*_: object) -> None:
+        raise AssertionError("a cluster is started")
+
+    monkeypatch.setattr(factory, "connect", connect)
+    (tmp_path / name).write_text(content)
+    result = invoke("build", tmp_path / name, "--out", tmp_path / "out")
+    assert isinstance(result.exception, ScreenerError)
+    assert f"no molecule in {name}" in str(result.exception)
 
 
 def test_mistakes_are_told_without_a_traceback(tmp_path: Path) -> None:

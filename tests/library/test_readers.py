@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from screener.errors import ConfigError
 from screener.library.lines import MAX_LINE_BYTES
-from screener.library.readers import BlankCount, Record, check_text_source, read_records
+from screener.library.readers import (
+    MAX_SMILES_FILE_COLUMNS,
+    BlankCount,
+    Record,
+    has_record,
+    read_records,
+)
 from screener.library.sources import find_sources
 
 ETHANOL = """ethanol
@@ -32,8 +38,9 @@ def read(
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     source = find_sources([str(path)])[0]
     blank = BlankCount()
-    check_text_source(source, smiles_column, id_column)
-    return list(read_records(source, smiles_column, id_column, blank)), blank.n
+    records = list(read_records(source, smiles_column, id_column, blank))
+    assert has_record(source, smiles_column, id_column) == bool(records)
+    return records, blank.n
 
 
 def test_smiles_files(tmp_path: Path) -> None:
@@ -50,6 +57,29 @@ def test_smiles_files(tmp_path: Path) -> None:
     assert n_blank == 2
 
 
+def test_what_follows_the_name_in_a_smiles_file_travels_along(tmp_path: Path) -> None:
+    content = (
+        "CCO\tx\t3.2\tred\n"
+        "CC two words\t4\n"
+        "C\t\t5\t\tblue\n"
+        "CO\t|c:1|\tan id\t6\n"
+        "CN |never closed\n"
+        "CCC\tname\t\t\n"
+    )
+    records, _ = read(tmp_path / "a.smi", content)
+    assert [(r.text, r.source_id, r.own) for r in records] == [
+        ("CCO", "x", {"column_3": "3.2", "column_4": "red"}),
+        ("CC", "two words", {"column_3": "4"}),
+        ("C", "", {"column_3": "5", "column_4": "", "column_5": "blue"}),
+        ("CO", "an id", {"column_3": "6"}),
+        ("CN", "|never closed", {}),
+        ("CCC", "name", {}),
+    ]
+    (many,), _ = read(tmp_path / "b.smi", "C" + "\tx" * 5000 + "\n")
+    assert len(many.own) == MAX_SMILES_FILE_COLUMNS - 1
+    assert "".join(many.own.values()).count("x") == 4999
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -64,6 +94,11 @@ def test_smiles_files(tmp_path: Path) -> None:
 def test_encodings(content: bytes, tmp_path: Path) -> None:
     records, _ = read(tmp_path / "a.smi", content)
     assert [(r.text, r.source_id) for r in records] == [("CO", "é"), ("CC", "ü")]
+
+
+def test_tables_may_be_utf_16(tmp_path: Path) -> None:
+    records, _ = read(tmp_path / "a.csv", "smiles;name\nCO;é\n".encode("utf-16"))
+    assert [(r.text, r.source_id) for r in records] == [("CO", "é")]
 
 
 def test_long_lines_and_nul_bytes_are_records(tmp_path: Path) -> None:
@@ -111,20 +146,69 @@ def test_named_columns_and_tsv(tmp_path: Path) -> None:
     assert records[0].own == {"name": "x", "smiles": "ignored"}
 
 
-def test_a_quote_that_is_never_closed_costs_a_record_and_not_the_file(tmp_path: Path) -> None:
-    good = "".join(f"C{'C' * (k % 5)},{k}\n" for k in range(40_000))
-    records, _ = read(tmp_path / "a.csv", 'smiles,id\nC,1\nCC,"open\n' + good)
+@pytest.mark.parametrize("n_good", [0, 2, 40_000])
+def test_a_quote_that_is_never_closed_costs_its_line_and_no_other(
+    n_good: int, tmp_path: Path
+) -> None:
+    good = "".join(f"C{'C' * (k % 5)},{k}\n" for k in range(n_good))
+    records, n_blank = read(tmp_path / "a.csv", 'smiles,id\nC,1\nCC,"open\n' + good + "\n")
     broken = [r for r in records if r.error is not None]
-    assert [r.line for r in broken] == [3]
-    assert broken[0].text == 'CC,"open'
-    assert "lines 3 to " in broken[0].error.message  # type: ignore[union-attr]
-    assert records[-1].source_id == "39999"
+    assert [(r.line, r.text) for r in broken] == [(3, 'CC,"open')]
+    assert broken[0].error is not None
+    assert broken[0].error.code == "invalid_csv"
+    assert "a quote that is not closed" in broken[0].error.message
+    assert [r.source_id for r in records[2:]] == [str(k) for k in range(n_good)]
+    assert [r.line for r in records] == list(range(2, 4 + n_good))
+    assert n_blank == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "separator"),
+    [
+        ("name;smiles;price", ";"),
+        ("name\tSMILES\tprice", "\t"),
+        ("smiles,name (a;b;c;d),price", ","),
+        ('"smiles;old";smiles;x', ";"),
+        ('"name, long";smiles;x', ";"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_the_header_shows_the_separator(
+    header: str, separator: str, ending: str, tmp_path: Path
+) -> None:
+    row = separator.join(["CO", "CO", "3,5" if separator == ";" else "3"])
+    (record,), _ = read(tmp_path / f"a.{ending}", f"{header}\n{row}\n")
+    assert record.error is None
+    assert record.text == "CO"
+    assert len(record.own) + (record.source_id != "") == 2
+
+
+def test_a_named_column_shows_the_separator(tmp_path: Path) -> None:
+    content = "smiles,old;structure\nC;CO\nC;CC;N\n"
+    records, _ = read(tmp_path / "a.csv", content, "structure")
+    assert [r.text for r in records] == ["CO", "CC"]
+    assert records[1].error is not None
+    assert records[1].error.message.endswith("put fields with semicolons in quotes")
+
+
+def test_a_field_of_megabytes_is_told_as_a_long_line_is(tmp_path: Path) -> None:
+    longer, long = "C" * (10 * MAX_LINE_BYTES), "C" * 200_000
+    records, _ = read(tmp_path / "a.csv", f'smiles,id\n{longer},1\n{long},2\n"{long}",3\nC,4\n')
+    errors = [(r.error.code, r.error.message) for r in records[:3] if r.error]
+    assert errors == [
+        ("too_long", "longer than 1048576 bytes; the rest is left out"),
+        *[("too_long", "a field is longer than 131072 characters")] * 2,
+    ]
+    assert [r.line for r in records] == [2, 3, 4, 5]
+    assert records[3].error is None
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("a,b\n1,2\n", "no column named smiles, .*it has a, b.*--smiles-column"),
+        ("a;b;c,d\n1;2;3\n", "no column named smiles, .*it has a, b, c,d.*--smiles-column"),
+        ('a,"smiles\nC,1\n', "line 1 is no list of columns: it opens a quote"),
         ("smiles,a,a\nC,1,2\n", "repeat"),
         ("smiles,,b\nC,1,2\n", "are empty"),
         ("\n\n", "no line that names"),

@@ -83,6 +83,7 @@ def test_types_of_parquet_columns(inputs: list[Path]) -> None:
     [
         (pa.table({"name": ["a"]}), "no column named smiles"),
         (pa.table({"smiles": [1]}), "'smiles' is int64, not text"),
+        (pa.table({"smiles": []}), "a.parquet is empty: it has no rows"),
         (pa.table({"smiles": ["C"], "row": [1], "input_row": [1]}), "rename"),
     ],
 )
@@ -90,6 +91,34 @@ def test_parquet_that_is_no_input(content: pa.Table, message: str, tmp_path: Pat
     pq.write_table(content, tmp_path / "a.parquet")
     with pytest.raises(ConfigError, match=message):
         blocks([tmp_path / "a.parquet"])
+
+
+@pytest.mark.parametrize("option", ["smiles_column", "id_column"])
+def test_a_column_is_not_named_in_vain(option: str, inputs: list[Path]) -> None:
+    smi, csv = inputs[:2]
+    with pytest.raises(ConfigError, match=r"-column charge: no input has named .*a\.smi.*\.csv"):
+        blocks([smi, inputs[3]], **{option: "charge"})
+    assert len(table(blocks([smi, csv], **{option: "charge"}))) == 21  # the table has it
+
+
+def test_columns_of_a_smiles_file_do_not_depend_on_the_size_of_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "a.smi"
+    path.write_text("".join(f"C\tname{k}" + "\tx" * (k // 3) + "\n" for k in range(9)))
+    one, many = (table(blocks([path], layout)) for layout in (Layout(), SMALL))
+    assert one.column_names[-2:] == ["own.column_3", "own.column_4"]
+    assert one.equals(many)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.smi", " \n\n"), ("a.csv", "smiles,id\n\n"), ("a.sdf", "\n")]
+)
+def test_inputs_without_a_record(name: str, content: str, inputs: list[Path]) -> None:
+    path = inputs[0].parent / "empty" / name
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=f"there is no molecule in {name}"):
+        blocks([path])
+    assert len(table(blocks([path, inputs[1]]))) == 2
 
 
 def test_a_file_that_is_not_parquet(tmp_path: Path) -> None:
