@@ -23,7 +23,6 @@ from screener.stores.structures import StructureStore
 
 N_SAMPLE = 32
 _SCHEDULING_SECONDS = 0.05  # per unit: submission, receipt and folder look-ups
-_DRIVER_BYTES = 400 * 10**6  # client and scheduler with their libraries
 _DRIVER_BYTES_PER_UNIT = 200  # the name of a unit that is done
 
 
@@ -80,14 +79,15 @@ def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -
         _stage(folder, setup, index, rows, n_workers) for index in range(len(setup.stages))
     )
     this = psutil.Process()
-    processes = [this, *this.children(recursive=True)]
+    own_bytes = this.memory_info().rss  # of a process that has loaded what a client loads
+    in_children = (child.memory_info().rss for child in this.children(recursive=True))
     n_units = sum(stage.n_units for stage in stages)
     return Estimate(
         n_sample=len(rows),
         n_workers=n_workers,
         stages=stages,
-        worker_bytes=sum(process.memory_info().rss for process in processes),
-        driver_bytes=_DRIVER_BYTES + _DRIVER_BYTES_PER_UNIT * n_units,
+        worker_bytes=own_bytes + sum(in_children),
+        driver_bytes=own_bytes + _DRIVER_BYTES_PER_UNIT * n_units,
     )
 
 

@@ -5,6 +5,7 @@ row does not have) or a candidate with a score, in this order of precedence. Tas
 unit with the acquisition's settings, the driver judges the last stage with the ranking's.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -45,6 +46,17 @@ class Judged:
         pairs = zip(self.verdict, self.reason, strict=True)
         return dict(sorted(Counter(why for verdict, why in pairs if verdict == FILTERED).items()))
 
+    @property
+    def outside(self) -> dict[str, int]:
+        """Rows out of domain by reason, of which a row may have several; without the distances in
+        parentheses, in which nearly every row differs."""
+        pairs = zip(self.verdict, self.reason, strict=True)
+        found: Counter[str] = Counter()
+        for verdict, why in pairs:
+            if verdict == OUT_OF_DOMAIN:
+                found.update(set(re.sub(r" \([^()]*\)", "", why).split("; ")))
+        return dict(sorted(found.items()))
+
 
 def judge(table: pa.Table, settings: RankingSettings) -> Judged:
     """Judge every row.
@@ -57,8 +69,8 @@ def judge(table: pa.Table, settings: RankingSettings) -> Judged:
     """
     scores = score_table(table, settings)
     verdicts = [
-        _verdict(inside, why, rule, no_value)
-        for inside, why, rule, no_value in zip(
+        _verdict(inside, why, rule, missing)
+        for inside, why, rule, missing in zip(
             table["in_domain"].to_pylist(),
             table["domain_reasons"].to_pylist(),
             scores.rule,
@@ -76,15 +88,20 @@ def judge(table: pa.Table, settings: RankingSettings) -> Judged:
     )
 
 
+def no_value(column: str) -> str:
+    """The rule that filters rows without a value in `column`."""
+    return f"no value of {column}"
+
+
 def _verdict(
-    inside: bool | None, why: str | None, rule: str | None, no_value: str | None
+    inside: bool | None, why: str | None, rule: str | None, missing: str | None
 ) -> tuple[str, str]:
     if not inside:
         return OUT_OF_DOMAIN, why or ""
     if rule is not None:
         return FILTERED, rule
-    if no_value is not None:
-        return FILTERED, f"no value of {no_value}"
+    if missing is not None:
+        return FILTERED, no_value(missing)
     return CANDIDATE, ""
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import pandas as pd
 import pyarrow as pa
 
+from screener.campaign.electrons import closed_shells_alone
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import ConfigError, MoleculeError
@@ -51,7 +52,8 @@ class Model:
         """Predict; one row per molecule, in the order given.
 
         Args:
-            molecules: SMILES, or structures at the model's own geometry level.
+            molecules: SMILES, or structures at the model's own geometry level, which are taken for
+                neutral closed-shell molecules.
             settings: how SMILES are standardised; the defaults are those of a library.
         Returns:
             From SMILES: `smiles_input`, `smiles` (canonical), `mol_id`, `inchikey`, `n_heavy`,
@@ -74,7 +76,8 @@ class Model:
         if len(structures) != len(given):
             raise ConfigError("molecules are given as SMILES or as screener.records.Structure")
         sizes = pa.table({"n_atoms": pa.array([each.n_atoms for each in structures], pa.int64())})
-        return _frame(self._predicted(sizes, structures), [None] * len(structures))
+        predicted = self._bundle.predict(structures)
+        return _frame(_with_sizes(predicted, sizes), [None] * len(structures))
 
     def _from_smiles(self, smiles: list[str], settings: StandardiseSettings) -> pd.DataFrame:
         known: list[Molecule | None] = []
@@ -89,7 +92,11 @@ class Model:
             known.append(molecule)
         kept = [m for m, o in zip(known, outcomes, strict=True) if m and isinstance(o, Structure)]
         sizes = pa.table({"n_atoms": pa.array([each.n_atoms for each in kept], pa.int64())})
-        predicted = self._predicted(sizes, [o for o in outcomes if isinstance(o, Structure)])
+        predicted = closed_shells_alone(
+            self._bundle.predict([o for o in outcomes if isinstance(o, Structure)]),
+            [each.smiles for each in kept],
+            [each.charge for each in kept],
+        )
         names = ("smiles", "mol_id", "inchikey", "n_heavy", "n_atoms")
         table = pa.table(
             {
@@ -99,20 +106,21 @@ class Model:
         )
         places = iter(range(len(kept)))
         take = pa.array([next(places) if isinstance(o, Structure) else None for o in outcomes])
-        spread = predicted.take(take.cast(pa.int64()))
+        spread = _with_sizes(predicted, sizes).take(take.cast(pa.int64()))
         for name in spread.column_names:
             if name not in names:
                 table = table.append_column(name, spread[name])
         return _frame(table, [o if isinstance(o, MoleculeError) else None for o in outcomes])
 
-    def _predicted(self, sizes: pa.Table, structures: list[Structure]) -> pa.Table:
-        predicted = self._bundle.predict(structures)
-        for name in predicted.column_names:
-            sizes = sizes.append_column(name, predicted[name])
-        return with_computed(sizes)
-
     def __repr__(self) -> str:
         return f"Model({self.card.name!r}, geometry level {self.card.geometry_level})"
+
+
+def _with_sizes(predicted: pa.Table, sizes: pa.Table) -> pa.Table:
+    """Sizes and predictions of the same structures, and what is computed from both."""
+    for name in predicted.column_names:
+        sizes = sizes.append_column(name, predicted[name])
+    return with_computed(sizes)
 
 
 def _frame(table: pa.Table, errors: Sequence[MoleculeError | None]) -> pd.DataFrame:

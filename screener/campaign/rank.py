@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.campaign.config import RankingConfig
-from screener.campaign.judge import best, judge
+from screener.campaign.judge import best, judge, no_value
 from screener.campaign.known import follow_known
 from screener.campaign.plan import StagePlan
 from screener.campaign.provenance import Session
@@ -96,19 +96,38 @@ def rank(
         ConfigError: the last stage is not finished.
     """
     path = f"rankings/{setup.ranking_digest}/"
-    if setup.stages[-1].rows is not None and asked(setup.acquisition) != asked(setup.ranking):
+    if changed or not folder.exists(path + FILE):
+        _make(folder, setup, path, tally)
+    if chosen_otherwise(folder, setup):
         log.warning(
             "the rows of stage %s were chosen by other objectives (%s): molecules that these would "
             "have chosen may be missing; a new campaign chooses again and reuses all structures",
             setup.stages[-1].name,
             ", ".join(asked(setup.acquisition)["objectives"]),
         )
-    if changed or not folder.exists(path + FILE):
-        _make(folder, setup, path, tally)
     for name in FILES:
         folder.write_bytes(name, folder.read_bytes(path + name))
     found: dict[str, Any] = folder.read_json(path + FILE)
     return found
+
+
+def chosen_otherwise(folder: Folder, setup: Setup) -> bool:
+    """Whether other objectives or constraints kept rows from a later stage that the ranking of
+    `setup` may want there."""
+    there, now = asked(setup.acquisition), asked(setup.ranking)
+    if all(sorted(there[key]) == sorted(now[key]) for key in now):
+        return False
+    # a row that broke one of these breaks it still
+    stands = {*now["constraints"], *map(no_value, setup.ranking.columns)}
+    for index in range(len(setup.stages) - 1):
+        tally = Tally.of(setup.store(folder, index).receipts.all(), setup.k(index))
+        n_wanted = tally.counts["candidates"] + sum(
+            n_rows for rule, n_rows in tally.filtered.items() if rule not in stands
+        )
+        following = stage_plan(folder, setup, index + 1)
+        if following is None or n_wanted > following.n_rows:
+            return True
+    return False
 
 
 def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:

@@ -6,6 +6,7 @@ nothing, so that a mistake leaves nothing behind.
 
 import difflib
 import logging
+import shlex
 from importlib.metadata import version
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from screener.campaign.work import no_predictions
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
-from screener.ranking.columns import check_columns, check_numeric, left_out
+from screener.ranking.columns import check_columns, check_numeric, left_out, values_of
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
 from screener.stores.library import LibraryStore
@@ -53,6 +54,11 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     library_url = config.library or (frozen.library if frozen else None)
     if library_url is None:
         raise ConfigError("give a library: `screener library build` makes one from SMILES")
+    if (path := Folder(library_url)).is_local and path.local_path().is_file():
+        raise ConfigError(
+            f"{library_url} is a file and not a library; make one of it: "
+            f"screener library build {shlex.quote(library_url)} --out DIR"
+        )
     library = LibraryStore.open(absolute(library_url))
     if library.n_rows == 0:
         raise ConfigError(f"the library {library_url} holds no molecules; see its quarantine")
@@ -221,7 +227,7 @@ def require_same(out: str, frozen: Setup, now: Setup) -> None:
     """
     lines = differences(frozen.compute, now.compute)
     if lines:
-        listed = "\n".join(f"  {line}" for line in lines)
+        listed = "\n".join(f"  {line.replace('stages.', 'stage ', 1)}" for line in lines)
         raise ConfigError(
             f"the campaign {out} was begun with other settings of what is computed:\n{listed}\n"
             "Leave these options as they were to resume it, or give another --out; structures "
@@ -247,7 +253,7 @@ def _require_objective(settings: RankingSettings, schema: pa.Schema, stage: str)
     if set(objectives) <= set(missing):
         raise ConfigError(
             f"stage {stage} cannot rank: none of its columns is in {', '.join(objectives)}; add an "
-            f"objective on one of {', '.join(name for name in schema.names if '_' in name)}"
+            f"objective on one of {', '.join(values_of(n for n in schema.names if '_' in n))}"
         )
     if missing:
         log.warning("stage %s leaves out %s: no such column there", stage, ", ".join(missing))

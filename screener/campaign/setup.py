@@ -71,7 +71,10 @@ class Setup(BaseModel):
             "library_digest": self.library_digest,
             "versions": self.versions,
             "stages": {
-                stage.name: stage.model_dump(mode="json", exclude={"name", "bundle"})
+                # the structures' digest follows from library, geometry and versions
+                stage.name: stage.model_dump(
+                    mode="json", exclude={"name", "bundle", "structures_digest"}
+                )
                 for stage in self.stages
             },
             "acquisition": asked(self.acquisition),
@@ -164,7 +167,10 @@ def asked(settings: RankingSettings) -> dict[str, list[str]]:
 
 
 def differences(there: Any, now: Any, path: str = "") -> list[str]:
-    """What differs between two values made of dicts, key by key, for a person."""
+    """What differs between two values made of dicts, key by key, for a person.
+
+    A dict that one side lacks is told as a whole, and digests, which nobody can read, as different.
+    """
     if isinstance(there, dict) and isinstance(now, dict):
         keys = [*there, *(key for key in now if key not in there)]
         return [
@@ -174,6 +180,12 @@ def differences(there: Any, now: Any, path: str = "") -> list[str]:
         ]
     if there == now:
         return []
+    if now is None and isinstance(there, dict):
+        return [f"{path}: in the campaign, not asked now"]
+    if there is None and isinstance(now, dict):
+        return [f"{path}: asked now, not in the campaign"]
+    if path.endswith("digest"):
+        return [f"{path.removesuffix('_digest')}: another one now"]
     return [f"{path}: {_shown(there)} in the campaign, {_shown(now)} now"]
 
 

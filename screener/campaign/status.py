@@ -64,6 +64,7 @@ class StageAccount:
     out_of_domain: int
     quarantined: int
     not_done: int  # entered, and the campaign is not that far
+    outside: Mapping[str, int] = field(default_factory=dict)  # out of domain by reason, most first
 
     @property
     def is_balanced(self) -> bool:
@@ -201,6 +202,7 @@ def _account(
         out_of_domain=counts.get("out_of_domain", 0),
         quarantined=counts.get("quarantined", 0),
         not_done=entered - counts.get("in", 0) + waiting,
+        outside=dict(tally.outside.most_common()),
     )
 
 

@@ -26,6 +26,7 @@ class Tally:
     quarantine: Counter[str] = field(default_factory=Counter)  # rows by code
     filtered: Counter[str] = field(default_factory=Counter)  # rows by rule
     left_out: set[str] = field(default_factory=set)
+    outside: Counter[str] = field(default_factory=Counter)  # rows out of domain by reason
     made: int = 0  # structures
     seconds: float = 0.0  # of all tasks together
     top: TopK = field(init=False)
@@ -44,6 +45,7 @@ class Tally:
         self.quarantine.update(details["quarantine"])
         self.filtered.update(details["filtered"])
         self.left_out.update(details["left_out"])
+        self.outside.update(details.get("outside", {}))  # older receipts do not tell
         self.made += details["made"]
         self.seconds += receipt.seconds
         told = TopK.from_json(details["top"])

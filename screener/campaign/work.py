@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
+from screener.campaign.electrons import closed_shells_alone
 from screener.campaign.judge import best, judge
 from screener.campaign.plan import Unit
 from screener.campaign.structures import Prepared, make_missing, read_structures
@@ -94,8 +95,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     Returns:
         the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
         out_of_domain, filtered, candidates. `details`: top (the unit's best), quarantine (rows by
-        code), filtered (rows by rule), left_out, structure_units, made (structures), finished
-        (seconds since 1970).
+        code), filtered (rows by rule), left_out, outside (rows by reason), structure_units, made
+        (structures), finished (seconds since 1970).
     """
     one_thread()
     keep_freed_memory()
@@ -128,6 +129,7 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
             "quarantine": dict(sorted(Counter(record.code for record in quarantine).items())),
             "filtered": judged.filtered,
             "left_out": judged.left_out,
+            "outside": judged.outside,
             "structure_units": list(prepared.units),
             "made": prepared.n_made,
             "finished": time.time(),
@@ -156,7 +158,11 @@ def predictions(
     there = [isinstance(outcome, Structure) for outcome in outcomes]
     kept = molecules.filter(pa.array(there, pa.bool_()))
     table = kept.select([*KEY_COLUMNS, *SIZE_COLUMNS])
-    predicted = bundle.predict([each for each in outcomes if isinstance(each, Structure)])
+    predicted = closed_shells_alone(
+        bundle.predict([each for each in outcomes if isinstance(each, Structure)]),
+        kept["smiles"].to_pylist(),
+        kept["charge"].to_pylist(),
+    )
     for name in predicted.column_names:
         table = table.append_column(name, predicted[name])
     table = with_computed(table)

@@ -1,4 +1,4 @@
-"""GFN2-xTB energies and properties of one closed-shell, neutral molecule, by tblite.
+"""GFN2-xTB energies and properties of one molecule, by tblite.
 
 The calculator is kept between steps and each calculation starts from the last wave function, which
 halves the cost of an optimisation step. Positions here are bohr; callers at the boundary hold
@@ -79,7 +79,7 @@ class Gfn2:
 def gfn2_properties(
     atomic_numbers: NDArray[np.integer], positions: NDArray[np.floating]
 ) -> Gfn2Properties:
-    """Single point at `positions` (n_atoms, 3), angstrom.
+    """Single point of a neutral closed-shell molecule at `positions` (n_atoms, 3), angstrom.
 
     Raises:
         MoleculeError: `scf_failed`.

@@ -36,7 +36,7 @@ def make_structure(smiles: str, mol_id: str, settings: GeometrySettings) -> Stru
     """Structure of one molecule from its canonical isomeric SMILES.
 
     Args:
-        smiles: canonical isomeric SMILES, closed shell.
+        smiles: canonical isomeric SMILES.
         mol_id: 32 hexadecimal digits; gives the seed of the embedding.
         settings: geometry level and its settings.
     Returns:
@@ -57,14 +57,19 @@ def optimised(
     """The GFN2 minimum reached from `positions`, with the properties there.
 
     Args:
-        molecule: with hydrogens, in the order of `positions`.
+        molecule: with hydrogens, in the order of `positions`; tells charge and multiplicity.
         positions: (n_atoms, 3), angstrom.
         settings: thresholds of the optimisation.
     Raises:
         MoleculeError: `scf_failed`, `not_converged`, `another_molecule`.
     """
     atomic_numbers = atomic_numbers_of(molecule)
-    gfn2 = Gfn2(atomic_numbers, positions.astype(np.float64) / ANGSTROM_PER_BOHR)
+    gfn2 = Gfn2(
+        atomic_numbers,
+        positions.astype(np.float64) / ANGSTROM_PER_BOHR,
+        charge=Chem.GetFormalCharge(molecule),
+        n_unpaired=unpaired_electrons(molecule),
+    )
     minimum = minimise(
         gfn2.energy_and_gradient,
         atomic_numbers,
@@ -75,3 +80,8 @@ def optimised(
     structure = Structure(atomic_numbers, minimum.positions, gfn2.properties())
     require_same_molecule(molecule, structure)
     return structure
+
+
+def unpaired_electrons(molecule: Chem.Mol) -> int:
+    """Unpaired electrons of all atoms together, taken as parallel."""
+    return sum(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())

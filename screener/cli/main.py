@@ -6,6 +6,7 @@ keeps its traceback.
 
 import logging
 import sys
+from importlib.metadata import version
 
 import typer
 from rich.console import Console
@@ -28,9 +29,22 @@ train.register(app)
 evaluate.register(app)
 
 
+INTERRUPTED = 130  # exit code after ctrl-C
+RESUMED = (("screen",), ("library", "build"), ("labels",), ("train",))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"screener {version('screener')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _configure(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log each unit."),
+    _: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_version, help="Show the version."
+    ),
 ) -> None:
     handler = RichHandler(console=Console(stderr=True), show_path=False)
     handler.addFilter(_is_for_people)
@@ -51,3 +65,8 @@ def main() -> None:
     except ScreenerError as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+    except SystemExit as ended:
+        words = tuple(word for word in sys.argv[1:] if not word.startswith("-"))
+        if ended.code == INTERRUPTED and any(words[: len(each)] == each for each in RESUMED):
+            typer.echo("interrupted; the same command goes on where this one was", err=True)
+        raise

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from screener.errors import ConfigError
+
 if TYPE_CHECKING:
     from screener.campaign.config import CampaignConfig
 
@@ -86,6 +88,11 @@ def screen(
         top=top,
         known_column=known_column,
     )
+    if plan and scheduler is not None:
+        raise ConfigError(
+            "--plan measures on this machine; leave out --scheduler, and say with --workers how "
+            "many threads that cluster has"
+        )
     if plan:
         _plan(asked, workers)
     else:

@@ -18,6 +18,7 @@ from screener.stores.files import Folder
 
 N_SHOWN = 10
 N_REASONS = 8
+N_OUTSIDE = 5
 
 
 class Display:
@@ -195,6 +196,8 @@ def accounts(found: Accounts, console: Console | None = None) -> None:
         if stage.not_done:
             table.add_row("not done", f"{stage.not_done:,}")
         console.print(table)
+        for reason, n_rows in list(stage.outside.items())[:N_OUTSIDE]:
+            console.print(f"out of domain: {n_rows:,} {escape(reason)}", highlight=False)
     table = Table(title="final state of every row of the library")
     table.add_column("state")
     table.add_column("rows", justify="right")

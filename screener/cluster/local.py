@@ -86,19 +86,25 @@ def _workers(address: str, n_workers: int, scratch: str) -> Iterator["subprocess
         "--death-timeout": f"{START_SECONDS:g}",
     }
     arguments = ["--no-dashboard", *(text for option in options.items() for text in option)]
-    process = subprocess.Popen(
-        [sys.executable, "-P", *_QUIET, "-m", worker_main.__name__, address, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(
-                {**dask.config.config, "logging": _LOGGING}
-            ),
-        },
-        start_new_session=True,  # ctrl-C is for this process to act on
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", *_QUIET, "-m", worker_main.__name__, address, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(
+                    {**dask.config.config, "logging": _LOGGING}
+                ),
+            },
+            start_new_session=True,  # ctrl-C is for this process to act on
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"cannot start worker processes ({error}); free memory, processes or open files on "
+            "this machine, or give the address of a running cluster with --scheduler"
+        ) from error
     assert process.stdin is not None
     try:
         yield process

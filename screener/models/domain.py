@@ -5,6 +5,9 @@ atom's coordination (its element and the elements bonded to it, by covalent radi
 training molecules, and no atom's environment is further from the nearest inducing one than a limit
 that about 1 % of the calibration molecules exceed. Coordination catches what distances cannot: a
 fluorine in the place of a hydrogen hardly moves a representation.
+
+Ions and radicals are outside as well. A structure does not show them, so whoever knows the molecule
+asks for `electron_reasons`.
 """
 
 from collections import Counter
@@ -80,6 +83,16 @@ class Domain(BaseModel):
                     f" (distance {furthest:.2f}, limit {limit:.2f})"
                 )
         return found
+
+
+def electron_reasons(charge: int, n_unpaired: int) -> list[str]:
+    """Why a molecule of this charge and number of unpaired electrons is outside every domain."""
+    found = []
+    if charge:
+        found.append(f"charge {charge:+d}: the models know neutral molecules")
+    if n_unpaired:
+        found.append("unpaired electrons: the models know closed-shell molecules")
+    return found
 
 
 def heavy_atoms(structure: Structure) -> int:

@@ -52,11 +52,19 @@ def check_columns(settings: RankingSettings, known_columns: Iterable[str]) -> No
     for column in settings.columns:
         if column in known:
             continue
-        near = difflib.get_close_matches(column, sorted(known), n=3, cutoff=0.6)
+        names = {name.lower(): name for name in values_of(sorted(known))}
+        near = difflib.get_close_matches(column.lower(), names, n=3, cutoff=0.45)
         hint = (
-            f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
+            f"did you mean {', '.join(names[name] for name in near)}?"
+            if near
+            else f"known are {', '.join(names.values())}"
         )
         raise ConfigError(f"unknown column {column!r} in an objective or constraint; {hint}")
+
+
+def values_of(columns: Iterable[str]) -> list[str]:
+    """Those of `columns` that are values in their own right, no uncertainty and no correction."""
+    return [name for name in columns if not name.endswith(_UNCERTAINTIES[1:])]
 
 
 def left_out(settings: RankingSettings, columns: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.campaign import provenance
-from screener.campaign.rank import KNOWN
+from screener.campaign.rank import KNOWN, chosen_otherwise
 from screener.campaign.setup import Setup, open_setup
 from screener.campaign.status import Accounts, accounts, status
 from screener.errors import ConfigError, StoreError
@@ -82,7 +82,7 @@ def collect(folder: Folder) -> ReportContent:
         known=tuple(_known(entry, marks) for entry in known),
         quarantine=tuple(_quarantine(folder, setup, library)),
         provenance=tuple(_provenance(told)),
-        warnings=tuple(_warnings(setup, settings, ranking, ended)),
+        warnings=tuple(_warnings(folder, setup, settings, ranking, ended)),
     )
 
 
@@ -218,10 +218,13 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _warnings(
-    setup: Setup, settings: RankingSettings, ranking: Mapping[str, Any], ended: Accounts
+    folder: Folder,
+    setup: Setup,
+    settings: RankingSettings,
+    ranking: Mapping[str, Any],
+    ended: Accounts,
 ) -> Iterator[str]:
-    asked = {key: ranking[key] for key in ("objectives", "constraints")}
-    if setup.stages[-1].rows is not None and ranking["chosen_by"] != asked:
+    if chosen_otherwise(folder, setup.model_copy(update={"ranking": settings})):
         chosen_by = ", ".join(ranking["chosen_by"]["objectives"])
         yield (
             f"The rows of stage {setup.stages[-1].name} were chosen by other objectives "

@@ -1,6 +1,7 @@
 """The plan is measured on the library's own molecules and leaves no trace."""
 
 import fsspec
+import psutil
 import pytest
 
 from screener.campaign.estimate import estimate
@@ -28,7 +29,8 @@ def test_a_sample_says_what_is_to_be_done(finished, small_library, tmp_path):
     assert first.seconds * 2 >= 22 * first.structure_seconds
     assert found.seconds == first.seconds + second.seconds
     assert first.n_bytes > 22 * 100  # coordinates and some columns of every molecule
-    assert found.worker_bytes > 100e6
+    assert found.worker_bytes > found.driver_bytes > 100e6
+    assert found.driver_bytes < 1.5 * psutil.Process().memory_info().rss
 
 
 def test_what_is_done_is_not_counted_again(finished):

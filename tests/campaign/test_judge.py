@@ -43,6 +43,21 @@ def test_verdicts_have_a_precedence_and_add_up():
     assert best(table, judged, 5).rows.tolist() == [0, 3]
 
 
+def test_reasons_outside_are_counted_without_their_distances():
+    table = table_of([-7.0] * 4, [2.0] * 4, [False, False, False, True])
+    told = pa.array(
+        [
+            "charge +1: the models know neutral molecules; far off (distance 1.2, limit 1.0)",
+            "far off (distance 1.4, limit 1.0); far off (distance 1.3, limit 1.1)",
+            "far off (distance 2.0, limit 1.0)",
+            "",
+        ]
+    )
+    place = table.schema.get_field_index("domain_reasons")
+    judged = judge(table.set_column(place, "domain_reasons", told), SETTINGS)
+    assert judged.outside == {"charge +1: the models know neutral molecules": 1, "far off": 3}
+
+
 @given(
     values=st.lists(st.integers(-9, -5), min_size=2, max_size=60),
     k=st.integers(1, 8),

@@ -76,9 +76,12 @@ def test_what_is_not_said_is_as_in_the_campaign(asked):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"finalists": 7}, r"stages.gfn2-opt.rows: 15 in the campaign, 7 now"),
-        ({"stages": "direct"}, r"stages.gfn2-opt: .* in the campaign, nothing now"),
-        ({"n_conformers": 3}, r"stages.mmff94.geometry.n_conformers: 1 in the campaign, 3 now"),
+        ({"finalists": 7}, r"\n  stage gfn2-opt.rows: 15 in the campaign, 7 now\n"),
+        ({"stages": "direct"}, r":\n  stage gfn2-opt: in the campaign, not asked now\nLeave"),
+        (
+            {"n_conformers": 3},
+            r":\n  stage mmff94.geometry.n_conformers: 1 in the campaign, 3 now\nLeave",
+        ),
         ({"acquisition": "price"}, r"acquisition.objectives: .*homo.* campaign, .*price.* now"),
     ],
 )
@@ -102,12 +105,15 @@ def test_another_computation_is_refused_key_by_key(asked, tiny_bundles, change, 
 
 
 def test_differences_name_every_key_on_either_side():
-    there = {"a": 1, "b": {"c": 2, "d": 3}, "same": [1]}
-    now = {"b": {"c": 2, "d": 4}, "e": 5, "same": [1]}
+    there = {"a": 1, "b": {"c": 2, "d": 3}, "same": [1], "f": {"g": 1}, "x_digest": "9f"}
+    now = {"b": {"c": 2, "d": 4}, "e": 5, "same": [1], "h": {"g": 1}, "x_digest": "7a"}
     assert differences(there, now) == [
         "a: 1 in the campaign, nothing now",
         "b.d: 3 in the campaign, 4 now",
+        "f: in the campaign, not asked now",
+        "x: another one now",
         "e: nothing in the campaign, 5 now",
+        "h: asked now, not in the campaign",
     ]
 
 
@@ -128,6 +134,14 @@ def test_what_cannot_be_answered_is_refused(asked, tmp_path, options, error, mes
     with pytest.raises(error, match=message):
         resolve(asked.with_options(**options))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_input_file_is_no_library(asked, tmp_path):
+    file = tmp_path / "my molecules.smi"
+    file.write_text("CC#N\n")
+    line = f"screener library build '{file}' --out DIR"
+    with pytest.raises(ConfigError, match=f"is a file and not a library; make one of it: {line}"):
+        resolve(asked.with_options(library=str(file)))
 
 
 def test_a_bundle_of_another_geometry_level_is_refused(asked, tiny_bundles):

@@ -143,7 +143,7 @@ def test_the_same_call_again_does_nothing_twice(finished, client, monkeypatch):
 def test_another_computation_is_refused_and_shown(finished, client):
     before = shortlist(finished.folder)
     other = finished.config.with_options(out=str(finished.folder), finalists=9)
-    with pytest.raises(ConfigError, match=r"stages.gfn2-opt.rows: 10 in the campaign, 9 now"):
+    with pytest.raises(ConfigError, match=r"stage gfn2-opt.rows: 10 in the campaign, 9 now"):
         run_campaign(other, client)
     assert shortlist(finished.folder) == before
 
@@ -165,6 +165,39 @@ def test_other_objectives_rank_the_rows_that_reached_the_last_stage(finished, tm
     assert len(list((campaign / "rankings").iterdir())) == 2
     assert accounts(Folder(str(campaign))).is_balanced
     assert ranking["chosen_by"]["objectives"][0].startswith("minimise:homo_b3lyp_ev")
+
+
+def test_objectives_in_another_order_have_chosen_the_same_rows(finished, tmp_path, caplog):
+    caplog.handler.setLevel(logging.NOTSET)
+    campaign = tmp_path / "campaign"
+    shutil.copytree(finished.folder, campaign)
+    backwards = CampaignConfig().with_options(
+        objectives=[each.text for each in reversed(finished.config.ranking.objectives)],
+        constraints=["n_heavy<=7"],
+    )
+    rank_again(Folder(str(campaign)), backwards.ranking, command=[])
+    assert "chosen by other objectives" not in caplog.text
+
+
+def test_where_every_candidate_went_on_nothing_is_missing(finished, client, tmp_path, caplog):
+    caplog.handler.setLevel(logging.NOTSET)
+    campaign = tmp_path / "campaign"
+    everybody = finished.config.with_options(
+        library=finished.library, out=str(campaign), finalists=22
+    )
+    run_campaign(everybody, client)
+    folder = Folder(str(campaign))
+    assert accounts(folder).stages[0].not_selected == 0
+    same_rows = CampaignConfig().with_options(
+        objectives=["maximise:gap_gfn2_ev", "minimise:price:low=0,high=9"],
+        constraints=["n_heavy<=7"],
+    )
+    rank_again(folder, same_rows.ranking, command=[])
+    assert "chosen by other objectives" not in caplog.text
+    # two molecules have no price, and larger ones were filtered: these objectives may want them
+    wider = CampaignConfig().with_options(objectives=["maximise:gap_gfn2_ev"])
+    rank_again(folder, wider.ranking, command=[])
+    assert "chosen by other objectives" in caplog.text
 
 
 def test_receipts_and_predictions_rank_alike(finished, tmp_path):

@@ -24,6 +24,7 @@ def receipt(index, scores, k=3, finished=0.0):
             "quarantine": {"timed_out": 1},
             "filtered": {},
             "left_out": ["maximise:de_gfn2_kcal"],
+            "outside": {"fluorine": 1},
             "made": n,
             "finished": finished,
         },
@@ -46,6 +47,8 @@ def test_the_sum_does_not_depend_on_the_order(units, order):
         tally.quarantine,
     )
     assert (other.left_out, other.n_units, other.rate) == (tally.left_out, len(units), tally.rate)
+    assert other.outside == tally.outside
+    assert tally.outside["fluorine"] == len(units)
     assert tally.counts["in"] == sum(len(scores) + 1 for scores in units)
     everything = sorted(
         (-score, f"{index:04d}{n:04d}")
@@ -60,6 +63,12 @@ def test_receipts_that_tell_too_few_are_noticed():
     assert Tally.of([receipt(0, [1.0, 2.0], k=3)], 3).complete
     assert Tally.of([receipt(0, [1.0, 2.0], k=3)], 2).complete
     assert not Tally.of([receipt(0, [1.0, 2.0], k=3)], 4).complete
+
+
+def test_receipts_from_before_reasons_were_told_are_counted():
+    old = receipt(0, [1.0])
+    del old.details["outside"]
+    assert Tally.of([old], 1).outside == {}
 
 
 def test_the_rate_is_of_the_latest_units():

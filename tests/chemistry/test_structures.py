@@ -5,10 +5,12 @@ from rdkit.Chem import rdForceFieldHelpers as fields
 
 from screener.chemistry.conformers import embed, molecule_with_hydrogens
 from screener.chemistry.geometry import require_same_molecule, with_positions
+from screener.chemistry.gfn2 import Gfn2
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import MoleculeError
 from screener.records import Structure
+from screener.units import ANGSTROM_PER_BOHR
 
 MOLECULES = [
     "O=C1OCCO1",
@@ -46,6 +48,20 @@ def test_same_input_gives_same_bytes_and_another_identity_another_conformer():
     assert one.gfn2.energy_ha == two.gfn2.energy_ha
     other = make_structure(smiles, mol_id("another"), settings)
     assert other.positions.tobytes() != one.positions.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("smiles", "charge", "n_unpaired"),
+    [("CC(=O)[O-]", -1, 0), ("C[NH3+]", 1, 0), ("[CH2]CC[CH2]", 0, 2)],
+)
+def test_gfn2_is_told_the_charge_and_the_unpaired_electrons(smiles, charge, n_unpaired):
+    structure = make_structure(smiles, mol_id(smiles), GeometrySettings(level="gfn2-opt"))
+    assert structure.gfn2.charges.sum() == pytest.approx(charge, abs=1e-4)
+    bohr = structure.positions.astype(np.float64) / ANGSTROM_PER_BOHR
+    told = Gfn2(structure.atomic_numbers, bohr, charge, n_unpaired)
+    assert structure.gfn2.energy_ha == pytest.approx(told.energy_and_gradient(bohr)[0], abs=1e-6)
+    untold = Gfn2(structure.atomic_numbers, bohr)
+    assert abs(structure.gfn2.energy_ha - untold.energy_and_gradient(bohr)[0]) > 1e-3
 
 
 def test_more_conformers_never_end_higher_in_the_force_field():

@@ -1,6 +1,7 @@
 """The campaign commands: what they print, and how mistakes end."""
 
 import logging
+import re
 import shutil
 
 import pytest
@@ -38,6 +39,7 @@ def test_status_and_accounts(screener, campaign):
     assert "4 in the shortlist" in out
     assert "24 read = 22 kept + 1 duplicates + 1 quarantined" in out
     assert "filtered: no value of price" in out
+    assert re.search(r"out of domain: 1 .*fluorine", out)
     (total,) = (line for line in out.splitlines() if " all " in line)
     assert "22" in total
 
@@ -81,6 +83,7 @@ def test_plan_writes_nothing(screener, finished, tiny_bundles, tmp_path):
     ("arguments", "message"),
     [
         (["screen", "nowhere", "--out", "campaign"], "nowhere holds no finished library"),
+        (["screen", "file", "--out", "c"], "screener library build file --out DIR"),
         (["screen", "LIBRARY"], "give the campaign's folder"),
         (["screen", "LIBRARY", "--out", "campaign", "--config", "no.toml"], "cannot read no.toml"),
         (["screen", "LIBRARY", "--out", "campaign", "--minimise", "homo_b3lyp"], "homo_b3lyp_ev"),
@@ -91,6 +94,7 @@ def test_plan_writes_nothing(screener, finished, tiny_bundles, tmp_path):
         (["screen", "LIBRARY", "--out", "campaign", "--stages", "none"], "there is no bundle none"),
         (["screen", "LIBRARY", "--out", "campaign", "--stages", "DIRECT@gfn2-opt"], "refuses"),
         (["screen", "LIBRARY", "--out", "file/campaign", "--stages", "DIRECT"], "ot a directory"),
+        (["screen", "LIBRARY", "--out", "c", "--plan", "--scheduler", "tcp://a:1"], "--workers"),
         (["status", "nowhere"], "is not a campaign"),
         (["rank", "nowhere"], "is not a campaign"),
     ],
@@ -124,4 +128,4 @@ def test_a_scheduler_that_does_not_answer(screener, finished, tiny_bundles, tmp_
 def test_a_changed_computation_is_shown(screener, campaign):
     code, _, err = screener("screen", "--out", campaign, "--finalists", 3)
     assert code == 2
-    assert "stages.gfn2-opt.rows: 10 in the campaign, 3 now" in err
+    assert "stage gfn2-opt.rows: 10 in the campaign, 3 now" in err

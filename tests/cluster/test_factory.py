@@ -122,6 +122,13 @@ def test_workers_that_do_not_start_are_an_error(monkeypatch: pytest.MonkeyPatch)
         pass
 
 
+def test_workers_that_cannot_be_started_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local.sys, "executable", "/no/such/python")
+    said = r"cannot start worker processes.*--scheduler"
+    with pytest.raises(ConfigError, match=said), connect(None, 1):
+        pass
+
+
 def test_a_running_scheduler_by_address_and_by_file(tmp_path: Path) -> None:
     with running(1) as cluster:
         with connect(cluster.scheduler_address, None) as client:

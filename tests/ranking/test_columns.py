@@ -31,6 +31,21 @@ def test_an_unknown_column_is_named_beside_the_nearest_known_ones():
         check_columns(asked, ["n_heavy", "homo_b3lyp_ev"])
 
 
+def test_suggestions_are_values_and_not_their_uncertainties():
+    values = ["homo_b3lyp_ev", "dipole_b3lyp_debye", "n_heavy"]
+    endings = ("", "_std", "_lo90", "_hi90", "_delta")
+    known = [name + ending for name in values for ending in endings]
+    for asked_for, hint in (
+        ("HOMO", r"did you mean homo_b3lyp_ev\?$"),
+        ("dipole", r"did you mean dipole_b3lyp_debye\?$"),
+        ("homo_b3lyp_ev_sdt", r"did you mean homo_b3lyp_ev"),
+        ("zzz", "known are dipole_b3lyp_debye, homo_b3lyp_ev, n_heavy$"),
+    ):
+        asked = RankingSettings(objectives=(parse_objective(f"maximise:{asked_for}"),))
+        with pytest.raises(ConfigError, match=hint):
+            check_columns(asked, known)
+
+
 def test_text_columns_are_refused_by_type():
     asked = RankingSettings(objectives=(parse_objective("minimise:price"),))
     with pytest.raises(ConfigError, match="'price' holds string"):

@@ -1,0 +1,42 @@
+"""The command itself: its version, and how it ends when it is interrupted."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+
+def interrupt(*_arguments, **_named):
+    raise KeyboardInterrupt
+
+
+def test_the_version(screener):
+    assert screener("--version") == (0, f"screener {version('screener')}\n", "")
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "screener", "--version"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"screener {version('screener')}\n")
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "goes_on"),
+    [
+        ("screener.campaign.resolve.resolve", ["-v", "screen", "library", "--out", "out"], True),
+        ("screener.campaign.build.plan_build", ["library", "build", "x", "--out", "out"], True),
+        ("screener.cluster.factory.connect", ["labels"], True),
+        ("screener.training.config.read_train_config", ["train", "x.toml"], True),
+        ("screener.campaign.status.status", ["status", "campaign"], False),
+        ("screener.stores.library.LibraryStore.open", ["library", "info", "library"], False),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_goes_on(
+    screener, monkeypatch, function, arguments, goes_on
+):
+    monkeypatch.setattr(function, interrupt)
+    code, out, err = screener(*arguments)
+    assert (code, out) == (130, "")
+    assert err == goes_on * "interrupted; the same command goes on where this one was\n"
