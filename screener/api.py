@@ -219,9 +219,14 @@ class Campaign:
         objectives: Sequence[str | Objective] = (),
         constraints: Sequence[str | Constraint] = (),
         top: int | None = None,
+        known_column: str | None = None,
     ) -> pd.DataFrame:
         """Rank the rows of the last stage by other objectives, without computing anything again.
 
+        Args:
+            preset, objectives, constraints, top: what is wanted now; what is not said is as in the
+                campaign.
+            known_column: own column that is not empty for molecules that are known already.
         Returns:
             the new shortlist.
         Raises:
@@ -230,7 +235,7 @@ class Campaign:
         asked = CampaignConfig().with_options(
             preset=preset, objectives=objectives, constraints=constraints, top=top
         )
-        rank_again(self.folder, asked.ranking, command=_command())
+        rank_again(self.folder, asked.ranking, command=_command(), known_column=known_column)
         write_report(self.folder)
         return self.shortlist()
 

@@ -49,9 +49,14 @@ def build(
         str | None,
         typer.Option(help="Elements to accept (default H,B,C,N,O,F,Si,P,S,Cl,Br)."),
     ] = None,
-    allow_charged: Annotated[bool, typer.Option("--allow-charged", help="Accept ions.")] = False,
+    allow_charged: Annotated[
+        bool, typer.Option("--allow-charged", help="Accept ions. No shipped model predicts them.")
+    ] = False,
     allow_radicals: Annotated[
-        bool, typer.Option("--allow-radicals", help="Accept unpaired electrons.")
+        bool,
+        typer.Option(
+            "--allow-radicals", help="Accept unpaired electrons. No shipped model predicts them."
+        ),
     ] = False,
     max_atoms: Annotated[
         int, typer.Option(min=1, help="Largest molecule, atoms with hydrogens.")

@@ -159,7 +159,9 @@ class BlockReader:
             columns = _parquet_columns(source, file.schema_arrow, self._settings)
             waiting: pa.Table | None = None
             done = 0
-            for batch in file.iter_batches(batch_size=self._layout.first_block_rows):
+            for batch in file.iter_batches(
+                batch_size=self._layout.first_block_rows, use_threads=False
+            ):
                 table = pa.Table.from_batches([batch])
                 waiting = table if waiting is None else pa.concat_tables([waiting, table])
                 while waiting.num_rows >= self._wanted:

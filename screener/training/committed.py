@@ -13,11 +13,13 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
 from screener.records import Gfn2Properties, Structure
+from screener.stores.files import from_parquet
 from screener.training import qm9
 
 AT_B3LYP, FROM_B3LYP = "b3lyp-gfn2", "gfn2-opt-from-b3lyp"
@@ -39,7 +41,8 @@ def scalars(kind: str) -> pd.DataFrame:
         by `qm9_index`: `made` (whether the structure could be made), and `energy_gfn2_ha` (total
         energy), `homo_gfn2_ev`, `lumo_gfn2_ev`, `dipole_gfn2_debye`, NaN where it could not.
     """
-    table = _read("labels.parquet", filters=[("kind", "=", kind)])
+    table = _read("labels.parquet")
+    table = table.filter(pc.equal(table["kind"], kind))
     columns = {
         name: table[stored].to_numpy().astype(np.float64) * step
         for name, (stored, step) in SCALARS.items()
@@ -95,9 +98,8 @@ def displacements() -> dict[int, NDArray[np.int32]]:
     }
 
 
-def _read(name: str, **arguments: object) -> pa.Table:
-    with (files("screener.data") / "qm9" / name).open("rb") as file:
-        return pq.read_table(file, **arguments)
+def _read(name: str) -> pa.Table:
+    return from_parquet((files("screener.data") / "qm9" / name).read_bytes())
 
 
 def to_compact_parquet(table: pa.Table) -> bytes:

@@ -7,12 +7,12 @@ from importlib.resources import files
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
 from screener.models.fit import FitData
 from screener.records import Structure
+from screener.stores.files import from_parquet
 from screener.training import committed
 from screener.training.labels import chosen, structure_store
 
@@ -50,8 +50,8 @@ class Labelled:
 @lru_cache(maxsize=1)
 def committed_splits() -> pd.DataFrame:
     """The split that ships with the project: `qm9_index`, `part`, `order`."""
-    with (files("screener.data") / "qm9" / "splits.parquet").open("rb") as file:
-        splits: pd.DataFrame = pq.read_table(file).to_pandas()
+    data = (files("screener.data") / "qm9" / "splits.parquet").read_bytes()
+    splits: pd.DataFrame = from_parquet(data).to_pandas()
     return splits.astype({"qm9_index": np.int64, "part": str, "order": np.int64})
 
 

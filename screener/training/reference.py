@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from screener.errors import ConfigError, SchemaError
 from screener.records import Structure
+from screener.stores.files import from_parquet
 
 VARIABLE = "SCREENER_REFERENCE_DATA"
 OVERLAP, PPE = "qm9_overlap", "ppe1694_g4mp2"
@@ -115,9 +115,7 @@ def _rows(origin: str, columns: list[str]) -> list[dict[str, Any]]:
     if not path.is_file():
         raise SchemaError(f"there is no {path.name} in the folder that {VARIABLE} names")
     try:
-        rows: list[dict[str, Any]] = (
-            pq.read_table(path, columns=columns).select(columns).to_pylist()
-        )
+        rows: list[dict[str, Any]] = from_parquet(path.read_bytes(), columns).to_pylist()
     except KeyError as error:
         raise SchemaError(f"{path.name} has no column {error}") from error
     return rows

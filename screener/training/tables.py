@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
+from screener.stores.files import from_parquet
 from screener.training.conventions import parse_quantity, stored
 from screener.training.options import TableOptions
 
@@ -91,14 +92,14 @@ def read_texts(path: str, column: str, numbers: NDArray[np.int64]) -> list[str]:
 def _read(path: str, columns: list[str]) -> pa.Table:
     try:
         with fsspec.open(path, "rb") as file:
-            data = io.BytesIO(file.read())
-        names = pq.read_schema(data).names
+            data = file.read()
+        names = pq.read_schema(io.BytesIO(data)).names
         missing = [name for name in columns if name not in names]
         if missing:
             raise ConfigError(
                 f"{path} has no column {missing[0]}; it has {', '.join(names) or 'none'}"
             )
-        return pq.read_table(data, columns=columns)
+        return from_parquet(data, columns)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}") from error
     except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError

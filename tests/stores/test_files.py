@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from screener.errors import StoreError
 from screener.stores import files
-from screener.stores.files import Folder, digest, to_json, to_parquet
+from screener.stores.files import Folder, digest, from_parquet, to_json, to_parquet
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -194,3 +194,23 @@ def test_tables_round_trip_and_equal_tables_give_equal_bytes(
     assert back.schema == table.schema
     assert to_parquet(back) == to_parquet(table) == to_parquet(pa.table(columns))
     assert folder.read_table("part.parquet", ["row"]).column_names == ["row"]
+
+
+def test_tables_are_read_without_threads_that_outlive_the_interpreter():
+    script = (
+        "import os\n"
+        "import pyarrow as pa\n"
+        "from screener.stores.files import from_parquet, to_parquet\n"
+        "data = to_parquet(pa.table({'a': range(1000), 'b': ['x'] * 1000}), 100)\n"
+        "before = os.listdir('/proc/self/task')\n"
+        "assert from_parquet(data, ['b', 'a']).column_names == ['b', 'a']\n"
+        "assert os.listdir('/proc/self/task') == before\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_column_that_is_not_there_is_missed():
+    data = to_parquet(pa.table({"a": [1, 2], "b": ["x", "y"]}))
+    assert from_parquet(data, ["b"]).to_pydict() == {"b": ["x", "y"]}
+    with pytest.raises(KeyError, match="c"):
+        from_parquet(data, ["a", "c"])
