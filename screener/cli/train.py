@@ -4,6 +4,7 @@ The heavy parts are imported by the commands that use them, so that help answers
 """
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -77,17 +78,21 @@ def train(
 
 
 def _shipped(name: str, out: Path | None) -> Path:
-    from screener.training.train import RECIPES, recipe
+    from screener.training.g4mp2_train import TRAINERS
+    from screener.training.train import RECIPES
     from screener.training.train import train as fit
 
-    names = [known.name for known in RECIPES]
-    if name not in names:
+    trainers: dict[str, Callable[[Path], object]] = {
+        **{known.name: partial(fit, known) for known in RECIPES},
+        **TRAINERS,
+    }
+    if name not in trainers:
         raise ConfigError(
-            f"there is no recipe for {name!r}; there are {', '.join(names)}, and a file must end "
-            "in .toml"
+            f"there is no recipe for {name!r}; there are {', '.join(trainers)}, and a file must "
+            "end in .toml"
         )
     target = out or Path(str(files("screener.data"))) / "bundles" / name
-    fit(recipe(name), target)
+    trainers[name](target)
     return target
 
 

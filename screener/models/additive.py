@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
-from scipy.linalg.lapack import dpotri, dtrtri
+from scipy.linalg.lapack import dpotri
 
 from screener.errors import ConfigError
 from screener.models.increments import NAMES, block, increments
@@ -25,6 +25,7 @@ from screener.records import Structure
 FloatArray = NDArray[np.float64]
 
 ROUNDS = 4  # of reweighting
+LEAST = 1e-12  # share of a molecule's prior variance that the posterior cannot go below
 COMPOSITION = 1e3  # prior variance, in units of mean squares: all but free
 
 
@@ -42,16 +43,13 @@ class AdditiveSettings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AdditiveModel:
-    """Everything that is fitted, for one extensive quantity."""
+class Fit:
+    """What is fitted on n molecules, for one extensive quantity."""
 
-    structures: tuple[Structure, ...]  # (n,)
-    width: float
-    amplitude: float
     prior: FloatArray  # (n_increments,), prior variances of the coefficients
     coefficients: FloatArray  # (n_increments,)
     weights: FloatArray  # (n,) on kernels
-    root: FloatArray  # (n, n), L^-1 with L L^T = whole kernel + noise
+    noise: FloatArray  # (n,), variances added to the whole kernel's diagonal
     spread: float  # posterior variance per unit of the whole kernel
 
 
@@ -66,6 +64,7 @@ class Prepared:
     structures: tuple[Structure, ...]  # (n,), to fit on
     increments: FloatArray  # (n, n_increments)
     kernels: Mapping[float, FloatArray]  # width -> (n, n)
+    asked_structures: tuple[Structure, ...]  # (m,)
     asked: FloatArray  # (m, n_increments)
     cross: Mapping[float, FloatArray]  # width -> (m, n), of the asked with those to fit on
     own: Mapping[float, FloatArray]  # width -> (m,), of the asked with themselves
@@ -82,14 +81,6 @@ class Prepared:
         np.divide(shares, squares, out=prior, where=squares > 0)
         return prior
 
-    def whole(
-        self, rows: NDArray[np.int64], prior: FloatArray, settings: AdditiveSettings
-    ) -> FloatArray:
-        """Whole kernel of the molecules `rows` with themselves."""
-        linear = (self.increments[rows] * prior) @ self.increments[rows].T
-        kernel = self.kernels[settings.width][np.ix_(rows, rows)]
-        return np.asarray(settings.amplitude * kernel + linear)
-
 
 def prepare(
     structures: Sequence[Structure],
@@ -101,17 +92,36 @@ def prepare(
     kernels = {width: symmetric_kernel(known, width) for width in widths}
     if asked is None:
         own = {width: np.diag(kernel) for width, kernel in kernels.items()}
-        return Prepared(tuple(structures), found, kernels, found, kernels, own)
+        same = tuple(structures)
+        return Prepared(same, found, kernels, same, found, kernels, own)
     others = environments(asked)
     cross = {width: LocalKernel(known, width).rows(others).values.numpy() for width in widths}
     own = {width: self_kernel(others, width) for width in widths}
-    return Prepared(tuple(structures), found, kernels, increments(asked), cross, own)
+    return Prepared(tuple(structures), found, kernels, tuple(asked), increments(asked), cross, own)
+
+
+def whole_kernel(
+    local: FloatArray,
+    ours: FloatArray,
+    theirs: FloatArray,
+    prior: FloatArray,
+    settings: AdditiveSettings,
+) -> FloatArray:
+    """Kernel (n, m) of molecules with others: of environments and of increments.
+
+    Args:
+        local: (n, m), kernels of environments.
+        ours, theirs: (n, n_increments), (m, n_increments).
+        prior: (n_increments,), prior variances.
+        settings: for the amplitude.
+    """
+    return np.asarray(settings.amplitude * local + (ours * prior) @ theirs.T)
 
 
 def solve(
     kernel: FloatArray, targets: FloatArray, settings: AdditiveSettings
-) -> tuple[FloatArray, FloatArray]:
-    """Weights (n,) and the lower Cholesky factor (n, n) of kernel + noise.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weights (n,), noise (n,) and the lower Cholesky factor (n, n) of kernel + noise.
 
     Args:
         kernel: (n, n), whole.
@@ -121,47 +131,44 @@ def solve(
         ConfigError: the matrix is not positive definite.
     """
     noise = np.full(len(targets), settings.ridge)
-    for _ in range(1 if settings.tolerance is None else ROUNDS):
+    for left in reversed(range(1 if settings.tolerance is None else ROUNDS)):
         factor = regularised_factor(kernel + np.diag(noise), 0.0)
         weights = cho_solve((factor, True), targets)
-        if settings.tolerance is not None:
+        if left and settings.tolerance is not None:
             inverse, _ = dpotri(factor, lower=1)
             left_out = weights / np.diag(inverse)
             noise = settings.ridge * (1.0 + (left_out / settings.tolerance) ** 2)
-    return np.asarray(weights), factor
+    return np.asarray(weights), noise, factor
 
 
 def fit_additive(
     prepared: Prepared,
     targets: FloatArray,
     settings: AdditiveSettings,
-    rows: NDArray[np.int64] | None = None,
-) -> AdditiveModel:
+    rows: NDArray[np.int64],
+) -> tuple[Fit, FloatArray]:
     """Fit on some of the prepared molecules.
 
     Args:
         prepared: with kernels of the settings' width.
         targets: float64 (n,), of all prepared molecules; only those of `rows` are read.
         settings: all that there is to choose.
-        rows: molecules of the fit; default: all.
+        rows: molecules of the fit.
+    Returns:
+        the fit, and the lower Cholesky factor of whole kernel + noise.
     Raises:
         ConfigError: shapes that do not fit, values that are not finite.
     """
-    rows = np.arange(len(prepared.structures)) if rows is None else rows
     if targets.shape != (len(prepared.structures),) or not np.isfinite(targets[rows]).all():
         raise ConfigError(f"{len(prepared.structures)} molecules need as many finite targets")
     prior = prepared.prior(rows, settings)
-    weights, factor = solve(prepared.whole(rows, prior, settings), targets[rows], settings)
-    return AdditiveModel(
-        structures=tuple(prepared.structures[int(row)] for row in rows),
-        width=settings.width,
-        amplitude=settings.amplitude,
-        prior=prior,
-        coefficients=prior * (prepared.increments[rows].T @ weights),
-        weights=settings.amplitude * weights,
-        root=np.tril(dtrtri(factor, lower=1)[0]),
-        spread=float(targets[rows] @ weights) / len(rows),
-    )
+    found = prepared.increments[rows]
+    local = prepared.kernels[settings.width][np.ix_(rows, rows)]
+    kernel = whole_kernel(local, found, found, prior, settings)
+    weights, noise, factor = solve(kernel, targets[rows], settings)
+    spread = float(targets[rows] @ weights) / len(rows)
+    coefficients = prior * (found.T @ weights)
+    return Fit(prior, coefficients, settings.amplitude * weights, noise, spread), factor
 
 
 def predict_within(
@@ -176,13 +183,11 @@ def predict_within(
     Returns:
         values and posterior standard deviations, float64 (len(others),) each.
     """
-    prior = prepared.prior(rows, settings)
-    weights, factor = solve(prepared.whole(rows, prior, settings), targets[rows], settings)
+    fit, factor = fit_additive(prepared, targets, settings, rows)
     asked = prepared.asked[others]
-    kernel = settings.amplitude * prepared.cross[settings.width][np.ix_(others, rows)]
-    kernel = kernel + (asked * prior) @ prepared.increments[rows].T
-    own = settings.amplitude * prepared.own[settings.width][others] + asked**2 @ prior
+    local = prepared.cross[settings.width][np.ix_(others, rows)]
+    kernel = whole_kernel(local, asked, prepared.increments[rows], fit.prior, settings)
+    own = settings.amplitude * prepared.own[settings.width][others] + asked**2 @ fit.prior
     image = solve_triangular(factor, kernel.T, lower=True)
-    variance = np.maximum(own - (image * image).sum(axis=0), 1e-12 * own)
-    spread = float(targets[rows] @ weights) / len(rows)
-    return kernel @ weights, np.sqrt(variance * spread)
+    variance = np.maximum(own - (image * image).sum(axis=0), LEAST * own)
+    return local @ fit.weights + asked @ fit.coefficients, np.sqrt(variance * fit.spread)

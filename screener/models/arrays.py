@@ -72,6 +72,15 @@ def model_from_arrays(arrays: Arrays) -> SparseModel:
     )
 
 
+def split_structures(
+    n_atoms: NDArray[np.int64], atomic_numbers: NDArray[np.uint8], positions: NDArray[np.float32]
+) -> tuple[Structure, ...]:
+    """Structures from arrays in which they lie one after the other."""
+    stops = np.cumsum(n_atoms)[:-1]
+    parts = zip(np.split(atomic_numbers, stops), np.split(positions, stops), strict=True)
+    return tuple(Structure(numbers, at) for numbers, at in parts)
+
+
 def structures_to_arrays(structures: list[Structure]) -> Arrays:
     """Structures one after the other; GFN2 results where all have them."""
     arrays: Arrays = {

@@ -6,7 +6,7 @@ written for, and that the golden predictions come out again.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -30,11 +31,16 @@ from screener.models.card import (
     installed_versions,
 )
 from screener.models.forms import form_of, from_arrays, to_arrays
+from screener.models.ladder import B3LYP, LadderPredictor
+from screener.models.ladder_arrays import GOLDEN_LOW, ladder_from_arrays
 from screener.models.predictor import Predictor
 from screener.models.quantities import GAP, PREDICTED
 from screener.records import Structure
 from screener.stores.files import Folder
 from screener.units import SYMBOLS
+
+Arrays = dict[str, NDArray[Any]]
+FloatArray = NDArray[np.float64]
 
 MODEL, CARD = "model.safetensors", "card.json"
 
@@ -53,7 +59,7 @@ class Bundle:
         digest: SHA-256 (hex) over both files.
     """
 
-    def __init__(self, card: Card, predictor: Predictor, digest: str) -> None:
+    def __init__(self, card: Card, predictor: Predictor | LadderPredictor, digest: str) -> None:
         self.card = card
         self.predictor = predictor
         self.digest = digest
@@ -70,9 +76,22 @@ class Bundle:
                 f"{self.card.geometry_level}, not {level}"
             )
 
-    def predict(self, structures: Sequence[Structure]) -> pa.Table:
+    def predict(
+        self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None = None
+    ) -> pa.Table:
         """Predictions, one row per structure, in order; columns, units and errors as of
-        `Predictor.predict`."""
+        `Predictor.predict`, or of `LadderPredictor.predict` where the card has routes.
+
+        Args:
+            structures: at the card's geometry level.
+            low: for a rung whose low level is not computed here: its values, (n,) by column.
+        Raises:
+            ConfigError: low values are given where they are computed, or the other way round.
+        """
+        if isinstance(self.predictor, LadderPredictor):
+            return self.predictor.predict(structures, low)
+        if low is not None:
+            raise ConfigError(f"bundle {self.card.name} is not given low values")
         return self.predictor.predict(structures)
 
 
@@ -102,15 +121,14 @@ def save_bundle(
     """
     predictor = fitted.predictor
     arrays = to_arrays(predictor.model) | structures_to_arrays(list(golden))
-    # safetensors writes memory as it lies, whatever the order of the axes
-    model = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    delta = predictor.kind == "delta"
     card = Card(
         name=name,
         model=form_of(predictor.model),
         kind=predictor.kind,
         geometry_level=predictor.geometry_level,
         n_conformers=n_conformers,
-        low="gfn2" if predictor.kind == "delta" else None,
+        low="gfn2" if delta else None,
         high="b3lyp",
         zero_point=ZERO_POINT[predictor.kind],
         elements=tuple(SYMBOLS[number] for number in predictor.domain.elements),
@@ -118,7 +136,7 @@ def save_bundle(
             quantity.name: QuantityCard(
                 unit=quantity.unit,
                 extensive=quantity.extensive,
-                low=quantity.low if predictor.kind == "delta" else None,
+                low=quantity.low if delta else None,
                 derived=quantity is GAP,
                 calibration=predictor.calibration[quantity.name],
             )
@@ -132,9 +150,25 @@ def save_bundle(
         seeds=seeds,
         metrics=metrics,
         versions=installed_versions(),
-        golden=_golden(predictor, golden),
-        model_sha256=hashlib.sha256(model).hexdigest(),
+        golden=golden_rows(predictor.predict(golden)),
+        model_sha256="",
     )
+    return write_bundle(folder, card, arrays)
+
+
+def write_bundle(folder: str | Path, card: Card, arrays: Arrays) -> Bundle:
+    """Write a card and the arrays it is about, and load them.
+
+    Args:
+        folder: made if missing; its two files are replaced.
+        card: but for `model_sha256`.
+        arrays: of the model and of the golden structures.
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    # safetensors writes memory as it lies, whatever the order of the axes
+    model = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    card = card.model_copy(update={"model_sha256": hashlib.sha256(model).hexdigest()})
     target = Folder(str(folder))
     target.write_bytes(MODEL, model)
     target.write_bytes(CARD, (card.model_dump_json(indent=1) + "\n").encode())
@@ -195,7 +229,20 @@ def _load(url: str, digest: str, device: str) -> Bundle:
         arrays = load(model)
     except SafetensorError as error:
         raise SchemaError(f"{url}/{MODEL} is not a safetensors file: {error}") from error
-    predictor = Predictor(
+    bundle = Bundle(card, _predictor(card, arrays, device), digest)
+    low = {B3LYP: arrays[GOLDEN_LOW]} if GOLDEN_LOW in arrays else None
+    try:
+        found = golden_rows(bundle.predict(structures_from_arrays(arrays), low))
+    except ConfigError as error:
+        raise SchemaError(f"{url} lacks what its golden predictions need: {error}") from error
+    _check_golden(url, card, found)
+    return bundle
+
+
+def _predictor(card: Card, arrays: Arrays, device: str) -> Predictor | LadderPredictor:
+    if card.routes:
+        return ladder_from_arrays(card, arrays, _first(card, device), device)
+    return Predictor(
         from_arrays(card.model, arrays),
         {name: quantity.calibration for name, quantity in card.quantities.items()},
         card.domain,
@@ -203,8 +250,22 @@ def _load(url: str, digest: str, device: str) -> Bundle:
         geometry_level=card.geometry_level,
         device=device,
     )
-    _check_golden(url, card, _golden(predictor, structures_from_arrays(arrays)))
-    return Bundle(card, predictor, digest)
+
+
+def _first(card: Card, device: str) -> Predictor | None:
+    if card.first is None:
+        return None
+    first = load_bundle(card.first.bundle, device)
+    if first.card.model_sha256 != card.first.model_sha256:
+        raise SchemaError(
+            f"bundle {card.name} stands on another {card.first.bundle} than the one that is here: "
+            "train it again with `screener train`"
+        )
+    if not isinstance(first.predictor, Predictor):
+        raise SchemaError(
+            f"bundle {card.name} cannot stand on {card.first.bundle}, a ladder itself"
+        )
+    return first.predictor
 
 
 def _card(url: str, text: bytes) -> Card:
@@ -224,11 +285,11 @@ def _card(url: str, text: bytes) -> Card:
         raise SchemaError(f"{url}/{CARD} is not the card of a bundle: {error}") from error
 
 
-def _golden(
-    predictor: Predictor, structures: Sequence[Structure]
-) -> list[dict[str, float | bool | None]]:
-    table = predictor.predict(structures).drop_columns(["domain_reasons", "geometry_level"])
-    rows: list[dict[str, float | bool | None]] = table.to_pylist()
+def golden_rows(table: pa.Table) -> list[dict[str, float | bool | None]]:
+    """Golden predictions of a table."""
+    rows: list[dict[str, float | bool | None]] = table.drop_columns(
+        ["domain_reasons", "geometry_level"]
+    ).to_pylist()
     return rows
 
 

@@ -12,6 +12,11 @@ SCHEMA_VERSION = 2
 
 GeometryLevel = Literal["mmff94", "gfn2-opt", "b3lyp"]
 
+ZERO_POINT_G4MP2 = (
+    "ae0_g4mp2_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
+    "harmonic zero-point energy of B3LYP/6-31G(2df,p) scaled by 0.9854. ae0_b3lyp_kcal contains it "
+    "unscaled, de_gfn2_kcal not at all, so the learned differences contain what is missing."
+)
 ZERO_POINT = {
     "direct": (
         "ae0_b3lyp_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
@@ -37,6 +42,25 @@ class QuantityCard(BaseModel):
     calibration: QuantityCalibration
 
 
+class RouteCard(BaseModel):
+    """One route of a ladder, see `ladder.Route`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float
+    calibration: QuantityCalibration
+    domain: Domain | None
+
+
+class FirstRung(BaseModel):
+    """The bundle that a ladder stands on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bundle: str  # name or path
+    model_sha256: str
+
+
 class Card(BaseModel):
     """What a bundle says about itself."""
 
@@ -48,12 +72,14 @@ class Card(BaseModel):
     kind: Kind
     geometry_level: GeometryLevel
     n_conformers: int
-    low: Literal["gfn2"] | None
-    high: Literal["b3lyp"]
+    low: Literal["gfn2", "b3lyp"] | None
+    high: Literal["b3lyp", "g4mp2"]
     zero_point: str
     elements: tuple[str, ...]
     quantities: dict[str, QuantityCard]
     domain: Domain
+    routes: tuple[RouteCard, ...] = ()  # of a ladder or its last rung
+    first: FirstRung | None = None  # of a ladder
     intervals: str  # what they hold for
     fit: dict[str, Any]  # settings and what was chosen
     data: dict[str, Any]  # where labels and structures come from
@@ -69,6 +95,12 @@ INTERVALS = (
     "90 % of molecules like the calibration set lie within lo90 and hi90, and 68.3 % within one "
     "std; nothing is promised for molecules unlike it. Beyond the largest training size both are "
     "widened by a factor per heavy atom, measured by leaving the largest training size out."
+)
+
+CV_PLUS = (
+    "Made by CV+ from the whole error of molecules that each fit has not seen: about 90 % of "
+    "molecules like those lie within lo90 and hi90, and 68.3 % within one std. Beyond the largest "
+    "of them both are widened by a factor per heavy atom, measured by leaving the largest size out."
 )
 
 

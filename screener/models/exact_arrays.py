@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import SchemaError
+from screener.models.arrays import split_structures
 from screener.models.exact import ExactModel
 from screener.models.metric import Metric
-from screener.records import Structure
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -62,20 +62,14 @@ def exact_from_arrays(arrays: Arrays) -> ExactModel:
         if name not in arrays or arrays[name].dtype != dtype:
             raise SchemaError(f"the model has no array {name} of {np.dtype(dtype)}")
     n = len(arrays["exact.n_atoms"])
-    stops = np.cumsum(arrays["exact.n_atoms"])
     if arrays["exact.weights"].shape != (n, len(extensive)) or any(
         len(arrays[name]) != n * (n + 1) // 2 for name in used
     ):
         raise SchemaError(f"the model's arrays are not those of {n} molecules")
     means, sums = (_root(arrays[name], n) if name in used else np.empty((0, 0)) for name in _ROOTS)
     return ExactModel(
-        structures=tuple(
-            Structure(numbers, positions)
-            for numbers, positions in zip(
-                np.split(arrays["exact.atomic_numbers"], stops[:-1]),
-                np.split(arrays["exact.positions"], stops[:-1]),
-                strict=True,
-            )
+        structures=split_structures(
+            arrays["exact.n_atoms"], arrays["exact.atomic_numbers"], arrays["exact.positions"]
         ),
         metric=Metric(arrays["exact.metric"]),
         width=float(arrays["exact.width"][0]),

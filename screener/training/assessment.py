@@ -7,7 +7,7 @@ Counts add up: of the rows asked for, `n_quarantined` have no structure or no la
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -73,12 +73,6 @@ class Evaluation:
     quantities: tuple[Assessment, ...]
     predictions: pa.Table  # `row`, `n_heavy`, predictions and labels of the rows with structures
     outside: dict[str, int]  # reasons to be outside the domain, commonest first
-
-
-class _WithLow(Protocol):
-    def predict(
-        self, structures: list[Structure], *, low: Mapping[str, FloatArray]
-    ) -> pa.Table: ...
 
 
 def needs_of(card: Card, options: TableOptions) -> Needs:
@@ -158,8 +152,7 @@ def _predicted(bundle: Bundle, known: list[Structure], low: FloatArray | None) -
         for name, quantity in bundle.card.quantities.items()
         if quantity.low is not None and parse_quantity(name).is_atomization
     }
-    ladder: _WithLow = bundle  # type: ignore[assignment]  # only such bundles ask for low values
-    return ladder.predict(known, low=dict.fromkeys(columns, low))
+    return bundle.predict(known, dict.fromkeys(columns, low))
 
 
 def _comparable(

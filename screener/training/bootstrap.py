@@ -18,6 +18,7 @@ class Figure:
 
     n: int
     mae: float
+    rmse: float
     low: float  # ends of the bootstrap 95 % interval of the MAE
     high: float
     bias: float  # predicted minus reference
@@ -33,7 +34,12 @@ def figure(errors: FloatArray) -> Figure:
     means = [generator.choice(absolute, len(absolute)).mean() for _ in range(RESAMPLES)]
     low, high = np.quantile(means, [0.025, 0.975])
     return Figure(
-        len(errors), float(absolute.mean()), float(low), float(high), float(errors.mean())
+        n=len(errors),
+        mae=float(absolute.mean()),
+        rmse=float(np.sqrt((errors**2).mean())),
+        low=float(low),
+        high=float(high),
+        bias=float(errors.mean()),
     )
 
 
@@ -52,6 +58,26 @@ class Coverage:
             f"{100 * self.share:.1f} % ({100 * self.low:.1f}-{100 * self.high:.1f}), n {self.n}, "
             f"median width {self.width:.2f}"
         )
+
+
+def as_metrics(errors: Figure, covered: Coverage | None = None) -> dict[str, float]:
+    """For the card of a bundle; `mae_95` and `coverage90_95` are ends of 95 % intervals."""
+    metrics = {
+        "n": float(errors.n),
+        "mae": errors.mae,
+        "mae_95_low": errors.low,
+        "mae_95_high": errors.high,
+        "rmse": errors.rmse,
+        "bias": errors.bias,
+    }
+    if covered is not None:
+        metrics |= {
+            "coverage90": covered.share,
+            "coverage90_95_low": covered.low,
+            "coverage90_95_high": covered.high,
+            "median_width90": covered.width,
+        }
+    return metrics
 
 
 def coverage(true: FloatArray, low: FloatArray, high: FloatArray) -> Coverage:

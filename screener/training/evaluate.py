@@ -49,7 +49,7 @@ def held_out(predictor: Predictor, data: FitData) -> Metrics:
         metrics[name] = _errors(error) | {
             "coverage90": float(covered.mean()),
             "mean_width90": float((high - low).mean()),
-            "spearman_std_error": float(spearmanr(std, np.abs(error)).statistic),
+            "spearman_std_error": _rank_correlation(std, np.abs(error)),
             "coverage90_least": float(covered[ranked[:best]].mean()),
             "coverage90_most": float(covered[ranked[-best:]].mean()),
             "by_n_heavy": {
@@ -69,17 +69,19 @@ def outside(predictor: Predictor, data: FitData) -> Metrics:
     """The same for molecules outside the domain, had they been predicted; empty without any."""
     inside = predictor.predict(data.structures)["in_domain"].to_numpy()
     domain = predictor.domain
-    # what the representation cannot be given stays outside
-    boundless = domain.model_copy(
-        update={
-            "min_seen": 0,
-            "distance_limits": dict.fromkeys(domain.distance_limits, math.inf),
-        }
+    boundless = predictor.within(
+        domain.model_copy(
+            update={
+                "min_seen": 0,
+                "distance_limits": dict.fromkeys(domain.elements, math.inf),
+            }
+        )
     )
     others = data.subset(np.flatnonzero(~inside))
-    if not others.structures:
+    # what the representation cannot be given is not predicted all the same
+    if not boundless.predict(others.structures)["in_domain"].to_numpy().any():
         return {}
-    return held_out(predictor.within(boundless), others)
+    return held_out(boundless, others)
 
 
 def composition_baseline(train: FitData, test: FitData, kind: Kind) -> Metrics:
@@ -102,6 +104,13 @@ def composition_baseline(train: FitData, test: FitData, kind: Kind) -> Metrics:
         weights = np.linalg.lstsq(design[0], target, rcond=None)[0]
         metrics[quantity.name] = _errors(design[1] @ weights - true)
     return metrics
+
+
+def _rank_correlation(one: FloatArray, other: FloatArray) -> float | None:
+    """Spearman's; None where nothing is ranked."""
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    return float(spearmanr(one, other).statistic)
 
 
 def _errors(error: FloatArray) -> dict[str, float]:

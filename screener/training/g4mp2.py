@@ -9,17 +9,31 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.models.additive import AdditiveModel, AdditiveSettings, fit_additive, prepare
+from screener.models.additive import AdditiveSettings, prepare
+from screener.models.conformal import growth_per_heavy_atom
+from screener.models.cross_fit import CrossFit, cross_fit
 from screener.records import Structure
 from screener.training import reference
-from screener.training.nested import GRID, WIDTHS, Task, choose_by_size
+from screener.training.nested import GRID, WIDTHS, Task, by_size, choose_by_size, folds_of
 from screener.training.reference import ReferenceMolecule
 from screener.training.reference_structures import structures
 
 GeometryLevel = Literal["b3lyp", "gfn2-opt"]
 
-N_OUTER, N_INNER = 10, 5
+FloatArray = NDArray[np.float64]
+
+N_OUTER, N_INNER = 10, 10
+N_FOLDS, SEED = 10, 0  # of CV+
 LARGEST_INNER = 7  # heavy atoms; extrapolation is chosen by predicting what is larger
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedRung:
+    """A rung with what measured it."""
+
+    model: CrossFit
+    errors: FloatArray  # (n,), kcal/mol, out of fold; NaN where not judged
+    growth: float  # of errors in units of their std, per heavy atom beyond the largest judged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +80,32 @@ def group_numbers(molecules: tuple[ReferenceMolecule, ...]) -> NDArray[np.int64]
     return np.asarray(np.unique(blocks, return_inverse=True)[1], dtype=np.int64)
 
 
-def fit_rung(task: Task, settings: AdditiveSettings | None = None) -> AdditiveModel:
-    """The rung as it is used: fitted on all sound rows.
+def fit_rung(task: Task, settings: AdditiveSettings | None = None) -> FittedRung:
+    """A rung as it is used: fitted on all sound rows, its intervals made by CV+.
 
     Args:
-        task: of `rung_data`.
+        task: of `rung_data`, or of a ladder.
         settings: default: those that extrapolate best in size within these rows, since molecules
             to be screened are larger than those with labels.
     """
     chosen = settings or choose_by_size(task, GRID, LARGEST_INNER)
-    return fit_additive(task.prepared, task.high - task.low, chosen, np.flatnonzero(task.fit))
+    folds = folds_of(task.groups, N_FOLDS, SEED)
+    model, errors = cross_fit(
+        task.prepared,
+        task.high - task.low,
+        task.high - task.asked_low,
+        chosen,
+        fit=task.fit,
+        counted=task.judged,
+        folds=folds,
+    )
+    return FittedRung(model, errors, _growth(task, chosen, model))
+
+
+def _growth(task: Task, settings: AdditiveSettings, model: CrossFit) -> float:
+    """Widening per heavy atom: scores of the largest molecules, fitted on smaller ones."""
+    counted = task.n_heavy[task.judged]
+    largest = int(counted.max())
+    errors, stds = by_size(task, settings, largest - 1)
+    smaller = model.cvplus.scores[counted < largest]
+    return growth_per_heavy_atom(smaller, np.abs(errors) / stds)

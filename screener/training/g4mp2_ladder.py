@@ -22,6 +22,7 @@ from screener.models.additive import AdditiveSettings, Prepared, prepare
 from screener.models.bundle import load_bundle
 from screener.models.domain import Domain, coordinations
 from screener.models.forms import Predicts, evaluator_of
+from screener.models.predictor import Predictor
 from screener.models.quantities import low_values
 from screener.records import Structure
 from screener.training import reference
@@ -123,9 +124,15 @@ class LadderRows:
 
 
 def first_rung(name: str = FIRST_RUNG) -> tuple[Predicts, Domain]:
-    """A bundle's model, without the filter of its domain, and that domain."""
-    bundle = load_bundle(name)
-    return evaluator_of(bundle.predictor.model), bundle.card.domain
+    """A bundle's model, without the filter of its domain, and that domain.
+
+    Raises:
+        ConfigError: the bundle is a ladder itself.
+    """
+    predictor = load_bundle(name).predictor
+    if not isinstance(predictor, Predictor):
+        raise ConfigError(f"{name} cannot be a first rung: it leads to G4(MP2) already")
+    return evaluator_of(predictor.model), predictor.domain
 
 
 def ladder_rows(
@@ -210,7 +217,9 @@ def _first(
     return raw.values[:, 0], np.array(inside)
 
 
-def ladder_task(rows: LadderRows, variant: Variant, seed: int = 0) -> Task:
+def ladder_task(
+    rows: LadderRows, variant: Variant, seed: int = 0, counted: BoolArray | None = None
+) -> Task:
     """What a variant's second rung is fitted on and judged by.
 
     Suspect rows are neither. Settings are chosen and intervals calibrated on molecules that are in
@@ -220,7 +229,10 @@ def ladder_task(rows: LadderRows, variant: Variant, seed: int = 0) -> Task:
         rows: of `ladder_rows`.
         variant: one of `VARIANTS`.
         seed: of the folds.
+        counted: (n,), of which rows that are judged count; default: those in a domain.
     """
+    if counted is None:
+        counted = rows.inside | rows.brought_in(seed)
     labelled = np.isfinite(rows.b3lyp)
     low, asked_low, fit = {
         "labels": (rows.b3lyp, rows.asked_first, labelled),
@@ -244,7 +256,7 @@ def ladder_task(rows: LadderRows, variant: Variant, seed: int = 0) -> Task:
         high=rows.high,
         groups=rows.groups,
         fit=fit & rows.usable & rows.sound,
-        judged=rows.judged & rows.sound & (rows.inside | rows.brought_in(seed)),
+        judged=rows.judged & rows.sound & counted,
         n_heavy=np.array([molecule.n_heavy for molecule in rows.molecules]),
     )
 

@@ -118,16 +118,17 @@ def choose(
     return min(grid, key=lambda tried: _inner_error(task, tried, folds, n_folds))
 
 
-def by_size(task: Task, settings: AdditiveSettings, largest: int) -> FloatArray:
-    """Errors of the judged molecules of more than `largest` heavy atoms, fitted on the others."""
+def by_size(task: Task, settings: AdditiveSettings, largest: int) -> tuple[FloatArray, FloatArray]:
+    """Errors and stds of the judged molecules of more than `largest` heavy atoms, fitted on the
+    others."""
     larger = np.flatnonzero(task.judged & (task.n_heavy > largest))
-    values, _ = _predicted(task, settings, task.fit & (task.n_heavy <= largest), larger)
-    return np.asarray(values - task.high[larger])
+    values, stds = _predicted(task, settings, task.fit & (task.n_heavy <= largest), larger)
+    return np.asarray(values - task.high[larger]), stds
 
 
 def choose_by_size(task: Task, grid: Sequence[AdditiveSettings], largest: int) -> AdditiveSettings:
     """The settings that extrapolate best to molecules of more than `largest` heavy atoms."""
-    return min(grid, key=lambda tried: float(np.abs(by_size(task, tried, largest)).mean()))
+    return min(grid, key=lambda tried: float(np.abs(by_size(task, tried, largest)[0]).mean()))
 
 
 def _predicted(

@@ -5,9 +5,9 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.models.baseline import composition
 from screener.models.bundle import load_bundle
-from screener.models.fit import FitData
+from screener.models.fit_data import FitData
 from screener.models.quantities import FITTED
-from screener.training.evaluate import composition_baseline, held_out
+from screener.training.evaluate import composition_baseline, held_out, outside
 
 SOLVENTS = ["COC(=O)OC", "O=C1OCCO1", "COCC", "CC#N", "COC=O", "CC(C)=O", "CCOC(C)=O", "CCO"]
 OUTSIDE = "FC1COC(=O)O1"
@@ -42,6 +42,36 @@ def test_held_out_counts_what_is_inside_and_measures_what_is_wrong(tiny_bundles,
     )
     half = high90 - middle
     assert dipole["coverage90"] == pytest.approx((np.abs(error[:-1]) <= half).mean())
+
+
+def test_coverage_is_told_by_size_and_among_the_best_ranked(tiny_bundles, structures, monkeypatch):
+    monkeypatch.setattr("screener.training.evaluate.FEWEST", 2)
+    monkeypatch.setattr("screener.training.evaluate.SHORTLIST", 0.25)  # two of eight
+    bundle = load_bundle(tiny_bundles.direct)
+    inside = structures[:-1]
+    table = bundle.predict(inside)
+    value = {name: table[name].to_numpy(zero_copy_only=False) for name in FITTED}
+    high = dict(value)
+    homo = value["homo_b3lyp_ev"]
+    high["homo_b3lyp_ev"] = np.where(homo >= np.sort(homo)[-2], homo + 99.0, homo)
+    found = held_out(bundle.predictor, FitData(inside, high))["homo_b3lyp_ev"]
+    assert found["coverage90"] == pytest.approx(6 / 8)
+    assert (found["coverage90_least"], found["coverage90_most"]) == (1.0, 0.0)
+    sizes = [int((s.atomic_numbers > 1).sum()) for s in inside]
+    counts = {str(size): sizes.count(size) for size in sorted(set(sizes)) if sizes.count(size) > 1}
+    assert {size: each["n"] for size, each in found["by_n_heavy"].items()} == counts
+    covered = sum(each["coverage90"] * each["n"] for each in found["by_n_heavy"].values())
+    assert covered <= 6
+
+
+def test_molecules_outside_are_judged_as_if_they_were_inside(tiny_bundles, structures):
+    predictor = load_bundle(tiny_bundles.direct).predictor
+    high = {name: np.zeros(len(structures)) for name in FITTED}
+    found = outside(predictor, FitData(structures, high))
+    assert found["domain"] == {"n": 1.0, "inside": 1.0}
+    assert found["ae0_b3lyp_kcal"]["n"] == 1
+    assert found["ae0_b3lyp_kcal"]["mae"] > 100.0
+    assert outside(predictor, FitData(structures[:-1], {n: v[:-1] for n, v in high.items()})) == {}
 
 
 def test_composition_baseline_is_perfect_where_composition_is_all(structures):

@@ -1,14 +1,26 @@
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from screener.models.additive import AdditiveModel, AdditiveSettings
-from screener.models.additive_evaluator import AdditiveEvaluator
+from screener.models.additive import AdditiveSettings
+from screener.models.conformal import growth_per_heavy_atom
+from screener.models.cross_evaluator import CrossEvaluator
 from screener.records import Structure
 from screener.training import g4mp2, reference
-from screener.training.g4mp2 import LARGEST_INNER, RungData, fit_rung, group_numbers, rung_data
+from screener.training.g4mp2 import (
+    LARGEST_INNER,
+    N_FOLDS,
+    SEED,
+    FittedRung,
+    RungData,
+    fit_rung,
+    group_numbers,
+    rung_data,
+)
 from screener.training.nested import by_size, folds_of, out_of_fold
 from screener.training.reference import VARIABLE, ReferenceMolecule
 
@@ -35,13 +47,19 @@ WATER = ReferenceMolecule(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with threadpool_limits(1):  # matrices are small
+        yield
+
+
 @pytest.fixture(scope="module")
 def data() -> RungData:
     return rung_data("b3lyp")
 
 
 @pytest.fixture(scope="module")
-def rung(data) -> AdditiveModel:
+def rung(data) -> FittedRung:
     return fit_rung(data.task, SETTINGS)
 
 
@@ -83,13 +101,16 @@ def test_suspect_rows_are_neither_fitted_on_nor_judged(data):
 @needs_data
 def test_the_rung_is_fitted_on_all_sound_rows_and_no_label_of_another(data, rung):
     sound = np.flatnonzero(data.task.fit)
-    assert len(rung.structures) == len(sound)
-    for found, place in zip(rung.structures, sound, strict=True):
+    assert len(rung.model.structures) == len(sound)
+    for found, place in zip(rung.model.structures, sound, strict=True):
         assert found is data.task.prepared.structures[place]
     high = np.where(data.task.fit, data.task.high, np.nan)
     again = fit_rung(replace(data.task, high=high), SETTINGS)
-    assert again.weights.tobytes() == rung.weights.tobytes()
-    assert again.coefficients.tobytes() == rung.coefficients.tobytes()
+    for one, other in zip(again.model.fits, rung.model.fits, strict=True):
+        assert one.weights.tobytes() == other.weights.tobytes()
+        assert one.coefficients.tobytes() == other.coefficients.tobytes()
+    assert again.model.cvplus.scores.tobytes() == rung.model.cvplus.scores.tobytes()
+    assert again.growth == rung.growth
 
 
 @needs_data
@@ -103,17 +124,43 @@ def test_the_rung_predicts_what_was_left_out_far_better_than_b3lyp_does(data):
 
 
 @needs_data
+def test_errors_of_the_rung_are_out_of_fold(data, rung):
+    task = data.task
+    values, stds = out_of_fold(task, SETTINGS, folds_of(task.groups, N_FOLDS, SEED))
+    expected = (values - task.high)[task.judged]
+    np.testing.assert_array_equal(np.isnan(rung.errors), ~task.judged)
+    np.testing.assert_allclose(rung.errors[task.judged], expected, atol=1e-9)
+    np.testing.assert_allclose(
+        rung.model.cvplus.scores, np.abs(expected) / stds[task.judged], rtol=1e-6
+    )
+
+
+@needs_data
+def test_growth_is_that_of_the_scores_of_molecules_larger_by_one_atom(data, rung):
+    assert 1.0 <= rung.growth < 1.5  # errors are about as large as their stds say
+    counted = data.task.n_heavy[data.task.judged]
+    largest = int(counted.max())
+    assert (counted == largest).sum() > 20
+    odd = 20.0 * (data.task.n_heavy == largest)
+    task = replace(data.task, high=data.task.high + odd)  # what smaller molecules cannot tell
+    found = fit_rung(task, SETTINGS)
+    errors, stds = by_size(task, SETTINGS, largest - 1)
+    smaller = found.model.cvplus.scores[counted < largest]
+    assert found.growth == growth_per_heavy_atom(smaller, np.abs(errors) / stds) > 1.0
+
+
+@needs_data
 def test_the_fitted_rung_gives_the_difference_between_the_levels(data, rung):
     task = data.task
     some = np.flatnonzero(task.fit)[::10]
-    found = AdditiveEvaluator(rung).predict([task.prepared.structures[row] for row in some])
-    errors = found.values[:, 0] - (task.high - task.low)[some]
+    found = CrossEvaluator(rung.model).predict([task.prepared.structures[row] for row in some])
+    errors = found.values[0] - (task.high - task.low)[some]
     assert np.abs(errors).mean() < 0.3  # it knows them
 
 
 @needs_data
 def test_smaller_molecules_predict_larger_ones_better_than_b3lyp_does(data):
-    errors = np.abs(by_size(data.task, SETTINGS, LARGEST_INNER))
+    errors = np.abs(by_size(data.task, SETTINGS, LARGEST_INNER)[0])
     larger = data.task.judged & (data.task.n_heavy > LARGEST_INNER)
     assert 100 < len(errors) == larger.sum()
     assert errors.mean() < 0.25 * np.abs(data.task.low - data.task.high)[larger].mean()
@@ -124,6 +171,4 @@ def test_smaller_molecules_predict_larger_ones_better_than_b3lyp_does(data):
 def test_by_default_settings_are_those_that_extrapolate_best_in_size(data, monkeypatch, turn):
     blind = AdditiveSettings(width=4.0, ridge=1e6, tolerance=None)  # sees hardly any label
     monkeypatch.setattr(g4mp2, "GRID", (blind, SETTINGS)[::turn])
-    found, expected = fit_rung(data.task), fit_rung(data.task, SETTINGS)
-    assert found.width == SETTINGS.width
-    assert found.weights.tobytes() == expected.weights.tobytes()
+    assert fit_rung(data.task).model.settings == SETTINGS

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import ConfigError
-from screener.models.additive import AdditiveSettings, predict_within, prepare
+from screener.models.additive import AdditiveSettings, predict_within, prepare, whole_kernel
 from screener.models.increments import block, increments
 from screener.records import Structure
 from screener.training.nested import (
@@ -231,13 +231,19 @@ def test_only_judged_rows_count_in_choices(task):
 def test_errors_by_size_are_those_of_larger_molecules_by_a_fit_on_smaller_ones(task):
     larger = task.n_heavy > 4
     judged = task.judged[larger]
-    before = by_size(task, SANE, 4)
-    assert len(before) == judged.sum() > 15
+    before, stds = by_size(task, SANE, 4)
+    assert len(before) == len(stds) == judged.sum() > 15
     # labels of the larger ones are what errors are taken from, and nothing else
     moved = replace(task, high=np.where(larger, task.high + 5.0, task.high))
-    np.testing.assert_allclose(by_size(moved, SANE, 4), before - 5.0, atol=1e-9)
+    after, same = by_size(moved, SANE, 4)
+    np.testing.assert_allclose(after, before - 5.0, atol=1e-9)
+    assert same.tobytes() == stds.tobytes()
     others = replace(task, high=np.where(larger, task.high, task.high + task.n_heavy))
-    assert (np.abs(by_size(others, SANE, 4) - before) > 0.1).all()
+    assert (np.abs(by_size(others, SANE, 4)[0] - before) > 0.1).all()
+    # and stds are those of the same fit
+    rows, asked = (np.flatnonzero(task.fit & some) for some in (~larger, larger))
+    _, expected = predict_within(task.prepared, task.high - task.low, SANE, rows, asked)
+    assert stds.tobytes() == expected.tobytes()
     assert np.abs(before).mean() < 0.5 * np.abs(task.high - task.low)[larger].mean()
 
 
@@ -275,8 +281,9 @@ def test_intervals_cover_nine_of_ten_where_data_follow_the_model(task):
     generator = np.random.default_rng(8)
     rows = np.arange(len(task.low))
     prior = task.prepared.prior(rows, SANE)
-    whole = task.prepared.whole(rows, prior, SANE) + SANE.ridge * np.eye(len(rows))
-    root = np.linalg.cholesky(whole)
+    parts, local = task.prepared.increments, task.prepared.kernels[SANE.width]
+    whole = whole_kernel(local, parts, parts, prior, SANE)
+    root = np.linalg.cholesky(whole + SANE.ridge * np.eye(len(rows)))
     inside, widths, errors = [], [], []
     for draw in range(5):
         high = task.low + 0.1 * root @ generator.normal(size=len(rows))
