@@ -116,7 +116,6 @@ def fit_bundle(folder: Path, kind: str, level: str, smiles: list[str]) -> str:
     structures = [make_structure(text, mol_id(text), geometry) for text in smiles]
     parts = [FitData(part, labels(part)) for part in (structures, structures[::3], structures)]
     settings = FitSettings(
-        learned_metric=False,
         n_inducing=120,
         n_components=16,
         widths=(4.0,),

@@ -50,7 +50,7 @@ class FitSettings(LimitSettings):
     ridges: tuple[float, ...] = tuple(10.0**power for power in range(-8, 1))
     n_leading: int = 1_000  # environments in the posterior variance
     n_difficulty: int = 10_000  # training molecules whose leave-one-out errors are learned
-    learned_metric: bool = True  # scales of features, from a thousand training molecules
+    learned_metric: bool = False  # scales of features: better energies, worse orbitals
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -120,11 +120,11 @@ class LadderPredictor:
         is_open = np.ones(n, dtype=bool)
         for route, evaluator in zip(self.routes, self._evaluators, strict=True):
             rows = np.flatnonzero(is_open)
-            inside, values = self._climb(
+            outside, values = self._climb(
                 route, evaluator, [structures[row] for row in rows.tolist()], start.rows(rows)
             )
             found[:, rows] = values
-            for row, why in zip(rows.tolist(), inside, strict=True):
+            for row, why in zip(rows.tolist(), outside, strict=True):
                 reasons[row], is_open[row] = why, bool(why)
         table = {
             VALUE + ending: pa.array(row, mask=is_open)
@@ -180,11 +180,9 @@ class LadderPredictor:
                 far = domain.distance_reasons(structures[row], raw.distances[atoms])
                 reasons[row] = "; ".join(far)
         some = start.rows(rows)
-        base = (
-            some.foot
-            if route.share == 0.0
-            else (route.share * some.b3lyp + (1.0 - route.share) * some.foot)
-        )
+        base = some.foot
+        if route.share:  # B3LYP is unknown where a route does not need it
+            base = route.share * some.b3lyp + (1.0 - route.share) * some.foot
         beyond = (domain or self.domain).largest_fitted
         sizes = np.array([heavy_atoms(structure) for structure in known], dtype=np.int64)
         factor = widening(sizes, beyond, route.calibration.growth)

@@ -20,6 +20,8 @@ from screener.models.fit import fit_model
 from screener.models.fit_data import FitSettings, LimitSettings
 from screener.models.predictor import Kind
 from screener.models.quantities import PREDICTED, low_values
+from screener.models.representation import N_FEATURES
+from screener.models.schnet_fitted import SchNetFitSettings
 from screener.training import splits
 from screener.training.checkpoint import FolderProgress
 from screener.training.conformers import SAME_CONFORMER, conformer_distance
@@ -75,11 +77,11 @@ RECIPES = (
         met="mmff94-gfn2",
         n_calibration=3_000,
         n_test=6_000,
-        settings=FitSettings(learned_metric=False),
+        settings=FitSettings(),
     ),
     Recipe(
         name="qm9-gfn2opt-delta",
-        model="sparse-fchl",
+        model="schnet",
         kind="delta",
         geometry_level="gfn2-opt",
         fitted_on=FROM_B3LYP,
@@ -88,7 +90,7 @@ RECIPES = (
         met="gfn2-opt",
         n_calibration=5_000,
         n_test=8_529,
-        settings=FitSettings(n_inducing=8_000, learned_metric=False),
+        settings=SchNetFitSettings(),
         compared=True,
     ),
 )
@@ -198,8 +200,8 @@ def _gfn2_ha(labelled: Labelled) -> NDArray[np.float64]:
 
 
 def compare_levels() -> dict[str, Metrics]:
-    """Direct and delta sparse models at both geometry levels, fitted, chosen and tested on the same
-    molecules; tested on structures from SMILES alone."""
+    """Direct and delta sparse models at both geometry levels, and what their projection costs and a
+    metric brings; fitted, chosen and tested on the same molecules, from SMILES alone."""
     wanted = {"fit": 4_000}, {"selection": 500}, {"test": 1_500}
     kinds = {"mmff94": ("mmff94-gfn2",) * 3, "gfn2-opt": (FROM_B3LYP, FROM_B3LYP, "gfn2-opt")}
     sets = {
@@ -210,18 +212,30 @@ def compare_levels() -> dict[str, Metrics]:
         np.intersect1d(one.qm9_index, other.qm9_index)
         for one, other in zip(*sets.values(), strict=True)
     ]
-    settings = FitSettings(
-        n_inducing=2_500, widths=(4.0,), n_difficulty=2_000, learned_metric=False
-    )
+    settings = FitSettings(n_inducing=2_500, widths=(4.0,), n_difficulty=2_000)
+    ways: dict[str, tuple[str, Kind, dict[str, Any]]] = {
+        "direct at mmff94": ("mmff94", "direct", {}),
+        "delta at mmff94": ("mmff94", "delta", {}),
+        "direct at gfn2-opt": ("gfn2-opt", "direct", {}),
+        "delta at gfn2-opt": ("gfn2-opt", "delta", {}),
+        "direct at mmff94, not projected": ("mmff94", "direct", {"n_components": N_FEATURES}),
+        "direct at mmff94, learned metric": ("mmff94", "direct", {"learned_metric": True}),
+    }
     results: dict[str, Metrics] = {}
-    for level, labelled in sets.items():
+    for name, (level, kind, changes) in ways.items():
         fit, selection, test = (
-            set_.only(rows).data for set_, rows in zip(labelled, same, strict=True)
+            set_.only(rows).data for set_, rows in zip(sets[level], same, strict=True)
         )
-        for kind in ("direct", "delta"):
-            # calibration has no part in the errors that are compared here
-            fitted = fit_model(fit, selection, selection, settings, kind=kind, geometry_level=level)
-            results[f"{kind} at {level}"] = _errors_alone(held_out(fitted.predictor, test))
+        # calibration has no part in the errors that are compared here
+        fitted = fit_model(
+            fit,
+            selection,
+            selection,
+            settings.model_copy(update=changes),
+            kind=kind,
+            geometry_level=level,
+        )
+        results[name] = _errors_alone(held_out(fitted.predictor, test))
     return results
 
 

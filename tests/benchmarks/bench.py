@@ -22,6 +22,7 @@ import fchl
 import geometries
 import inference
 import pandas as pd
+import schnet
 import standardisation
 from alternating import Comparison
 from rich.console import Console
@@ -42,6 +43,8 @@ BENCHMARKS = {
     "delta": lambda scene, n, rounds: inference.run(scene, "qm9-gfn2opt-delta", n or 64, rounds),
     "fchl-kernel": lambda scene, n, rounds: fchl.run_kernel(n or 200, rounds),
     "fchl": lambda scene, n, rounds: fchl.run_prediction(n or fchl.N_SPARSE, rounds),
+    "schnet": lambda scene, n, rounds: schnet.run(n or 500, rounds),
+    "schnet-training": lambda scene, n, rounds: schnet.run_training(rounds),
 }
 PACKAGES = ("dask", "distributed", "rdkit", "tblite", "torch", "numpy", "screener")
 

@@ -220,7 +220,6 @@ def test_the_built_in_labels_are_named_in_a_file_too(screener, tmp_path, monkeyp
         "out": "direct",
         "kind": wanted.kind,
         "geometry": wanted.geometry_level,
-        "settings": {"learned_metric": False},
         "qm9": {
             "fitted_on": wanted.fitted_on,
             "met": wanted.met,

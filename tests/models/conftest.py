@@ -98,7 +98,7 @@ def labelled(structures: list[Structure]) -> FitData:
 
 SMALL = FitSettings(
     n_inducing=300, n_components=64, widths=(2.0, 4.0), width_sample=50, n_leading=100,
-    n_difficulty=50, min_seen=1, outside=0.0, learned_metric=False,
+    n_difficulty=50, min_seen=1, outside=0.0,
 )  # fmt: skip
 SMALL_NETWORK = SchNetFitSettings(
     n_members=2, n_features=32, n_interactions=3, n_gaussians=20, n_head=16, cutoff=5.0, n_epochs=6,

@@ -11,7 +11,7 @@ from screener.models.projection import fit_projection
 from screener.models.representation import environments
 from screener.models.sparse import SparseKernel
 
-SETTINGS = FitSettings(learned_metric=False, n_inducing=200, n_components=32)
+SETTINGS = FitSettings(n_inducing=200, n_components=32)
 
 
 class Killed(Exception):

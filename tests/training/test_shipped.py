@@ -8,6 +8,7 @@ import pytest
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.models.bundle import load_bundle, shipped_bundles
+from screener.training.g4mp2_train import NESTED, TRAINERS
 from screener.training.train import FROM_SMILES, RECIPES, Recipe
 
 FOLDER = Path(str(files("screener.data"))) / "bundles"
@@ -15,8 +16,38 @@ FEWEST = {"qm9-mmff94-direct": (40_000, 5_000), "qm9-gfn2opt-delta": (100_000, 5
 
 
 def test_there_is_a_bundle_for_each_recipe_and_all_are_small():
-    assert sorted(shipped_bundles()) == sorted(recipe.name for recipe in RECIPES)
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 25e6
+    names = [*(recipe.name for recipe in RECIPES), *TRAINERS]
+    assert sorted(shipped_bundles()) == sorted(names)
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 40e6
+
+
+class TestG4mp2:
+    @pytest.mark.parametrize(
+        ("name", "level", "low", "largest"),
+        [
+            ("b3lyp-to-g4mp2", "b3lyp", "b3lyp", 0.28),
+            ("gfn2opt-b3lyp-to-g4mp2", "gfn2-opt", "b3lyp", 0.28),
+            ("gfn2opt-to-g4mp2", "gfn2-opt", "gfn2", 1.8),
+        ],
+    )
+    def test_cards_tell_errors_that_are_worth_having(self, name, level, low, largest):
+        card = load_bundle(name).card
+        assert (card.geometry_level, card.low, card.high) == (level, low, "g4mp2")
+        key = NESTED if low == "b3lyp" else f"{NESTED}: all but suspect"
+        values = card.metrics[key]["ae0_g4mp2_kcal"]
+        assert values["mae"] <= largest
+        assert values["mae_95_low"] < values["mae"] < values["mae_95_high"]
+        assert values["coverage90_95_low"] <= 0.9 <= values["coverage90_95_high"]
+
+    def test_the_ladder_climbs_from_smiles_and_brings_fluorine_in(self):
+        settings = GeometrySettings(level="gfn2-opt")
+        smiles = ["O=C1OCCO1", "CC(F)F", "CS(C)(=O)=O"]
+        structures = [make_structure(each, mol_id(each), settings) for each in smiles]
+        table = load_bundle("gfn2opt-to-g4mp2").predict(structures).to_pandas()
+        assert table["in_domain"].tolist() == [True, True, False]
+        assert table["ae0_b3lyp_kcal"].isna().tolist() == [False, True, True]
+        assert abs(table["ae0_g4mp2_kcal"][0] - table["ae0_b3lyp_kcal"][0]) < 15.0
+        assert "element S" in table["domain_reasons"][2]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
