@@ -19,9 +19,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the bundles that ship with the package."""
-    from screener.models.bundle import load_bundle, shipped_bundles
+    from screener.models.bundle import read_card, shipped_bundles
 
-    cards = [load_bundle(name).card for name in shipped_bundles()]
+    cards = [read_card(name) for name in shipped_bundles()]
     if as_json:
         typer.echo(json.dumps([_summary(card) for card in cards], indent=1))
         return
@@ -38,11 +38,11 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Print the held-out errors of one bundle, or of all that ship, from their cards."""
-    from screener.models.bundle import load_bundle, shipped_bundles
+    from screener.models.bundle import read_card, shipped_bundles
 
     names = [name] if name else shipped_bundles()
     if as_json:
-        found = [_summary(load_bundle(each).card) for each in names]
+        found = [_summary(read_card(each)) for each in names]
         typer.echo(json.dumps(found[0] if name else found, indent=1))
         return
     for each in names:
@@ -61,9 +61,9 @@ def _summary(card: "Card") -> dict[str, Any]:
 
 def print_errors(name_or_path: str) -> None:
     """The tables of errors in a bundle's card."""
-    from screener.models.bundle import load_bundle
+    from screener.models.bundle import read_card
 
-    card = load_bundle(name_or_path).card
+    card = read_card(name_or_path)
     for test, metrics in _flat(card.metrics):
         columns = ("quantity", "n", "MAE", "RMSE", "in 90 %", "std and error")  # rank correlation
         table = Table(*columns, title=f"{card.name}: {test}")

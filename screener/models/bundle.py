@@ -192,6 +192,22 @@ def load_bundle(name_or_path: str | Path, device: str = "cpu") -> Bundle:
         SchemaError: its schema is of another version, a file is broken, or the golden predictions
             do not come out.
     """
+    folder = _folder(name_or_path)
+    return _load(folder.url, _digest(*_read(folder)), device)
+
+
+def read_card(name_or_path: str | Path) -> Card:
+    """The card of a bundle, without its model.
+
+    Raises:
+        ConfigError: there is no such bundle.
+        SchemaError: its schema is of another version, or it is no card.
+    """
+    folder = _folder(name_or_path)
+    return _card(folder.url, folder.read_bytes(CARD))
+
+
+def _folder(name_or_path: str | Path) -> Folder:
     name = str(name_or_path)
     shipped = shipped_bundles()
     folder = Folder(str(files("screener") / "data" / "bundles" / name) if name in shipped else name)
@@ -200,7 +216,7 @@ def load_bundle(name_or_path: str | Path, device: str = "cpu") -> Bundle:
             f"there is no bundle {name}: shipped are {', '.join(shipped) or 'none'}; "
             f"a path must lead to a folder with {CARD} and {MODEL}"
         )
-    return _load(folder.url, _digest(*_read(folder)), device)
+    return folder
 
 
 def _read(folder: Folder) -> tuple[bytes, bytes]:
