@@ -4,6 +4,7 @@ How errors and distances grow beyond the largest training size is measured with 
 fitted on molecules of fewer heavy atoms than the largest.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,11 @@ from screener.models.quantities import FITTED, PREDICTED, with_gap
 from screener.models.representation import ELEMENTS
 from screener.records import Structure
 
+log = logging.getLogger(__name__)
+
 FloatArray = NDArray[np.float64]
+
+FEWEST = 50  # molecules on either side of the size experiment, below which it is not made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +59,31 @@ class Growth:
             errors[name] = growth_per_heavy_atom(scores[~larger], scores[larger])
         furthest = np.array([part.max() for part in _by_molecule(raw)])
         return cls(errors, growth_per_heavy_atom(furthest[~larger], furthest[larger]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SizeSplit:
+    """Who shows how errors grow: fitted on what is smaller, judged on the largest."""
+
+    train: NDArray[np.int64]  # rows of molecules of fewer heavy atoms than the largest
+    selection: NDArray[np.int64]
+    larger: NDArray[np.bool_]  # (n_calibration,), of the largest size
+
+    @classmethod
+    def of(
+        cls,
+        train: NDArray[np.int64],
+        selection: NDArray[np.int64],
+        calibration: NDArray[np.int64],
+    ) -> "SizeSplit | None":
+        """From the heavy atoms of each set; None, and a warning, with too few on a side."""
+        largest = train.max()
+        larger = calibration == largest
+        smaller = [np.flatnonzero(sizes < largest) for sizes in (train, selection)]
+        if min(*map(len, smaller), larger.sum(), (~larger).sum()) < FEWEST:
+            log.warning("too few molecules to measure how errors grow with size")
+            return None
+        return cls(smaller[0], smaller[1], larger)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.errors import ConfigError
 from screener.models.baseline import baseline
-from screener.models.calibrate import FittedModel, Growth, calibrated
+from screener.models.calibrate import FittedModel, Growth, SizeSplit, calibrated
 from screener.models.fit_core import Core, fit_core, selection_errors
-from screener.models.fit_data import FitData, FitSettings, Prepared, prepare, training_metric
+from screener.models.fit_data import (
+    FitData,
+    FitSettings,
+    Prepared,
+    prepare,
+    require_molecules,
+    training_metric,
+)
 from screener.models.inducing import Inducing, choose_inducing
 from screener.models.metric import Metric
 from screener.models.model import Evaluator, RawPredictions
@@ -34,7 +40,6 @@ log = logging.getLogger(__name__)
 FloatArray = NDArray[np.float64]
 
 PROJECTION_SAMPLE = 2_000  # molecules whose environments the projection is fitted on
-FEWEST = 50  # molecules on either side of the size experiment, below which it is not made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,9 +89,7 @@ def fit_model(
         ConfigError: a set is empty, or a delta is asked of structures without GFN2 results.
         ValueError: fewer than 10 calibration molecules.
     """
-    for name, data in (("train", train), ("selection", selection), ("calibration", calibration)):
-        if len(data.structures) == 0:
-            raise ConfigError(f"the {name} set is empty")
+    require_molecules(train, selection, calibration)
     generator = np.random.default_rng(settings.seed)
     places = np.sort(generator.permutation(len(train.structures))[:PROJECTION_SAMPLE])
     metric = Metric.plain()
@@ -177,24 +180,22 @@ def _growth(
     progress: Progress | None,
 ) -> Growth:
     """By a model fitted again on molecules of fewer heavy atoms than the largest."""
-    largest = int(train.n_heavy.max())
-    smaller = [np.flatnonzero(data.n_heavy < largest) for data in (train, selection)]
-    large = calibration.n_heavy == largest
-    if min(*map(len, smaller), large.sum(), (~large).sum()) < FEWEST:
-        log.warning("too few molecules to measure how errors grow with size")
+    split = SizeSplit.of(train.n_heavy, selection.n_heavy, calibration.n_heavy)
+    if split is None:
         return Growth.none()
+    smaller = train.rows(split.train)
     small_core = fit_core(
-        train.rows(smaller[0]),
-        selection.rows(smaller[1]),
+        smaller,
+        selection.rows(split.selection),
         core.model.metric,
         core.model.projection,
-        _inducing(train.rows(smaller[0]), settings),
+        _inducing(smaller, settings),
         core.model.width,
         settings,
         ridges=core.ridges,
         progress=progress,
     )
     raw = evaluate(Evaluator(small_core.model, settings.device), calibration)
-    growth = Growth.measured(raw, calibration.targets, large)
+    growth = Growth.measured(raw, calibration.targets, split.larger)
     log.info("growth per heavy atom %s", growth)
     return growth

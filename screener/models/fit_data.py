@@ -90,6 +90,13 @@ class FitData:
         )
 
 
+def require_molecules(train: FitData, selection: FitData, calibration: FitData) -> None:
+    """Raises ConfigError where a set of a fit is empty."""
+    for name, data in (("train", train), ("selection", selection), ("calibration", calibration)):
+        if len(data.structures) == 0:
+            raise ConfigError(f"the {name} set is empty")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """Molecules of one set, projected."""

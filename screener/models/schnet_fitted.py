@@ -9,10 +9,9 @@ import logging
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from screener.errors import ConfigError
-from screener.models.calibrate import FittedModel, Growth, calibrated
+from screener.models.calibrate import FittedModel, Growth, SizeSplit, calibrated
 from screener.models.domain import heavy_atoms
-from screener.models.fit_data import FitData, LimitSettings
+from screener.models.fit_data import FitData, LimitSettings, require_molecules
 from screener.models.predictor import Kind
 from screener.models.progress import Progress
 from screener.models.quantities import FITTED, QUANTITIES
@@ -24,8 +23,6 @@ from screener.models.schnet_model import SchNetModel
 from screener.models.schnet_training import TrainingSettings
 
 log = logging.getLogger(__name__)
-
-FEWEST = 50  # molecules on either side of the size experiment, below which it is not made
 
 
 class SchNetFitSettings(LimitSettings):
@@ -96,9 +93,7 @@ def fit_schnet_model(
         ConfigError: a set is empty, or a delta is asked of structures without GFN2 results.
         ValueError: fewer than 10 calibration molecules.
     """
-    for name, data in (("train", train), ("selection", selection), ("calibration", calibration)):
-        if len(data.structures) == 0:
-            raise ConfigError(f"the {name} set is empty")
+    require_molecules(train, selection, calibration)
     model = _trained(train, selection, settings, settings.n_epochs, kind, progress)
     evaluator = SchNetEvaluator(model, settings.device)
     errors = evaluator.predict(selection.structures).values - selection.targets(kind)
@@ -153,15 +148,12 @@ def _growth(
         np.array([heavy_atoms(structure) for structure in data.structures])
         for data in (train, selection, calibration)
     ]
-    largest = int(sizes[0].max())
-    smaller = [np.flatnonzero(size < largest) for size in sizes[:2]]
-    large = sizes[2] == largest
-    if min(*map(len, smaller), large.sum(), (~large).sum()) < FEWEST:
-        log.warning("too few molecules to measure how errors grow with size")
+    split = SizeSplit.of(*sizes)
+    if split is None:
         return Growth.none()
-    parts = [data.subset(rows) for data, rows in zip((train, selection), smaller, strict=True)]
-    model = _trained(parts[0], parts[1], settings, settings.size_epochs, kind, progress)
+    smaller = train.subset(split.train), selection.subset(split.selection)
+    model = _trained(*smaller, settings, settings.size_epochs, kind, progress)
     raw = SchNetEvaluator(model, settings.device).predict(calibration.structures)
-    growth = Growth.measured(raw, calibration.targets(kind), large)
+    growth = Growth.measured(raw, calibration.targets(kind), split.larger)
     log.info("growth per heavy atom %s", growth)
     return growth

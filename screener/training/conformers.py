@@ -8,6 +8,7 @@ from screener.models.domain import bonded
 from screener.records import Structure
 
 SAME_CONFORMER = 0.2  # angstrom, heavy atoms; closer ones count as one
+LEVEL = 0.5  # kcal/mol; conformers nearer in GFN2 energy count as level
 MOST_MATCHES = 10_000  # orders of like atoms that are tried
 
 

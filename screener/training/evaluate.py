@@ -22,8 +22,16 @@ FEWEST = 300  # molecules of a size that errors are given for
 
 
 def held_out(predictor: Predictor, data: FitData) -> Metrics:
+    """Errors of a predictor on labelled molecules, see `errors_of`."""
+    return errors_of(predictor.predict(data.structures), data)
+
+
+def errors_of(table: pa.Table, data: FitData) -> Metrics:
     """Errors of the predictions by quantity, over the molecules inside the domain.
 
+    Args:
+        table: predictions, one row per molecule.
+        data: the same molecules with their labels.
     Returns:
         for each quantity `n`, `mae`, `rmse`, `bias`, `p95` (95th percentile of the absolute
         error), `coverage90` (share inside the stated 90 % interval), `mean_width90`,
@@ -32,7 +40,6 @@ def held_out(predictor: Predictor, data: FitData) -> Metrics:
         `by_n_heavy`: `n`, `mae` and `coverage90` of each size with `FEWEST` molecules or more;
         under `domain` the share of molecules inside.
     """
-    table = predictor.predict(data.structures)
     inside = table["in_domain"].to_numpy()
     sizes = np.array([heavy_atoms(structure) for structure in data.structures])[inside]
     truth = with_gap(data.high)
@@ -78,10 +85,9 @@ def outside(predictor: Predictor, data: FitData) -> Metrics:
         )
     )
     others = data.subset(np.flatnonzero(~inside))
+    table = boundless.predict(others.structures)
     # what the representation cannot be given is not predicted all the same
-    if not boundless.predict(others.structures)["in_domain"].to_numpy().any():
-        return {}
-    return held_out(boundless, others)
+    return errors_of(table, others) if table["in_domain"].to_numpy().any() else {}
 
 
 def composition_baseline(train: FitData, test: FitData, kind: Kind) -> Metrics:

@@ -21,13 +21,14 @@ from screener.errors import ConfigError
 from screener.models.additive import AdditiveSettings, Prepared, prepare
 from screener.models.bundle import load_bundle
 from screener.models.domain import Domain, coordinations
+from screener.models.fit_data import LimitSettings
 from screener.models.forms import Predicts, evaluator_of
 from screener.models.predictor import Predictor
 from screener.models.quantities import low_values
 from screener.records import Structure
 from screener.training import reference
 from screener.training.bootstrap import Coverage, Figure, coverage, figure
-from screener.training.conformers import SAME_CONFORMER, conformer_distance
+from screener.training.conformers import LEVEL, SAME_CONFORMER, conformer_distance
 from screener.training.g4mp2 import group_numbers
 from screener.training.nested import (
     GRID,
@@ -49,8 +50,7 @@ BoolArray = NDArray[np.bool_]
 FIRST_RUNG = "qm9-gfn2opt-delta"
 LARGEST_JUDGED = 9  # heavy atoms
 N_OUTER, N_INNER = 5, 5
-MIN_SEEN = 3  # molecules that must have a coordination; as the first rung's domain asks for
-LEVEL = 0.5  # kcal/mol; conformers nearer in GFN2 energy count as level
+LIMITS = LimitSettings()  # of a correction's domain, as of the first rung's
 
 Variant = Literal["labels", "predictions", "labels, predictions", "halfway", "gfn2"]
 VARIANTS: Mapping[Variant, str] = {
@@ -104,8 +104,8 @@ class LadderRows:
     def brought_in(self, seed: int = 0) -> BoolArray:
         """Rows (n,) outside the first rung's domain whose kind the second one has learned from.
 
-        Every atom's coordination is in `MIN_SEEN` sound molecules of the other outer folds. What
-        neither rung has seen stays outside.
+        Every atom's coordination is in `LIMITS.min_seen` sound molecules of the other outer folds.
+        What neither rung has seen stays outside.
         """
         folds = folds_of(self.groups, N_OUTER, seed)
         counted = np.flatnonzero(self.usable & self.sound)
@@ -114,7 +114,7 @@ class LadderRows:
             seen = Counter(
                 part for row in counted if folds[row] != fold for part in self.parts[row] & wanted
             )
-            found.append(all(seen[part] >= MIN_SEEN for part in wanted))
+            found.append(all(seen[part] >= LIMITS.min_seen for part in wanted))
         return np.array(found) & ~self.inside
 
     def matching(self, pattern: Chem.Mol) -> BoolArray:
@@ -291,12 +291,13 @@ def route(rows: LadderRows, climbs: Mapping[Variant, Nested], seed: int = 0) -> 
     brought = rows.brought_in(seed)
     names: dict[bool, list[Variant]] = {True: [], False: []}
     settings: list[AdditiveSettings] = []
+    tasks = {variant: ladder_task(rows, variant, seed) for variant in climbs}
     for fold in range(N_OUTER):
         train = outer != fold
         inner = np.full(len(outer), -1)
         inner[train] = folds_of(rows.groups[train], N_INNER, seed + 1 + fold)
         errors = {
-            variant: _errors(ladder_task(rows, variant, seed), climbed.chosen[fold], inner)
+            variant: _errors(tasks[variant], climbed.chosen[fold], inner)
             for variant, climbed in climbs.items()
         }
         for side, chosen in names.items():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from screener.execution.threads import one_thread
 from screener.models.bundle import golden_rows, load_bundle, write_bundle
 from screener.models.card import FirstRung
-from screener.models.conformal import COVERAGE
+from screener.models.conformal import COVERAGE, std_scale
 from screener.models.domain import Domain, count_coordinations, distance_limits
 from screener.models.ladder import B3LYP, VALUE, LadderPredictor, Route
 from screener.models.ladder_arrays import ladder_card, ladder_to_arrays
@@ -41,6 +41,7 @@ from screener.training.g4mp2 import (
 )
 from screener.training.g4mp2_ladder import (
     FIRST_RUNG,
+    LIMITS,
     LadderRows,
     Variant,
     assess,
@@ -53,15 +54,11 @@ from screener.training.g4mp2_ladder import (
 )
 from screener.training.g4mp2_ladder import N_INNER as LADDER_INNER
 from screener.training.g4mp2_ladder import N_OUTER as LADDER_OUTER
-from screener.training.nested import GRID, PLAIN, Nested, Task, by_size, folds_of, nested
+from screener.training.nested import GRID, PLAIN, Nested, Task, by_size, nested
 
 FloatArray = NDArray[np.float64]
 
-MAX_HEAVY = 14
-MIN_SEEN = 3  # molecules that must have a coordination
-OUTSIDE = 0.01  # share of judged molecules that distances leave outside
 UNSEEN = 1e3  # distance of an atom whose element no other fold has
-ONE_STD = 0.6827
 N_GOLDEN = 6
 LABELS = {
     "g4mp2": "PPE1694, conventional G4(MP2) rebuilt from the heats of formation of prunedhof, "
@@ -203,7 +200,7 @@ def _judged(found: Nested, high: FloatArray, some: NDArray[np.bool_]) -> dict[st
 def _calibration(rung: FittedRung) -> QuantityCalibration:
     scores = rung.model.cvplus.scores
     return QuantityCalibration(
-        std_scale=float(np.quantile(scores, ONE_STD)),
+        std_scale=std_scale(scores, np.ones_like(scores)),
         quantile=float(np.quantile(scores, COVERAGE)),
         growth=rung.growth,
         n=len(scores),
@@ -214,7 +211,7 @@ def _domain(task: Task, rung: FittedRung) -> Domain:
     """Where a correction has seen something alike: by coordination, and by the distances of judged
     molecules to what the fits without them know."""
     asked = [task.prepared.asked_structures[row] for row in np.flatnonzero(task.judged)]
-    folds = folds_of(task.groups, N_FOLDS, SEED)[task.judged]
+    folds = rung.model.cvplus.folds  # of the judged ones, in order
     known, width = rung.model.structures, rung.model.settings.width
     far: list[FloatArray] = [np.empty(0)] * len(asked)
     for fold in range(N_FOLDS):
@@ -228,13 +225,13 @@ def _domain(task: Task, rung: FittedRung) -> Domain:
     return Domain(
         elements=tuple(ELEMENTS),
         largest_fitted=int(task.n_heavy[task.judged].max()),
-        max_heavy=MAX_HEAVY,
-        min_seen=MIN_SEEN,
+        max_heavy=LIMITS.max_heavy,
+        min_seen=LIMITS.min_seen,
         coordinations=count_coordinations(known),
         distance_limits=distance_limits(
             [structure.atomic_numbers for structure in asked],
             [np.where(np.isfinite(part), part, UNSEEN) for part in far],
-            OUTSIDE,
+            LIMITS.outside,
         ),
         distance_growth=1.0,
     )

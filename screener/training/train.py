@@ -24,9 +24,9 @@ from screener.models.representation import N_FEATURES
 from screener.models.schnet_fitted import SchNetFitSettings
 from screener.training import splits
 from screener.training.checkpoint import FolderProgress
-from screener.training.conformers import SAME_CONFORMER, conformer_distance
+from screener.training.conformers import LEVEL, SAME_CONFORMER, conformer_distance
 from screener.training.dataset import Labelled, load
-from screener.training.evaluate import Metrics, composition_baseline, held_out, outside
+from screener.training.evaluate import Metrics, composition_baseline, errors_of, held_out, outside
 from screener.training.home import screener_home
 from screener.training.registry import FitSets, model_type
 from screener.units import KCAL_PER_HARTREE
@@ -43,7 +43,6 @@ TESTED = {  # by label kind
     FROM_B3LYP: AT_MINIMA,
     "b3lyp-gfn2": "test, at B3LYP geometries",
 }
-LEVEL = 0.5  # kcal/mol; conformers nearer in GFN2 energy count as level
 FEWEST_OF_A_CLASS = 30  # molecules of a class of conformers that errors are given for
 
 
@@ -187,7 +186,7 @@ def _at_reference_minima(recipe: Recipe, fitted: FittedModel, met: Labelled) -> 
     return {
         AT_MINIMA: held_out(fitted.predictor, there.data),
         f"{FROM_SMILES}, by conformer": {
-            name: held_out(fitted.predictor, found.data.subset(np.flatnonzero(some)))
+            name: errors_of(tables[1].filter(some), found.data.subset(np.flatnonzero(some)))
             for name, some in classes.items()
             if some.sum() >= FEWEST_OF_A_CLASS
         },
