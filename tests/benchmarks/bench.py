@@ -20,6 +20,7 @@ from pathlib import Path
 
 import fchl
 import geometries
+import graphs
 import inference
 import pandas as pd
 import schnet
@@ -45,6 +46,7 @@ BENCHMARKS = {
     "fchl": lambda scene, n, rounds: fchl.run_prediction(n or fchl.N_SPARSE, rounds),
     "schnet": lambda scene, n, rounds: schnet.run(n or 500, rounds),
     "schnet-training": lambda scene, n, rounds: schnet.run_training(rounds),
+    "graphs": lambda scene, n, rounds: graphs.run(scene, n or 512, rounds),
 }
 PACKAGES = ("dask", "distributed", "rdkit", "tblite", "torch", "numpy", "screener")
 

@@ -1,5 +1,8 @@
 """FCHL: our exact kernel and our sparse model against the local kernel of qmllib.
 
+    screener train docs/accuracy/b3lyp-direct-fchl-10000.toml
+    python tests/benchmarks/bench.py --only fchl-kernel fchl
+
 Everything on one thread. qmllib is given its representations padded and in the order of memory that
 its Fortran wants, so that only kernels are timed.
 """
@@ -22,7 +25,7 @@ from screener.records import Structure
 
 WIDTH = 4.0
 LARGEST = 29  # atoms of a molecule of QM9
-SPARSE = "qm9-mmff94-direct"
+SPARSE = "build/b3lyp-direct-fchl-10000"  # of the command above
 TRAINING = 10_000  # molecules of the exact models that the sparse one is compared with
 # molecules each way predicts in a round; seconds are scaled to those of the first
 N_SPARSE, N_EXACT, N_QMLLIB = 512, 32, 2

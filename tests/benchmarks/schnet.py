@@ -1,27 +1,33 @@
-"""SchNet: ours against that of torch_geometric, with the same weights, on one thread.
+"""SchNet: ours against those of torch_geometric and schnetpack, with the same weights, one thread.
 
     python -m venv peers/pyg
     peers/pyg/bin/pip install -c constraints.txt torch torch_geometric
-    SCREENER_PYG_PYTHON=peers/pyg/bin/python python tests/benchmarks/schnet.py
+    python -m venv peers/schnetpack  # its sympy is older than our torch accepts
+    peers/schnetpack/bin/pip install schnetpack
+    export SCREENER_PYG_PYTHON=peers/pyg/bin/python
+    export SCREENER_SCHNETPACK_PYTHON=peers/schnetpack/bin/python
+    python tests/benchmarks/schnet.py
 
-prints the ratios; `bench.py` has the same as `schnet` and `schnet-training`. Ours begins with
-structures and finds neighbours itself. The other is given pairs and distances for nothing, since
-its own neighbour list needs torch-cluster, which is not installed here. It runs in a process of its
-own, the two take turns, and the network is one that has been trained a little, so that filters and
-outputs are of usual sizes. The largest difference is that of energies without their baseline.
+prints the ratios, to either or both; `bench.py` has the same as `schnet` and `schnet-training`.
+Ours begins with structures and finds neighbours itself. The others are given pairs and distances
+for nothing. They run in processes of their own, all take turns, and the network is one that has
+been trained a little, so that filters and outputs are of usual sizes. The largest difference is
+that of energies without their baseline.
 """
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from alternating import Comparison, Variant, compare
+from peer import Peer
 from qm9_sets import first
 
 from screener.errors import ConfigError
@@ -32,79 +38,103 @@ from screener.models.schnet_evaluator import NetworkOutputs
 from screener.models.schnet_fit import fit_scale, fit_schnet
 from screener.models.schnet_training import LabelledNeighbours, Training, TrainingSettings
 
-PEER = "SCREENER_PYG_PYTHON"  # interpreter of an environment that has torch_geometric
 NETWORK = SchNetSettings(extensive=(True,))  # 128 features, 6 interactions, 10 angstrom
 BATCH = 100  # molecules of a training step, and of the other's evaluations
 STEPS = 4  # training steps of a round
 TRAINED = 1_000  # molecules that the network has seen before it is compared
+LARGEST_DIFFERENCE = 1e-3  # of predictions, kcal/mol
 
-# our names of layers and those of torch_geometric, which holds filter networks under two names
-NAMES = {
-    "filter1": ("mlp.0", "conv.nn.0"),
-    "filter2": ("mlp.2", "conv.nn.2"),
-    "into": ("conv.lin1",),
-    "out1": ("conv.lin2",),
-    "out2": ("lin",),
+
+@dataclass(frozen=True)
+class Package:
+    """Another implementation.
+
+    Args:
+        python: variable that names the interpreter of an environment that has it.
+        interaction: its names of an interaction's layers, by ours; some it holds under two names.
+        others: its names of all other weights, by ours.
+    """
+
+    python: str
+    interaction: dict[str, tuple[str, ...]]
+    others: dict[str, str]
+
+
+PACKAGES = {
+    "torch_geometric": Package(
+        "SCREENER_PYG_PYTHON",
+        {
+            "filter1": ("mlp.0", "conv.nn.0"),
+            "filter2": ("mlp.2", "conv.nn.2"),
+            "into": ("conv.lin1",),
+            "out1": ("conv.lin2",),
+            "out2": ("lin",),
+        },
+        {
+            "embedding.weight": "embedding.weight",
+            "head.weight": "lin1.weight",
+            "head.bias": "lin1.bias",
+            "value": "lin2.weight",
+            "value_bias": "lin2.bias",
+        },
+    ),
+    "schnetpack": Package(
+        "SCREENER_SCHNETPACK_PYTHON",
+        {
+            "filter1": ("filter_network.0",),
+            "filter2": ("filter_network.1",),
+            "into": ("in2f",),
+            "out1": ("f2out.0",),
+            "out2": ("f2out.1",),
+        },
+        {
+            "embedding.weight": "embedding.weight",
+            "head.weight": "outnet.0.weight",
+            "head.bias": "outnet.0.bias",
+            "value": "outnet.1.weight",
+            "value_bias": "outnet.1.bias",
+        },
+    ),
 }
 
 
-class Peer:
-    """The other network in its own process; it does one command after the other."""
+class SchNetPeer(Peer):
+    """Another package's network, which has our weights."""
 
-    def __init__(self, network: SchNet, arrays: dict[str, np.ndarray], folder: Path) -> None:
-        python = os.environ.get(PEER)
-        if not python:
-            raise ConfigError(f"{PEER} names no interpreter that has torch_geometric")
-        self._values = folder / "values.npy"
-        np.savez(folder / "input.npz", **arrays, **_state(network))
-        script = Path(__file__).parent / "schnet_peer.py"
-        self._process = subprocess.Popen(
-            [python, str(script), str(folder / "input.npz"), str(self._values)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.ask("ready")
-
-    def ask(self, command: str) -> None:
-        """Have a command done; returns when it is."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
-        if self._process.stdout.readline().strip() != "done":
-            raise RuntimeError(f"{command} failed in the environment of {PEER}")
+    def __init__(
+        self, name: str, network: SchNet, arrays: dict[str, np.ndarray], folder: Path
+    ) -> None:
+        package = PACKAGES[name]
+        self._values = folder / f"{name}-values.npy"
+        given = folder / f"{name}.npz"
+        np.savez(given, **arrays, **_state(network, package))
+        arguments = (name, str(given), str(self._values))
+        super().__init__(name, package.python, "schnet_peer.py", arguments)
 
     def values(self) -> np.ndarray:
         """What it predicted last, (n_molecules,)."""
         return np.load(self._values)
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate("")
 
-
-def _state(network: SchNet) -> dict[str, np.ndarray]:
-    """Weights by the names of torch_geometric."""
+def _state(network: SchNet, package: Package) -> dict[str, np.ndarray]:
+    """Weights by the names of the other package."""
     ours = {name: value.numpy() for name, value in network.state_dict().items()}
-    theirs = {
-        "embedding.weight": ours["embedding.weight"],
-        "lin1.weight": ours["head.weight"],
-        "lin1.bias": ours["head.bias"],
-        "lin2.weight": ours["value"],
-        "lin2.bias": ours["value_bias"],
-    }
+    theirs = {other: ours[name] for name, other in package.others.items()}
     for name, value in ours.items():
         if name.startswith("interactions."):
             _, number, layer, kind = name.split(".")
-            for other in NAMES[layer]:
+            for other in package.interaction[layer]:
                 theirs[f"interactions.{number}.{other}.{kind}"] = value
     return {f"weights.{name}": value for name, value in theirs.items()}
 
 
 @contextmanager
 def _both(n_molecules: int):
-    """Ours, the other, the molecules and their standardised energies."""
+    """Ours, the others, the molecules and their standardised energies."""
+    names = [name for name, package in PACKAGES.items() if os.environ.get(package.python)]
+    if not names:
+        wanted = " or ".join(package.python for package in PACKAGES.values())
+        raise ConfigError(f"set {wanted} to an interpreter that has the other SchNet")
     known = first("fit", max(n_molecules, TRAINED))
     targets = known.high["ae0_b3lyp_kcal"][:, None]
     fit = known.structures[:TRAINED], targets[:TRAINED]
@@ -126,33 +156,36 @@ def _both(n_molecules: int):
     }
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        peer = Peer(fitted.network, arrays, Path(folder))
-        stack.callback(peer.close)
-        yield fitted, peer, structures, arrays
+        peers = [SchNetPeer(name, fitted.network, arrays, Path(folder)) for name in names]
+        for peer in peers:
+            stack.callback(peer.close)
+        yield fitted, peers, structures, arrays
 
 
 def run(n_molecules: int, n_rounds: int) -> Comparison:
-    """Predictions of the same molecules by both."""
-    with _both(n_molecules) as (fitted, peer, structures, _):
+    """Predictions of the same molecules by all."""
+    with _both(n_molecules) as (fitted, peers, structures, _):
         nothing = np.zeros((0, NETWORK.n_features), dtype=np.float32)
         ours = NetworkOutputs(fitted.network, nothing)
 
         def predict() -> np.ndarray:
             return np.concatenate([part.values for part in ours(structures)])[:, 0]
 
-        peer.ask("predict")
         factor = fitted.scale.factors[0]
-        worst = np.abs(predict() - peer.values()).max() * factor
-        if not worst < 1e-3:
-            raise AssertionError(f"predictions differ by {worst:.1e} kcal/mol")
-        spread = peer.values().std() * factor
-        print(f"energies of {spread:.0f} kcal/mol (std) differ by {worst:.1e} kcal/mol at most")
+        for peer in peers:
+            peer.ask("predict")
+            worst, spread = np.abs(predict() - peer.values()).max() * factor, peer.values().std()
+            if not worst < LARGEST_DIFFERENCE:
+                raise AssertionError(f"{peer.name}: predictions differ by {worst:.1e} kcal/mol")
+            print(
+                f"energies of {spread * factor:.0f} kcal/mol (std) differ from those of "
+                f"{peer.name} by {worst:.1e} kcal/mol at most"
+            )
         variants = [
             Variant("tabulated filters", lambda: _finite(predict())),
-            Variant("torch_geometric", lambda: peer.ask("predict")),
+            *(Variant(peer.name, partial(peer.ask, "predict")) for peer in peers),
         ]
-        title = f"SchNet predictions ({worst:.0e} kcal/mol)"
-        return compare(title, len(structures), variants, n_rounds)
+        return compare("SchNet predictions", len(structures), variants, n_rounds)
 
 
 def run_training(n_rounds: int) -> Comparison:
@@ -161,7 +194,7 @@ def run_training(n_rounds: int) -> Comparison:
     settings = TrainingSettings(
         network=NETWORK, loss_weights=(1.0,), n_epochs=1, batch_size=BATCH, n_shares=1
     )
-    with _both(BATCH) as (_, peer, structures, arrays):
+    with _both(BATCH) as (_, peers, structures, arrays):
         repeated = list(structures) * (n_needed // BATCH)
         targets = np.tile(arrays["targets"], n_needed // BATCH)[:, None]
         pairs = neighbours(repeated, NETWORK.cutoff)
@@ -174,7 +207,7 @@ def run_training(n_rounds: int) -> Comparison:
 
         variants = [
             Variant("tabulated filters", train),
-            Variant("torch_geometric", lambda: peer.ask(f"train {STEPS}")),
+            *(Variant(peer.name, partial(peer.ask, f"train {STEPS}")) for peer in peers),
         ]
         return compare("SchNet training", BATCH * STEPS, variants, n_rounds)
 
@@ -194,13 +227,15 @@ def main() -> None:
     for what, way in ways:
         comparison = way()
         print(json.dumps(comparison.as_json()), file=sys.stderr)
-        ours, other = comparison.timings
+        ours, *others = comparison.timings
         scale = BATCH if what.startswith("training") else 1
-        print(
-            f"{comparison.benchmark}: {comparison.rate(ours) / scale:,.1f} {what}, torch_geometric"
-            f" {comparison.rate(other) / scale:,.1f}: {1 + comparison.overhead(other) / 100:.1f}"
-            f" times in time, {1 + comparison.cpu_overhead(other) / 100:.1f} in processor time"
-        )
+        print(f"{comparison.benchmark}: {comparison.rate(ours) / scale:,.1f} {what}")
+        for other in others:
+            print(
+                f"    {other.name} {comparison.rate(other) / scale:,.1f}: "
+                f"{1 + comparison.overhead(other) / 100:.1f} times in time, "
+                f"{1 + comparison.cpu_overhead(other) / 100:.1f} in processor time"
+            )
 
 
 if __name__ == "__main__":
