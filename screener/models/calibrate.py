@@ -13,7 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screener.models.conformal import conformal_quantile, growth_per_heavy_atom, std_scale
+from screener.models.conformal import (
+    FEWEST,
+    conformal_quantile,
+    growth_per_heavy_atom,
+    std_scale,
+    tails,
+)
 from screener.models.domain import Domain, count_coordinations, distance_limits, heavy_atoms
 from screener.models.fit_data import FitData, LimitSettings
 from screener.models.forms import Model
@@ -26,8 +32,6 @@ from screener.records import Structure
 log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
-
-FEWEST = 50  # molecules on either side of the size experiment, below which it is not made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +80,8 @@ class SizeSplit:
         selection: NDArray[np.int64],
         calibration: NDArray[np.int64],
     ) -> "SizeSplit | None":
-        """From the heavy atoms of each set; None, and a warning, with too few on a side."""
+        """From the heavy atoms of each set; None, and a warning, with fewer than `FEWEST` on a
+        side."""
         largest = train.max()
         larger = calibration == largest
         smaller = [np.flatnonzero(sizes < largest) for sizes in (train, selection)]
@@ -123,12 +128,14 @@ def calibrated(
     Raises:
         ValueError: fewer than 10 calibration molecules.
     """
+    truth = with_gap(calibration.high)
     quantities = {
         name: QuantityCalibration(
             std_scale=std_scale(errors, stds),
             quantile=conformal_quantile(errors, stds),
             growth=growth.errors[name],
             n=len(errors),
+            tails=tails(truth[name] + errors, errors, stds),
         )
         for name, (errors, stds) in _errors(raw, calibration.targets(kind)).items()
     }

@@ -93,8 +93,9 @@ class Card(BaseModel):
 
 INTERVALS = (
     "90 % of molecules like the calibration set lie within lo90 and hi90, and 68.3 % within one "
-    "std; nothing is promised for molecules unlike it. Beyond the largest training size both are "
-    "widened by a factor per heavy atom, measured by leaving the largest training size out."
+    "std; nothing is promised for molecules unlike it. Both are widened among the 5 % smallest and "
+    "the 5 % largest predictions, by as much as the calibration set wants there, and beyond the "
+    "largest training size by a factor per heavy atom, measured by leaving that size out."
 )
 
 CV_PLUS = (

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from screener.models.conformal import widening
+from screener.models.conformal import Tail, widening
 from screener.models.domain import Domain, heavy_atoms
 from screener.models.forms import Model, evaluator_of
 from screener.models.quantities import (
@@ -40,6 +40,16 @@ class QuantityCalibration(BaseModel):
     quantile: float  # of |error| / std at 90 %
     growth: float  # widening per heavy atom beyond the training range
     n: int  # calibration molecules
+    tails: tuple[Tail, Tail] | None = None  # the smallest and the largest predictions
+
+    def factors(self, values: FloatArray) -> FloatArray:
+        """Widening (n,) of the intervals of predictions (n,), by where they lie in the range."""
+        result = np.ones_like(values)
+        if self.tails is not None:
+            lower, upper = self.tails
+            result[values <= lower.limit] = lower.widening
+            result[values >= upper.limit] = upper.widening
+        return result
 
 
 Calibration = dict[str, QuantityCalibration]
@@ -118,12 +128,12 @@ class Predictor:
         stds = with_gap_std(dict(zip(FITTED, raw.stds.T, strict=True)))
         for quantity in PREDICTED:
             name, calibrated = quantity.name, self.calibration[quantity.name]
-            factor = widening(n_heavy, self.domain.largest_fitted, calibrated.growth)
-            std = stds[name] * calibrated.std_scale * factor
-            half = std * (calibrated.quantile / calibrated.std_scale)
             value = predicted[name]
             if self.kind == "delta":
                 value = value + low[quantity.low][inside]
+            factor = widening(n_heavy, self.domain.largest_fitted, calibrated.growth)
+            std = stds[name] * calibrated.std_scale * factor * calibrated.factors(value)
+            half = std * (calibrated.quantile / calibrated.std_scale)
             columns = {
                 "": value,
                 "_std": std,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from screener.models.baseline import composition
+from screener.models.conformal import SHORTLIST
 from screener.models.domain import heavy_atoms
 from screener.models.fit_data import FitData
 from screener.models.predictor import Kind, Predictor
@@ -17,7 +18,6 @@ from screener.models.quantities import PREDICTED, low_values, with_gap
 FloatArray = NDArray[np.float64]
 Metrics = dict[str, dict[str, Any]]
 
-SHORTLIST = 0.05  # share of molecules that a screening is after
 FEWEST = 300  # molecules of a size that errors are given for
 
 

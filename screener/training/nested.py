@@ -18,10 +18,16 @@ from screener.models.cvplus import CvPlus
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-WIDTHS = (4.0, 8.0)
-_KERNELS = ((4.0, 10.0, 1e-3), (8.0, 10.0, 1e-3), (8.0, 100.0, 1e-2))  # width, amplitude, ridge
+WIDTHS = (4.0, 8.0, 16.0, 32.0)
+_KERNELS = (  # width, amplitude, ridge
+    (4.0, 10.0, 1e-3),
+    (8.0, 10.0, 1e-3),
+    (8.0, 100.0, 1e-2),
+    (16.0, 100.0, 1e-3),
+    (32.0, 1e3, 1e-3),
+)
 _BLOCKS = ((0.0, 0.0, 0.0), (0.3, 0.0, 0.0), (0.3, 1.0, 0.0), (0.3, 1.0, 0.3))
-_TOLERANCES = (None, 0.4)
+_TOLERANCES = (None, 0.2, 0.4)
 GRID = tuple(
     AdditiveSettings(*kernel, tolerance, *blocks)
     for kernel, tolerance, blocks in product(_KERNELS, _TOLERANCES, _BLOCKS)

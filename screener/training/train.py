@@ -67,16 +67,16 @@ class Recipe:
 RECIPES = (
     Recipe(
         name="qm9-mmff94-direct",
-        model="sparse-fchl",
+        model="schnet",
         kind="direct",
         geometry_level="mmff94",
         fitted_on="mmff94-gfn2",
-        n_fit=43_500,
-        n_selection=1_500,
+        n_fit=115_232,
+        n_selection=2_000,
         met="mmff94-gfn2",
-        n_calibration=3_000,
-        n_test=6_000,
-        settings=FitSettings(),
+        n_calibration=5_000,
+        n_test=8_529,
+        settings=SchNetFitSettings(n_epochs=22, size_epochs=12),
     ),
     Recipe(
         name="qm9-gfn2opt-delta",

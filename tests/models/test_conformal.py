@@ -7,8 +7,10 @@ from screener.models.conformal import (
     conformal_quantile,
     growth_per_heavy_atom,
     std_scale,
+    tails,
     widening,
 )
+from screener.models.predictor import QuantityCalibration
 
 
 def test_the_quantile_counts_the_new_molecule_itself():
@@ -46,3 +48,42 @@ def test_intervals_are_never_narrowed_beyond_the_training_range():
     assert growth_per_heavy_atom(large, small) == 1.0
     found = widening(np.array([1, 9, 10, 14]), 9, 1.2)
     np.testing.assert_allclose(found, [1.0, 1.0, 1.2, 1.2**5])
+
+
+def drawn_with_wide_ends(n, generator):
+    """Predictions whose errors are larger at the upper end, and stds that do not know it."""
+    values = generator.normal(size=n)
+    errors = generator.normal(size=n) * np.where(values > 1.2, 2.0, 1.0)
+    return values, errors, np.ones(n)
+
+
+def test_the_ends_of_the_range_are_covered_too():
+    generator = np.random.default_rng(0)
+    values, errors, stds = drawn_with_wide_ends(5_000, generator)
+    calibrated = QuantityCalibration(
+        std_scale=1.0,
+        quantile=conformal_quantile(errors, stds),
+        growth=1.0,
+        n=5_000,
+        tails=tails(values, errors, stds),
+    )
+    new, wrong, _ = drawn_with_wide_ends(100_000, generator)
+    plain = np.abs(wrong) <= calibrated.quantile
+    widened = np.abs(wrong) <= calibrated.quantile * calibrated.factors(new)
+    top = new >= np.quantile(new, 0.95)
+    bottom = new <= np.quantile(new, 0.05)
+    assert plain[top].mean() < 0.8
+    assert widened[top].mean() == pytest.approx(0.9, abs=0.03)
+    assert widened[bottom].mean() >= plain[bottom].mean() > 0.9
+    assert (calibrated.factors(new)[~top & ~bottom] == 1.0).mean() > 0.99
+
+
+def test_few_molecules_have_no_tails_and_none_narrows():
+    values, errors, stds = drawn_with_wide_ends(900, np.random.default_rng(1))
+    assert tails(values, errors, stds) is None
+    values = np.linspace(0.0, 1.0, 1_000)
+    errors = np.where((values < 0.06) | (values > 0.94), 0.01, 1.0)
+    found = tails(values, errors, np.ones(1_000))
+    assert found is not None
+    assert [tail.widening for tail in found] == [1.0, 1.0]
+    assert [tail.limit for tail in found] == pytest.approx([0.049, 0.951], abs=0.001)

@@ -5,7 +5,9 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.models.baseline import composition
 from screener.models.bundle import load_bundle
+from screener.models.conformal import Tail
 from screener.models.fit_data import FitData
+from screener.models.predictor import Predictor
 from screener.models.quantities import FITTED
 from screener.training.evaluate import composition_baseline, held_out, outside
 
@@ -83,3 +85,30 @@ def test_composition_baseline_is_perfect_where_composition_is_all(structures):
     shape = np.array([s.positions.std() for s in structures])
     spoiled = FitData(structures, {name: values + shape for name, values in high.items()})
     assert composition_baseline(data, spoiled, "direct")["homo_b3lyp_ev"]["mae"] > 0.1
+
+
+def test_intervals_are_wider_at_the_ends_of_the_range(tiny_bundles, structures):
+    plain = load_bundle(tiny_bundles.direct).predictor
+    inside = structures[:-1]
+    before = plain.predict(inside).to_pandas()
+    least, most = before["homo_b3lyp_ev"].min(), before["homo_b3lyp_ev"].max()
+    ends = (Tail(limit=least, widening=1.5), Tail(limit=most, widening=3.0))
+    changed = plain.calibration["homo_b3lyp_ev"].model_copy(update={"tails": ends})
+    widened = Predictor(
+        plain.model,
+        {**plain.calibration, "homo_b3lyp_ev": changed},
+        plain.domain,
+        kind=plain.kind,
+        geometry_level=plain.geometry_level,
+    )
+    after = widened.predict(inside).to_pandas()
+    assert after["homo_b3lyp_ev"].equals(before["homo_b3lyp_ev"])
+    assert after["lumo_b3lyp_ev_hi90"].equals(before["lumo_b3lyp_ev_hi90"])
+    factors = np.ones(len(inside))
+    factors[before["homo_b3lyp_ev"].argmin()], factors[before["homo_b3lyp_ev"].argmax()] = 1.5, 3.0
+    for table, expected in ((before, 1.0), (after, factors)):
+        half = table["homo_b3lyp_ev_hi90"] - table["homo_b3lyp_ev"]
+        std = before["homo_b3lyp_ev_std"]
+        np.testing.assert_allclose(
+            half / std, expected * changed.quantile / changed.std_scale, rtol=1e-6
+        )
