@@ -4,6 +4,7 @@ Molecules and code are real; only the labels that the bundles are fitted on are 
 composition and the size of each structure, because real ones take hours.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,13 @@ from screener.models.bundle import save_bundle
 from screener.models.fit import FitData, FitSettings, fit_model
 from screener.records import Structure
 from screener.stores.library import LibraryStore
+from screener.training.reference import VARIABLE
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("reference_data") and not os.environ.get(VARIABLE):
+        pytest.skip(f"{VARIABLE} is not set, so there is no reference data")
+
 
 # Small molecules, so that GFN2 takes little time; every bonding pattern of the library is there.
 FITTED_ON = [

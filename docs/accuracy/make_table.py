@@ -1,10 +1,11 @@
-"""Write `README.md` beside this file: the figures of the reference paper and ours, row by row.
+"""Write `README.md` and `learning_curves.svg` beside this file: the reference paper and ours.
 
     python docs/accuracy/make_table.py
 
 The figures are those of the bundles' cards, which `screener train` wrote; what it fits from the
-files here lies beside them as `*.card.json`. The paper is Ward et al., MRS Communications 9, 891
-(2019); its figures are mean absolute errors read off the authors' notebooks.
+files here lies beside them as `*.card.json`. What `screener evaluate --json` printed for the sets
+that are judged at the end lies here as `*.evaluation.json`. The paper is Ward et al., MRS
+Communications 9, 891 (2019); its figures are mean absolute errors read off the authors' notebooks.
 """
 
 import json
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
 ENERGY = "ae0_b3lyp_kcal"
@@ -39,9 +43,57 @@ class Row:
     quantity: str = ENERGY
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """One figure of a file of reference data.
+
+    Args:
+        what: is predicted from what.
+        paper: its figure.
+        name: of the file here.
+    """
+
+    what: str
+    paper: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Errors of a kind of model by the number of molecules it was trained on.
+
+    Args:
+        what: is drawn.
+        paper: errors by number, kcal/mol.
+        cards: of this project.
+    """
+
+    what: str
+    paper: dict[int, float]
+    cards: tuple[str, ...]
+    colour: str
+
+
+CURVES = (
+    Curve("SchNet, direct", {1_000: 5.51, 10_000: 1.503, 117_232: 0.344},
+          tuple(f"b3lyp-direct-schnet-{n}" for n in (1_000, 10_000, 115_232)), "C0"),
+    Curve("FCHL, direct", {10: 26.04, 100: 7.517, 1_000: 1.542, 10_000: 0.515},
+          tuple(f"b3lyp-direct-fchl-{n}" for n in (1_000, 10_000, 100_000)), "C1"),
+    Curve("SchNet, delta", {1_000: 0.694, 10_000: 0.366, 117_232: 0.103},
+          ("b3lyp-delta-schnet",), "C2"),
+)  # fmt: skip
+AT_B3LYP = "test, at B3LYP geometries"
 ROWS = (
+    Row("B3LYP at B3LYP geometries, SchNet, direct", "5.51 (1,000)", "b3lyp-direct-schnet-1000",
+        AT_B3LYP),
+    Row("the same", "1.50 (10,000)", "b3lyp-direct-schnet-10000", AT_B3LYP),
+    Row("the same", "0.344 (117,232)", "b3lyp-direct-schnet-115232", AT_B3LYP),
+    Row("B3LYP at B3LYP geometries, FCHL, direct, ours sparse", "1.54 (1,000)",
+        "b3lyp-direct-fchl-1000", AT_B3LYP),
+    Row("the same", "0.515 (10,000)", "b3lyp-direct-fchl-10000", AT_B3LYP),
+    Row("the same", "", "b3lyp-direct-fchl-100000", AT_B3LYP),
     Row("GFN2 → B3LYP at B3LYP geometries", "SchNet, direct: 0.344 (117,232)", "b3lyp-delta-schnet",
-        "test, at B3LYP geometries"),
+        AT_B3LYP),
     Row("GFN2 → B3LYP at the GFN2 minima reached from them", "", "qm9-gfn2opt-delta",
         "test, at the GFN2 minima reached from B3LYP geometries"),
     Row("GFN2 → B3LYP from SMILES alone", "SchNet, retrained on such geometries: 4.7 (117,232)",
@@ -57,6 +109,9 @@ ROWS = (
         NESTED, G4MP2),
     Row("the same by composition and kernel alone", "", "b3lyp-to-g4mp2",
         f"{NESTED}, composition and kernel alone", G4MP2),
+    Evaluated("the same, 10 to 14 heavy atoms", "B3LYP: 10.1; SchNet-delta: 0.91; FCHL-delta: 0.45",
+        "large_molecules"),
+    Evaluated("the same, small sugars and other oxygenates", "", "gdb_sugar_small"),
     Row("the same, 7 heavy atoms and fewer fitted on, more judged", "", "b3lyp-to-g4mp2",
         "fitted on 7 heavy atoms and fewer, judged on more", G4MP2),
     Row("B3LYP itself", "4.63 (all of QM9)", "b3lyp-to-g4mp2", "B3LYP itself", G4MP2),
@@ -75,7 +130,13 @@ ROWS = (
 
 
 def main() -> None:
-    """Write the table."""
+    """Write the table and the plot."""
+    draw()
+    (HERE / "README.md").write_text(table(), encoding="utf-8")
+
+
+def table() -> str:
+    """The text of `README.md`."""
     lines = [
         "# Accuracy: the reference paper and this project",
         "",
@@ -84,15 +145,39 @@ def main() -> None:
         "bundles, each of which `screener train` wrote. In parentheses: 95 % intervals, by",
         "resampling.",
         "",
+        "![Learning curves](learning_curves.svg)",
+        "",
         "| | paper (trained on) | ours | n | trained on | made by `screener train` |",
         "|---|---|---|---|---|---|",
         *(cells(row) for row in ROWS),
     ]
-    (HERE / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
-def cells(row: Row) -> str:
+def draw() -> None:
+    """The learning curves, the paper's dashed."""
+    matplotlib.rcParams["svg.hashsalt"] = "screener"  # the same file from the same figures
+    figure = Figure(figsize=(6.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for curve in CURVES:
+        axes.loglog(*zip(*curve.paper.items(), strict=True), "o--", color=curve.colour, mfc="none",
+                    label=f"{curve.what}, paper (G4(MP2))")  # fmt: skip
+        cards = [card for card in (read_card(name)[0] for name in curve.cards) if card]
+        points = [(c["data"]["fit"]["n"], c["metrics"][AT_B3LYP][ENERGY]["mae"]) for c in cards]
+        if points:
+            axes.loglog(*zip(*points, strict=True), "s-", color=curve.colour,
+                        label=f"{curve.what}, ours (B3LYP)")  # fmt: skip
+    axes.set_xlabel("molecules trained on")
+    axes.set_ylabel("mean absolute error, kcal/mol")
+    axes.grid(which="both", alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(HERE / "learning_curves.svg", metadata={"Date": None})
+
+
+def cells(row: Row | Evaluated) -> str:
     """A row of the table."""
+    if isinstance(row, Evaluated):
+        return evaluated(row)
     card, command = read_card(row.card)
     if card is None:
         return f"| {row.what} | {row.paper} | not measured | | | `{command}` |"
@@ -106,6 +191,16 @@ def cells(row: Row) -> str:
     n_fit = card["data"]["fit"]["n"] if "fit" in card["data"] else card["data"]["n"]
     ours = f"{error} | {values['n']:,.0f} | {n_fit:,}"
     return f"| {row.what} | {row.paper} | {ours} | `{command}` |"
+
+
+def evaluated(row: Evaluated) -> str:
+    """The row of an evaluation."""
+    path = HERE / f"{row.name}.evaluation.json"
+    command = "`screener evaluate`, see README"
+    if not path.exists():
+        return f"| {row.what} | {row.paper} | not measured | | | {command} |"
+    (values,) = json.loads(path.read_text(encoding="utf-8"))
+    return f"| {row.what} | {row.paper} | {values['mae']:.3f} | {values['n']:,} | 311 | {command} |"
 
 
 def read_card(name: str) -> tuple[dict[str, Any] | None, str]:

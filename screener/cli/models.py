@@ -65,18 +65,21 @@ def print_errors(name_or_path: str) -> None:
 
     card = read_card(name_or_path)
     for test, metrics in _flat(card.metrics):
-        columns = ("quantity", "n", "MAE", "RMSE", "in 90 %", "std and error")  # rank correlation
-        table = Table(*columns, title=f"{card.name}: {test}")
+        # percent that the 90 % intervals hold, of all and of the 5 % smallest and largest
+        # predictions; rank correlation of std and error
+        columns = ("in 90 %", "least", "most", "rank")
+        table = Table("quantity", "n", "MAE", "RMSE", *columns, title=f"{card.name}: {test}")
         for quantity, values in metrics.items():
             if "mae" not in values:
                 continue
-            covered, ranked = values.get("coverage90"), values.get("spearman_std_error")
+            shares = (values.get(f"coverage90{part}") for part in ("", "_least", "_most"))
+            ranked = values.get("spearman_std_error")
             table.add_row(
                 quantity,
                 f"{values['n']:.0f}",
                 f"{values['mae']:.3f}",
                 f"{values['rmse']:.3f}",
-                "" if covered is None else f"{100 * covered:.1f} %",
+                *("" if share is None else f"{100 * share:.1f}" for share in shares),
                 "" if ranked is None else f"{ranked:.2f}",
             )
         Console().print(table)

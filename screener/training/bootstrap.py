@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from screener.training.evaluate import at_the_ends, rank_correlation
+
 FloatArray = NDArray[np.float64]
 
 RESAMPLES = 4_000
@@ -22,9 +24,6 @@ class Figure:
     low: float  # ends of the bootstrap 95 % interval of the MAE
     high: float
     bias: float  # predicted minus reference
-
-    def __str__(self) -> str:
-        return f"{self.mae:.3f} ({self.low:.3f}-{self.high:.3f}), n {self.n}"
 
 
 def figure(errors: FloatArray) -> Figure:
@@ -52,17 +51,14 @@ class Coverage:
     low: float  # ends of the binomial 95 % interval (Clopper and Pearson) of the share
     high: float
     width: float  # median width of the intervals, kcal/mol
-
-    def __str__(self) -> str:
-        return (
-            f"{100 * self.share:.1f} % ({100 * self.low:.1f}-{100 * self.high:.1f}), n {self.n}, "
-            f"median width {self.width:.2f}"
-        )
+    least: float  # share among the 5 % of smallest predicted values
+    most: float  # and of largest
+    rank: float | None  # rank correlation of width and absolute error
 
 
-def as_metrics(errors: Figure, covered: Coverage | None = None) -> dict[str, float]:
+def as_metrics(errors: Figure, covered: Coverage | None = None) -> dict[str, float | None]:
     """For the card of a bundle; `mae_95` and `coverage90_95` are ends of 95 % intervals."""
-    metrics = {
+    metrics: dict[str, float | None] = {
         "n": float(errors.n),
         "mae": errors.mae,
         "mae_95_low": errors.low,
@@ -76,14 +72,25 @@ def as_metrics(errors: Figure, covered: Coverage | None = None) -> dict[str, flo
             "coverage90_95_low": covered.low,
             "coverage90_95_high": covered.high,
             "median_width90": covered.width,
+            "coverage90_least": covered.least,
+            "coverage90_most": covered.most,
+            "spearman_std_error": covered.rank,
         }
     return metrics
 
 
-def coverage(true: FloatArray, low: FloatArray, high: FloatArray) -> Coverage:
-    """Of true values (n,) by the intervals `low` to `high`, (n,) each."""
-    inside = int(((low <= true) & (true <= high)).sum())
-    ends = binomtest(inside, len(true)).proportion_ci(0.95)
+def coverage(values: FloatArray, true: FloatArray, low: FloatArray, high: FloatArray) -> Coverage:
+    """Of true values (n,) by the intervals `low` to `high` of predicted `values`, (n,) each."""
+    covered = (low <= true) & (true <= high)
+    ends = binomtest(int(covered.sum()), len(true)).proportion_ci(0.95)
+    least, most = at_the_ends(values, covered)
     return Coverage(
-        len(true), inside / len(true), ends.low, ends.high, float(np.median(high - low))
+        n=len(true),
+        share=float(covered.mean()),
+        low=ends.low,
+        high=ends.high,
+        width=float(np.median(high - low)),
+        least=least,
+        most=most,
+        rank=rank_correlation(high - low, np.abs(values - true)),
     )

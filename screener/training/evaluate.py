@@ -51,14 +51,13 @@ def errors_of(table: pa.Table, data: FitData) -> Metrics:
         )
         true = truth[name][inside]
         error, covered = value - true, (low <= true) & (true <= high)
-        ranked = np.argsort(value, kind="stable")
-        best = math.ceil(SHORTLIST * len(ranked))
+        least, most = at_the_ends(value, covered)
         metrics[name] = _errors(error) | {
             "coverage90": float(covered.mean()),
             "mean_width90": float((high - low).mean()),
-            "spearman_std_error": _rank_correlation(std, np.abs(error)),
-            "coverage90_least": float(covered[ranked[:best]].mean()),
-            "coverage90_most": float(covered[ranked[-best:]].mean()),
+            "spearman_std_error": rank_correlation(std, np.abs(error)),
+            "coverage90_least": least,
+            "coverage90_most": most,
             "by_n_heavy": {
                 str(size): {
                     "n": int((sizes == size).sum()),
@@ -112,7 +111,15 @@ def composition_baseline(train: FitData, test: FitData, kind: Kind) -> Metrics:
     return metrics
 
 
-def _rank_correlation(one: FloatArray, other: FloatArray) -> float | None:
+def at_the_ends(values: FloatArray, covered: NDArray[np.bool_]) -> tuple[float, float]:
+    """Shares that are covered among the molecules of the smallest and of the largest predicted
+    values, `SHORTLIST` of all at least."""
+    ranked = np.argsort(values, kind="stable")
+    best = math.ceil(SHORTLIST * len(ranked))
+    return float(covered[ranked[:best]].mean()), float(covered[ranked[-best:]].mean())
+
+
+def rank_correlation(one: FloatArray, other: FloatArray) -> float | None:
     """Spearman's; None where nothing is ranked."""
     if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
         return None

@@ -326,13 +326,6 @@ class Line:
     figure: Figure
     coverage: Coverage
 
-    def cells(self) -> tuple[str, ...]:
-        """Of a table with the columns `COLUMNS`."""
-        return self.rows, str(self.figure), f"{self.figure.bias:+.2f}", str(self.coverage)
-
-
-COLUMNS = ("molecules", "MAE (95 %), kcal/mol", "bias", "in the 90 % interval (95 %)")
-
 
 def assess(rows: LadderRows, found: Nested, seed: int = 0) -> tuple[Line, ...]:
     """Errors and coverage, split by what they may come from.
@@ -376,7 +369,7 @@ def assess(rows: LadderRows, found: Nested, seed: int = 0) -> tuple[Line, ...]:
         Line(
             name,
             figure(found.values[some] - high[some]),
-            coverage(high[some], found.low[some], found.high[some]),
+            coverage(found.values[some], high[some], found.low[some], found.high[some]),
         )
         for name, some in classes.items()
         if some.any()

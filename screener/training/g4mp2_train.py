@@ -190,10 +190,10 @@ def train_ladder(name: str, out: Path, first: str = FIRST_RUNG) -> Metrics:
     return {VALUE: metrics[f"{NESTED}: inside or brought in"][VALUE]}
 
 
-def _judged(found: Nested, high: FloatArray, some: NDArray[np.bool_]) -> dict[str, float]:
+def _judged(found: Nested, high: FloatArray, some: NDArray[np.bool_]) -> dict[str, float | None]:
     return as_metrics(
         figure((found.values - high)[some]),
-        coverage(high[some], found.low[some], found.high[some]),
+        coverage(found.values[some], high[some], found.low[some], found.high[some]),
     )
 
 

@@ -18,15 +18,25 @@ def test_the_interval_is_that_of_the_mean():
 
 def test_coverage_counts_what_lies_inside():
     true = np.arange(100.0)
-    found = coverage(true, np.full(100, -1.0), np.full(100, 89.5))
+    found = coverage(true[::-1], true, np.full(100, -1.0), np.full(100, 89.5))
     assert (found.share, found.n, found.width) == (0.9, 100, 90.5)
+    assert (found.least, found.most, found.rank) == (0.0, 1.0, None)
     assert found.low == pytest.approx(0.824, abs=0.001)  # Clopper and Pearson's, tabulated
     assert found.high == pytest.approx(0.951, abs=0.001)
 
 
+def test_the_widths_of_intervals_are_ranked_beside_errors():
+    values = np.arange(40.0)
+    errors = np.random.default_rng(0).permutation(40) + 1.0
+    found = coverage(values, values + errors, values - errors, values + errors)
+    assert found.rank == pytest.approx(1.0)
+    assert coverage(values, values + errors, values - 1 / errors, values + 1 / errors).rank < -0.99
+
+
 def test_metrics_hold_both_figures_under_their_names():
     errors = figure(np.array([-3.0, 1.0, 4.0, 0.0]))
-    covered = coverage(np.arange(9.0), np.full(9, -1.0), np.full(9, 5.5))
+    widths = np.arange(5.0, 14.0)
+    covered = coverage(np.arange(9.0) ** 2, np.arange(9.0), np.full(9, -1.0), widths)
     found = as_metrics(errors)
     assert found == {
         "n": 4.0,
@@ -43,5 +53,8 @@ def test_metrics_hold_both_figures_under_their_names():
         "coverage90_95_low": covered.low,
         "coverage90_95_high": covered.high,
         "median_width90": covered.width,
+        "coverage90_least": covered.least,
+        "coverage90_most": covered.most,
+        "spearman_std_error": covered.rank,
     }
     assert all(type(value) is float for value in both.values())  # so that JSON can hold them

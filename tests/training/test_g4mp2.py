@@ -1,4 +1,3 @@
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -22,11 +21,7 @@ from screener.training.g4mp2 import (
     rung_data,
 )
 from screener.training.nested import by_size, folds_of, out_of_fold
-from screener.training.reference import VARIABLE, ReferenceMolecule
-
-needs_data = pytest.mark.skipif(
-    not os.environ.get(VARIABLE), reason=f"{VARIABLE} is not set, so there is no reference data"
-)
+from screener.training.reference import ReferenceMolecule
 
 SETTINGS = AdditiveSettings(width=8.0)
 
@@ -71,7 +66,7 @@ def test_molecules_of_one_connectivity_have_one_number():
     assert sorted(set(numbers.tolist())) == [0, 1, 2]
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_every_molecule_of_the_overlap_is_there_in_order(data):
     task, molecules = data.task, reference.overlap()
     assert data.n_failed == 0
@@ -90,7 +85,7 @@ def test_every_molecule_of_the_overlap_is_there_in_order(data):
     assert len(set(zip(blocks, task.groups.tolist(), strict=True))) == len(set(blocks))
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_suspect_rows_are_neither_fitted_on_nor_judged(data):
     suspect = np.array([bool(m.suspect) for m in data.molecules])
     assert 0 < suspect.sum() < 0.05 * len(suspect)
@@ -98,7 +93,7 @@ def test_suspect_rows_are_neither_fitted_on_nor_judged(data):
     np.testing.assert_array_equal(data.task.judged, ~suspect)
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_the_rung_is_fitted_on_all_sound_rows_and_no_label_of_another(data, rung):
     sound = np.flatnonzero(data.task.fit)
     assert len(rung.model.structures) == len(sound)
@@ -113,7 +108,7 @@ def test_the_rung_is_fitted_on_all_sound_rows_and_no_label_of_another(data, rung
     assert again.growth == rung.growth
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_the_rung_predicts_what_was_left_out_far_better_than_b3lyp_does(data):
     task = data.task
     values, stds = out_of_fold(task, SETTINGS, folds_of(task.groups, 5, seed=0))
@@ -123,7 +118,7 @@ def test_the_rung_predicts_what_was_left_out_far_better_than_b3lyp_does(data):
     assert (stds > 0).all()
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_errors_of_the_rung_are_out_of_fold(data, rung):
     task = data.task
     values, stds = out_of_fold(task, SETTINGS, folds_of(task.groups, N_FOLDS, SEED))
@@ -135,7 +130,7 @@ def test_errors_of_the_rung_are_out_of_fold(data, rung):
     )
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_growth_is_that_of_the_scores_of_molecules_larger_by_one_atom(data, rung):
     assert 1.0 <= rung.growth < 1.5  # errors are about as large as their stds say
     counted = data.task.n_heavy[data.task.judged]
@@ -149,7 +144,7 @@ def test_growth_is_that_of_the_scores_of_molecules_larger_by_one_atom(data, rung
     assert found.growth == growth_per_heavy_atom(smaller, np.abs(errors) / stds) > 1.0
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_the_fitted_rung_gives_the_difference_between_the_levels(data, rung):
     task = data.task
     some = np.flatnonzero(task.fit)[::10]
@@ -158,7 +153,7 @@ def test_the_fitted_rung_gives_the_difference_between_the_levels(data, rung):
     assert np.abs(errors).mean() < 0.3  # it knows them
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_smaller_molecules_predict_larger_ones_better_than_b3lyp_does(data):
     errors = np.abs(by_size(data.task, SETTINGS, LARGEST_INNER)[0])
     larger = data.task.judged & (data.task.n_heavy > LARGEST_INNER)
@@ -166,7 +161,7 @@ def test_smaller_molecules_predict_larger_ones_better_than_b3lyp_does(data):
     assert errors.mean() < 0.25 * np.abs(data.task.low - data.task.high)[larger].mean()
 
 
-@needs_data
+@pytest.mark.reference_data
 @pytest.mark.parametrize("turn", [1, -1])
 def test_by_default_settings_are_those_that_extrapolate_best_in_size(data, monkeypatch, turn):
     blind = AdditiveSettings(width=4.0, ridge=1e6, tolerance=None)  # sees hardly any label

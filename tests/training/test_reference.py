@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,6 @@ from screener.records import Structure
 from screener.training import reference
 from screener.training.reference import VARIABLE, ReferenceMolecule
 from screener.training.reference_structures import make_reference_structure, structures
-
-needs_data = pytest.mark.skipif(
-    not os.environ.get(VARIABLE), reason=f"{VARIABLE} is not set, so there is no reference data"
-)
 
 WATER = ReferenceMolecule(
     name="water",
@@ -47,7 +42,7 @@ def test_a_folder_that_is_none_or_lacks_the_file_is_refused(monkeypatch, tmp_pat
         reference.ppe()
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_the_overlap_has_both_levels_near_each_other():
     molecules = reference.overlap()
     low, high = np.array([(m.ae0_b3lyp_kcal, m.ae0_g4mp2_kcal) for m in molecules]).T
@@ -56,7 +51,7 @@ def test_the_overlap_has_both_levels_near_each_other():
                for m in molecules)  # fmt: skip
 
 
-@needs_data
+@pytest.mark.reference_data
 def test_the_wider_set_is_closed_shell_and_has_fluorine_but_no_low_level():
     molecules = reference.ppe()
     assert np.isnan([m.ae0_b3lyp_kcal for m in molecules]).all()

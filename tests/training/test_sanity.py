@@ -18,10 +18,6 @@ D0 = Claim("kcal/mol", "bound-positive", "included")
 DE = Claim("kcal/mol", "bound-positive", "none")
 REFERENCE = os.environ.get("SCREENER_REFERENCE_DATA")
 
-needs_reference = pytest.mark.skipif(
-    REFERENCE is None, reason="SCREENER_REFERENCE_DATA names no folder of reference data"
-)
-
 
 def counted(molecules):
     elements = sorted({int(z) for numbers in molecules for z in numbers})
@@ -136,7 +132,7 @@ def test_orbital_energies_in_hartree_are_found(some):
     assert "1 labels are negative" in found
 
 
-@needs_reference
+@pytest.mark.reference_data
 @pytest.mark.parametrize(
     ("file", "column", "numbers", "claim"),
     [
