@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 
 N_OUTER, N_INNER = 10, 10
 N_FOLDS, SEED = 10, 0  # of CV+
-LARGEST_INNER = 7  # heavy atoms; extrapolation is chosen by predicting what is larger
+SIZES = (6, 7, 8)  # heavy atoms; extrapolation is chosen by predicting what is larger
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ def fit_rung(task: Task, settings: AdditiveSettings | None = None) -> FittedRung
         settings: default: those that extrapolate best in size within these rows, since molecules
             to be screened are larger than those with labels.
     """
-    chosen = settings or choose_by_size(task, GRID, LARGEST_INNER)
+    chosen = settings or choose_by_size(task, GRID, SIZES)
     folds = folds_of(task.groups, N_FOLDS, SEED)
     model, errors = cross_fit(
         task.prepared,

@@ -29,7 +29,6 @@ from screener.records import Structure
 from screener.training.bootstrap import as_metrics, coverage, figure
 from screener.training.evaluate import Metrics
 from screener.training.g4mp2 import (
-    LARGEST_INNER,
     N_FOLDS,
     N_INNER,
     N_OUTER,
@@ -58,6 +57,7 @@ from screener.training.nested import GRID, PLAIN, Nested, Task, by_size, nested
 
 FloatArray = NDArray[np.float64]
 
+LARGEST = 7  # heavy atoms, of the figure for extrapolation
 UNSEEN = 1e3  # distance of an atom whose element no other fold has
 N_GOLDEN = 6
 LABELS = {
@@ -100,8 +100,8 @@ def train_rung(name: str, level: GeometryLevel, out: Path) -> Metrics:
         },
         f"{NESTED}, composition and kernel alone": {VALUE: _judged(plain, high, sound)},
         "B3LYP itself": {VALUE: as_metrics(figure((low - high)[sound]))},
-        f"fitted on {LARGEST_INNER} heavy atoms and fewer, judged on more": {
-            VALUE: as_metrics(figure(by_size(task, rung.model.settings, LARGEST_INNER)[0]))
+        f"fitted on {LARGEST} heavy atoms and fewer, judged on more": {
+            VALUE: as_metrics(figure(by_size(task, rung.model.settings, LARGEST)[0]))
         },
         f"{NESTED}, by heavy atoms": {
             str(size): as_metrics(figure((found.values - high)[sound & (task.n_heavy == size)]))

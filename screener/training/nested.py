@@ -132,9 +132,16 @@ def by_size(task: Task, settings: AdditiveSettings, largest: int) -> tuple[Float
     return np.asarray(values - task.high[larger]), stds
 
 
-def choose_by_size(task: Task, grid: Sequence[AdditiveSettings], largest: int) -> AdditiveSettings:
-    """The settings that extrapolate best to molecules of more than `largest` heavy atoms."""
-    return min(grid, key=lambda tried: float(np.abs(by_size(task, tried, largest)[0]).mean()))
+def choose_by_size(
+    task: Task, grid: Sequence[AdditiveSettings], sizes: Sequence[int]
+) -> AdditiveSettings:
+    """The settings that extrapolate best from molecules of up to so many heavy atoms to larger
+    ones, on average over the `sizes`: a single one leaves the choice to chance."""
+
+    def error(tried: AdditiveSettings) -> float:
+        return sum(float(np.abs(by_size(task, tried, size)[0]).mean()) for size in sizes)
+
+    return min(grid, key=error)
 
 
 def _predicted(

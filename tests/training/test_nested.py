@@ -213,7 +213,7 @@ def test_fold_minus_one_is_neither_fitted_on_nor_predicted(task):
 @pytest.mark.parametrize("grid", [GRID, GRID[::-1]])
 def test_the_better_settings_are_chosen(task, grid):
     assert choose(task, grid, 3) == SANE
-    assert choose_by_size(task, grid, 4) == SANE
+    assert choose_by_size(task, grid, (4,)) == SANE
 
 
 def test_only_judged_rows_count_in_choices(task):
@@ -222,10 +222,10 @@ def test_only_judged_rows_count_in_choices(task):
     high = np.where(odd, task.low - 3.0 * (task.high - task.low), task.high)
     all_count = replace(task, high=high, fit=task.fit & ~odd)
     assert choose(all_count, GRID, 3) == BLIND
-    assert choose_by_size(all_count, GRID, 4) == BLIND
+    assert choose_by_size(all_count, GRID, (4,)) == BLIND
     some_count = replace(all_count, judged=task.judged & ~odd)
     assert choose(some_count, GRID, 3) == SANE
-    assert choose_by_size(some_count, GRID, 4) == SANE
+    assert choose_by_size(some_count, GRID, (4,)) == SANE
 
 
 def test_errors_by_size_are_those_of_larger_molecules_by_a_fit_on_smaller_ones(task):
