@@ -68,7 +68,6 @@ class Prepared:
     asked: FloatArray  # (m, n_increments)
     cross: Mapping[float, FloatArray]  # width -> (m, n), of the asked with those to fit on
     own: Mapping[float, FloatArray]  # width -> (m,), of the asked with themselves
-    noise: FloatArray  # (n,), variance of a target's noise, in units of the ridge
 
     def prior(self, rows: NDArray[np.int64], settings: AdditiveSettings) -> FloatArray:
         """Prior variances (n_increments,) from the mean squares over `rows`; 0 where none is."""
@@ -87,29 +86,18 @@ def prepare(
     structures: Sequence[Structure],
     widths: Sequence[float],
     asked: Sequence[Structure] | None = None,
-    noise: FloatArray | None = None,
 ) -> Prepared:
-    """Increments and kernels of molecules to fit on, and of those asked for (default: the same).
-
-    Args:
-        structures: n, to fit on.
-        widths: of the kernels.
-        asked: m, that predictions are made for.
-        noise: (n,), of each target, in units of the ridge; default: 1.
-    """
-    noise = np.ones(len(structures)) if noise is None else noise
+    """Increments and kernels of molecules to fit on, and of those asked for (default: the same)."""
     known, found = environments(structures), increments(structures)
     kernels = {width: symmetric_kernel(known, width) for width in widths}
     if asked is None:
         own = {width: np.diag(kernel) for width, kernel in kernels.items()}
         same = tuple(structures)
-        return Prepared(same, found, kernels, same, found, kernels, own, noise)
+        return Prepared(same, found, kernels, same, found, kernels, own)
     others = environments(asked)
     cross = {width: LocalKernel(known, width).rows(others).values.numpy() for width in widths}
     own = {width: self_kernel(others, width) for width in widths}
-    return Prepared(
-        tuple(structures), found, kernels, tuple(asked), increments(asked), cross, own, noise
-    )
+    return Prepared(tuple(structures), found, kernels, tuple(asked), increments(asked), cross, own)
 
 
 def whole_kernel(
@@ -131,26 +119,25 @@ def whole_kernel(
 
 
 def solve(
-    kernel: FloatArray, targets: FloatArray, least: FloatArray, settings: AdditiveSettings
+    kernel: FloatArray, targets: FloatArray, settings: AdditiveSettings
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Weights (n,), noise (n,) and the lower Cholesky factor (n, n) of kernel + noise.
 
     Args:
         kernel: (n, n), whole.
         targets: (n,).
-        least: (n,), noise in units of the ridge before any reweighting.
         settings: ridge and tolerance.
     Raises:
         ConfigError: the matrix is not positive definite.
     """
-    noise = settings.ridge * least
+    noise = np.full(len(targets), settings.ridge)
     for left in reversed(range(1 if settings.tolerance is None else ROUNDS)):
         factor = regularised_factor(kernel + np.diag(noise), 0.0)
         weights = cho_solve((factor, True), targets)
         if left and settings.tolerance is not None:
             inverse, _ = dpotri(factor, lower=1)
             left_out = weights / np.diag(inverse)
-            noise = settings.ridge * least * (1.0 + (left_out / settings.tolerance) ** 2)
+            noise = settings.ridge * (1.0 + (left_out / settings.tolerance) ** 2)
     return np.asarray(weights), noise, factor
 
 
@@ -178,7 +165,7 @@ def fit_additive(
     found = prepared.increments[rows]
     local = prepared.kernels[settings.width][np.ix_(rows, rows)]
     kernel = whole_kernel(local, found, found, prior, settings)
-    weights, noise, factor = solve(kernel, targets[rows], prepared.noise[rows], settings)
+    weights, noise, factor = solve(kernel, targets[rows], settings)
     spread = float(targets[rows] @ weights) / len(rows)
     coefficients = prior * (found.T @ weights)
     return Fit(prior, coefficients, settings.amplitude * weights, noise, spread), factor

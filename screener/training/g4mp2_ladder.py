@@ -19,14 +19,16 @@ from rdkit import Chem
 
 from screener.errors import ConfigError
 from screener.models.additive import AdditiveSettings, Prepared, prepare
+from screener.models.bundle import load_bundle
 from screener.models.domain import Domain, coordinations
 from screener.models.fit_data import LimitSettings
-from screener.models.forms import Predicts
+from screener.models.forms import Predicts, evaluator_of
+from screener.models.predictor import Predictor
+from screener.models.quantities import low_values
 from screener.records import Structure
 from screener.training import reference
 from screener.training.bootstrap import Coverage, Figure, coverage, figure
 from screener.training.conformers import LEVEL, SAME_CONFORMER, conformer_distance
-from screener.training.first_rung import climbed
 from screener.training.g4mp2 import group_numbers
 from screener.training.nested import (
     GRID,
@@ -45,6 +47,7 @@ from screener.units import KCAL_PER_HARTREE
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+FIRST_RUNG = "qm9-gfn2opt-delta"
 LARGEST_JUDGED = 9  # heavy atoms
 N_OUTER, N_INNER = 5, 5
 LIMITS = LimitSettings()  # of a correction's domain, as of the first rung's
@@ -120,6 +123,18 @@ class LadderRows:
         return np.array([graph.HasSubstructMatch(pattern) for graph in graphs])
 
 
+def first_rung(name: str = FIRST_RUNG) -> tuple[Predicts, Domain]:
+    """A bundle's model, without the filter of its domain, and that domain.
+
+    Raises:
+        ConfigError: the bundle is a ladder itself.
+    """
+    predictor = load_bundle(name).predictor
+    if not isinstance(predictor, Predictor):
+        raise ConfigError(f"{name} cannot be a first rung: it leads to G4(MP2) already")
+    return evaluator_of(predictor.model), predictor.domain
+
+
 def ladder_rows(
     first: Predicts,
     domain: Domain,
@@ -159,17 +174,18 @@ def ladder_rows(
     fitted = [structure for row in rows if (structure := reached[row] or found[row])]
     asked = [structure for row in rows if (structure := found[row] or reached[row])]
 
-    low, predicted, _ = climbed(first, domain, fitted)
-    asked_low, asked_predicted, inside = climbed(first, domain, asked)
+    low, asked_low = (low_values(some)["de_gfn2_kcal"] for some in (fitted, asked))
+    delta, _ = _first(first, domain, fitted)
+    asked_delta, inside = _first(first, domain, asked)
     labels = {m.name: m.ae0_b3lyp_kcal for m in reference.overlap()}
     gfn2_ha = [[s.gfn2.energy_ha if s.gfn2 else np.nan for s in some] for some in (fitted, asked)]
     return LadderRows(
         molecules=kept,
         prepared=prepare(fitted, WIDTHS, asked),
         b3lyp=np.array([labels.get(molecule.name, np.nan) for molecule in kept]),
-        first=predicted,
+        first=low + delta,
         gfn2=low,
-        asked_first=asked_predicted,
+        asked_first=asked_low + asked_delta,
         asked_gfn2=asked_low,
         groups=group_numbers(kept),
         usable=usable,
@@ -186,6 +202,19 @@ def ladder_rows(
         above=np.subtract(gfn2_ha[1], gfn2_ha[0]) * KCAL_PER_HARTREE,
         n_failed=len(listed) - len(rows),
     )
+
+
+def _first(
+    first: Predicts, domain: Domain, some: Sequence[Structure]
+) -> tuple[FloatArray, BoolArray]:
+    """Deltas (n,) of the first rung, kcal/mol, and which structures (n,) are in its domain."""
+    raw = first.predict(some)
+    inside = [
+        not domain.reasons(structure)
+        and not domain.distance_reasons(structure, raw.distances[start:stop])
+        for structure, start, stop in zip(some, raw.offsets[:-1], raw.offsets[1:], strict=True)
+    ]
+    return raw.values[:, 0], np.array(inside)
 
 
 def ladder_task(

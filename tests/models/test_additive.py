@@ -126,7 +126,7 @@ def test_one_wrong_label_moves_the_others_less_when_noise_is_heavy_tailed():
     moved, noises = {}, {}
     for tolerance in (None, 0.4):
         settings = AdditiveSettings(ridge=0.01, tolerance=tolerance)
-        weights, noises[tolerance], factor = solve(kernel, y, np.ones(len(y)), settings)
+        weights, noises[tolerance], factor = solve(kernel, y, settings)
         moved[tolerance] = np.abs(kernel @ weights - np.sin(6 * x))[others].mean()
         # what is returned belongs together
         whole = kernel + np.diag(noises[tolerance])

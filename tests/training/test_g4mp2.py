@@ -12,7 +12,6 @@ from screener.records import Structure
 from screener.training import g4mp2, reference
 from screener.training.g4mp2 import (
     N_FOLDS,
-    PREDICTED_NOISE,
     SEED,
     FittedRung,
     RungData,
@@ -70,48 +69,19 @@ def test_molecules_of_one_connectivity_have_one_number():
 def test_every_molecule_of_the_overlap_is_there_in_order(data):
     task, molecules = data.task, reference.overlap()
     assert data.n_failed == 0
+    assert [m.name for m in data.molecules] == [m.name for m in molecules]
     n = len(molecules)
-    assert data.n_labelled == n > 300
-    assert [m.name for m in data.molecules[:n]] == [m.name for m in molecules]
+    assert len(task.prepared.structures) == n > 300
     for values in (task.low, task.asked_low, task.high, task.groups, task.n_heavy):
-        assert values.shape == (len(data.molecules),) == (len(task.prepared.structures),)
+        assert values.shape == (n,)
     for place in (0, n // 2, n - 1):
         structure = task.prepared.structures[place]
         assert structure.positions.tobytes() == molecules[place].structure.positions.tobytes()
         assert task.low[place] == task.asked_low[place] == molecules[place].ae0_b3lyp_kcal
         assert task.high[place] == molecules[place].ae0_g4mp2_kcal
         assert task.n_heavy[place] == (structure.atomic_numbers > 1).sum()
-    blocks = [m.block for m in data.molecules]
+    blocks = [m.block for m in molecules]
     assert len(set(zip(blocks, task.groups.tolist(), strict=True))) == len(set(blocks))
-
-
-@pytest.mark.reference_data
-def test_others_have_predicted_values_with_more_noise_and_are_not_judged(data):
-    task, n = data.task, data.n_labelled
-    others = data.molecules[n:]
-    assert len(others) > 300
-    assert {m.name for m in others}.isdisjoint(m.name for m in data.molecules[:n])
-    assert max(m.n_heavy for m in others) <= 9
-    assert all(np.isnan(m.ae0_b3lyp_kcal) for m in others)
-    assert not task.judged[n:].any()
-    assert np.unique(task.prepared.noise[:n]).tolist() == [1.0]
-    assert np.unique(task.prepared.noise[n:]).tolist() == [PREDICTED_NOISE]
-    alone = rung_data("b3lyp", predicted=False)
-    assert [m.name for m in alone.molecules] == [m.name for m in data.molecules[:n]]
-
-
-@pytest.mark.reference_data
-def test_predicted_values_lower_errors_and_more_so_of_other_molecules(data):
-    task = data.task
-    folds = folds_of(task.groups, 5, seed=0)
-    labelled = replace(task, fit=task.fit & task.judged)
-    others = task.fit & ~task.judged
-    errors = {
-        name: np.abs(out_of_fold(each, SETTINGS, folds)[0] - task.high)
-        for name, each in (("labelled", labelled), ("all", task))
-    }
-    assert errors["all"][task.judged].mean() < errors["labelled"][task.judged].mean()
-    assert errors["all"][others].mean() < 0.8 * errors["labelled"][others].mean()
 
 
 @pytest.mark.reference_data
@@ -119,8 +89,7 @@ def test_suspect_rows_are_neither_fitted_on_nor_judged(data):
     suspect = np.array([bool(m.suspect) for m in data.molecules])
     assert 0 < suspect.sum() < 0.05 * len(suspect)
     np.testing.assert_array_equal(data.task.fit, ~suspect)
-    labelled = np.arange(len(suspect)) < data.n_labelled
-    np.testing.assert_array_equal(data.task.judged, ~suspect & labelled)
+    np.testing.assert_array_equal(data.task.judged, ~suspect)
 
 
 @pytest.mark.reference_data

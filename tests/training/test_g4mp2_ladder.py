@@ -10,7 +10,6 @@ import pytest
 from screener.models.additive import AdditiveSettings
 from screener.records import Structure
 from screener.training import reference
-from screener.training.first_rung import first_rung
 from screener.training.g4mp2_ladder import (
     N_OUTER,
     VARIANTS,
@@ -18,6 +17,7 @@ from screener.training.g4mp2_ladder import (
     assess,
     candidates,
     climb,
+    first_rung,
     ladder_rows,
     ladder_task,
     route,
