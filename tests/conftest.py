@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import numpy as np
 import pytest
 from distributed import Client
@@ -27,6 +28,9 @@ from screener.models.fit import FitData, FitSettings, fit_model
 from screener.records import Structure
 from screener.stores.library import LibraryStore
 from screener.training.reference import VARIABLE
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # machines are shared
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -405,7 +405,7 @@ BAD = ["C(", "C[Se]C", "C.C", "[CH3]", "CC[O-]", "\x00", "é", "C" * 40]
     shard_rows=st.integers(1, 5),
     bucket_bytes=st.sampled_from([20, 1000]),
 )
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 def test_the_accounts_add_up(
     lines: list[str],
     shard_rows: int,

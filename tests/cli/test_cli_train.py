@@ -218,6 +218,7 @@ def test_the_built_in_labels_are_named_in_a_file_too(screener, tmp_path, monkeyp
     values = {
         "name": wanted.name,
         "out": "direct",
+        "model": wanted.model,
         "kind": wanted.kind,
         "geometry": wanted.geometry_level,
         "qm9": {
@@ -228,6 +229,7 @@ def test_the_built_in_labels_are_named_in_a_file_too(screener, tmp_path, monkeyp
             "calibration": wanted.n_calibration,
             "test": wanted.n_test,
         },
+        "settings": wanted.settings.model_dump(mode="json"),
     }
     (tmp_path / "qm9.toml").write_text(to_toml(values))
     trained = []

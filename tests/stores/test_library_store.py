@@ -78,7 +78,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> LibraryStore:
 
 
 @given(st.integers(0, N_ROWS), st.integers(0, N_ROWS), st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_range(library: LibraryStore, a: int, b: int, few: bool) -> None:
     start, stop = sorted((a, b))
     columns = ["price", "mol_id"] if few else None
@@ -89,7 +89,7 @@ def test_any_range(library: LibraryStore, a: int, b: int, few: bool) -> None:
 
 
 @given(st.lists(st.integers(0, N_ROWS - 1), max_size=30))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_rows_in_any_order(library: LibraryStore, rows: list[int]) -> None:
     table = library.read_rows(np.array(rows, dtype=np.int64), ["row", "smiles"])
     assert table["row"].to_pylist() == rows

@@ -48,7 +48,7 @@ def write(store, unit, rows, outcomes):
     return store.write_unit(unit, rows, [f"{row:032x}" for row in rows], outcomes, 1.5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data(), gfn2=st.booleans())
 def test_what_is_written_is_read_exactly(tmp_path_factory, data, gfn2):
     failure = MoleculeError("embedding_failed", "no conformer")
