@@ -72,6 +72,7 @@ class Curve:
     paper: dict[int, float]
     cards: tuple[str, ...]
     colour: str
+    levels: tuple[str, str] = ("G4(MP2)", "B3LYP")  # the paper's, ours
 
 
 CURVES = (
@@ -80,7 +81,7 @@ CURVES = (
     Curve("FCHL, direct", {10: 26.04, 100: 7.517, 1_000: 1.542, 10_000: 0.515},
           tuple(f"b3lyp-direct-fchl-{n}" for n in (1_000, 10_000, 100_000)), "C1"),
     Curve("SchNet, delta", {1_000: 0.694, 10_000: 0.366, 117_232: 0.103},
-          ("b3lyp-delta-schnet",), "C2"),
+          ("b3lyp-delta-schnet",), "C2", ("B3LYP → G4(MP2)", "GFN2 → B3LYP")),
 )  # fmt: skip
 AT_B3LYP = "test, at B3LYP geometries"
 ROWS = (
@@ -161,12 +162,12 @@ def draw() -> None:
     axes = figure.subplots()
     for curve in CURVES:
         axes.loglog(*zip(*curve.paper.items(), strict=True), "o--", color=curve.colour, mfc="none",
-                    label=f"{curve.what}, paper (G4(MP2))")  # fmt: skip
+                    label=f"{curve.what}, {curve.levels[0]}, paper")  # fmt: skip
         cards = [card for card in (read_card(name)[0] for name in curve.cards) if card]
         points = [(c["data"]["fit"]["n"], c["metrics"][AT_B3LYP][ENERGY]["mae"]) for c in cards]
         if points:
             axes.loglog(*zip(*points, strict=True), "s-", color=curve.colour,
-                        label=f"{curve.what}, ours (B3LYP)")  # fmt: skip
+                        label=f"{curve.what}, {curve.levels[1]}, ours")  # fmt: skip
     axes.set_xlabel("molecules trained on")
     axes.set_ylabel("mean absolute error, kcal/mol")
     axes.grid(which="both", alpha=0.3)
