@@ -46,7 +46,7 @@ class OfQmllib:
             )
 
     def kernel(self, other: "OfQmllib") -> np.ndarray:
-        """Local kernels with other molecules."""
+        """Local kernels (n_other, n) with other molecules."""
         found: np.ndarray = qmllib.kernels.get_local_kernel(
             self.values, other.values, self.charges, other.charges, WIDTH
         )
@@ -90,7 +90,7 @@ def run_prediction(n_molecules: int, n_rounds: int, n_training: int = TRAINING) 
             len(some),
             lambda: exact.rows(environments(some)).values @ column,
         ),
-        (f"qmllib, {n_training:,}", N_QMLLIB, lambda: few.kernel(padded) @ weights),
+        (f"qmllib, {n_training:,}", N_QMLLIB, lambda: padded.kernel(few) @ weights),
     ]
     timings = [Timing(name) for name, _, _ in ways]
     for round_ in range(n_rounds + 1):  # the first is unheard
