@@ -17,11 +17,14 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from screener.training.g4mp2_train import NESTED
+from screener.training.train import AT_MINIMA, FROM_SMILES, TESTED
+
 HERE = Path(__file__).parent
 ENERGY = "ae0_b3lyp_kcal"
 G4MP2 = "ae0_g4mp2_kcal"
-SMILES = "test, from SMILES alone"
-NESTED = "nested cross-validation by connectivity"
+AT_B3LYP = TESTED["b3lyp-gfn2"]
+RUNG = "b3lyp-to-g4mp2"  # what the evaluations here are of
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,15 @@ class Curve:
         what: is drawn.
         paper: errors by number, kcal/mol.
         cards: of this project.
+        colour: of both lines.
+        levels: the paper's, ours.
     """
 
     what: str
     paper: dict[int, float]
     cards: tuple[str, ...]
     colour: str
-    levels: tuple[str, str] = ("G4(MP2)", "B3LYP")  # the paper's, ours
+    levels: tuple[str, str] = ("G4(MP2)", "B3LYP")
 
 
 CURVES = (
@@ -83,7 +88,6 @@ CURVES = (
     Curve("SchNet, delta", {1_000: 0.694, 10_000: 0.366, 117_232: 0.103},
           ("b3lyp-delta-schnet",), "C2", ("B3LYP → G4(MP2)", "GFN2 → B3LYP")),
 )  # fmt: skip
-AT_B3LYP = "test, at B3LYP geometries"
 ROWS = (
     Row("B3LYP at B3LYP geometries, SchNet, direct", "5.51 (1,000)", "b3lyp-direct-schnet-1000",
         AT_B3LYP),
@@ -96,26 +100,26 @@ ROWS = (
     Row("GFN2 → B3LYP at B3LYP geometries", "SchNet, direct: 0.344 (117,232)", "b3lyp-delta-schnet",
         AT_B3LYP),
     Row("GFN2 → B3LYP at the GFN2 minima reached from them", "", "qm9-gfn2opt-delta",
-        "test, at the GFN2 minima reached from B3LYP geometries"),
+        AT_MINIMA),
     Row("GFN2 → B3LYP from SMILES alone", "SchNet, retrained on such geometries: 4.7 (117,232)",
-        "qm9-gfn2opt-delta", SMILES),
+        "qm9-gfn2opt-delta", FROM_SMILES),
     Row("the same, where the conformer is the label's", "", "qm9-gfn2opt-delta",
-        f"{SMILES}, by conformer/the label's conformer (heavy atoms within 0.2 angstrom)"),
+        f"{FROM_SMILES}, by conformer/the label's conformer (heavy atoms within 0.2 angstrom)"),
     Row("the same, another conformer", "", "qm9-gfn2opt-delta",
-        f"{SMILES}, by conformer/another conformer"),
+        f"{FROM_SMILES}, by conformer/another conformer"),
     Row("B3LYP from SMILES alone, force-field geometry", "the same: 4.7", "qm9-mmff94-direct",
-        SMILES),
+        FROM_SMILES),
     Row("B3LYP → G4(MP2) at B3LYP geometries, up to 9 heavy atoms",
-        "FCHL-delta: 0.92 (100), 0.27 (1,000); SchNet-delta: 0.69 (1,000)", "b3lyp-to-g4mp2",
+        "FCHL-delta: 0.92 (100), 0.27 (1,000); SchNet-delta: 0.69 (1,000)", RUNG,
         NESTED, G4MP2),
-    Row("the same by composition and kernel alone", "", "b3lyp-to-g4mp2",
+    Row("the same by composition and kernel alone", "", RUNG,
         f"{NESTED}, composition and kernel alone", G4MP2),
     Evaluated("the same, 10 to 14 heavy atoms", "B3LYP: 10.1; SchNet-delta: 0.91; FCHL-delta: 0.45",
         "large_molecules"),
     Evaluated("the same, small oxygenates", "", "gdb_sugar_small"),
-    Row("the same, 7 heavy atoms and fewer fitted on, more judged", "", "b3lyp-to-g4mp2",
+    Row("the same, 7 heavy atoms and fewer fitted on, more judged", "", RUNG,
         "fitted on 7 heavy atoms and fewer, judged on more", G4MP2),
-    Row("B3LYP itself", "4.63 (all of QM9)", "b3lyp-to-g4mp2", "B3LYP itself", G4MP2),
+    Row("B3LYP itself", "4.63 (all of QM9)", RUNG, "B3LYP itself", G4MP2),
     Row("B3LYP → G4(MP2) at the GFN2 minima", "", "gfn2opt-b3lyp-to-g4mp2", NESTED, G4MP2),
     Row("SMILES alone → G4(MP2), up to 9 heavy atoms", "", "gfn2opt-to-g4mp2",
         f"{NESTED}: all but suspect", G4MP2),
@@ -123,9 +127,9 @@ ROWS = (
         f"{NESTED}: inside or brought in", G4MP2),
     Row("the same, with fluorine", "", "gfn2opt-to-g4mp2",
         f"{NESTED}: the same, with fluorine", G4MP2),
-    Row("HOMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", SMILES,
+    Row("HOMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,
         "homo_b3lyp_ev"),
-    Row("LUMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", SMILES,
+    Row("LUMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,
         "lumo_b3lyp_ev"),
 )  # fmt: skip
 
@@ -164,7 +168,7 @@ def draw() -> None:
         axes.loglog(*zip(*curve.paper.items(), strict=True), "o--", color=curve.colour, mfc="none",
                     label=f"{curve.what}, {curve.levels[0]}, paper")  # fmt: skip
         cards = [card for card in (read_card(name)[0] for name in curve.cards) if card]
-        points = [(c["data"]["fit"]["n"], c["metrics"][AT_B3LYP][ENERGY]["mae"]) for c in cards]
+        points = [(trained_on(c), c["metrics"][AT_B3LYP][ENERGY]["mae"]) for c in cards]
         if points:
             axes.loglog(*zip(*points, strict=True), "s-", color=curve.colour,
                         label=f"{curve.what}, {curve.levels[1]}, ours")  # fmt: skip
@@ -189,8 +193,7 @@ def cells(row: Row | Evaluated) -> str:
     error = f"{values['mae']:.3f}"
     if "mae_95_low" in values:
         error += f" ({values['mae_95_low']:.3f}-{values['mae_95_high']:.3f})"
-    n_fit = card["data"]["fit"]["n"] if "fit" in card["data"] else card["data"]["n"]
-    ours = f"{error} | {values['n']:,.0f} | {n_fit:,}"
+    ours = f"{error} | {values['n']:,.0f} | {trained_on(card):,}"
     return f"| {row.what} | {row.paper} | {ours} | `{command}` |"
 
 
@@ -201,8 +204,18 @@ def evaluated(row: Evaluated) -> str:
     if not path.exists():
         return f"| {row.what} | {row.paper} | not measured | | | {command} |"
     (values,) = json.loads(path.read_text(encoding="utf-8"))
+    card, _ = read_card(RUNG)
+    assert card is not None  # it ships
     n = f"{values['n']}, the {values['in_domain']:.0%} inside the domain"
-    return f"| {row.what} | {row.paper} | {values['mae']:.3f} | {n} | 311 | {command} |"
+    ours = f"{values['mae']:.3f} | {n} | {trained_on(card):,}"
+    return f"| {row.what} | {row.paper} | {ours} | {command} |"
+
+
+def trained_on(card: dict[str, Any]) -> int:
+    """Molecules that a model was fitted on."""
+    data = card["data"]
+    n: int = data["fit"]["n"] if "fit" in data else data["n"]
+    return n
 
 
 def read_card(name: str) -> tuple[dict[str, Any] | None, str]:

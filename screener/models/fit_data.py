@@ -41,7 +41,7 @@ class LimitSettings(BaseModel):
 
 
 class FitSettings(LimitSettings):
-    """How a sparse model is fitted; defaults are those of the shipped bundles."""
+    """How a sparse model is fitted."""
 
     n_inducing: int = 6_000
     n_components: int = 128

@@ -24,7 +24,7 @@ POINTS_PER_GAUSSIAN = 10  # grid points of the tabulated filters for every width
 
 
 class SchNetSettings(BaseModel):
-    """Sizes of a network; defaults are those of the shipped models."""
+    """Sizes of a network; defaults are those of `torch_geometric.nn.SchNet`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

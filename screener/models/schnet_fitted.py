@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class SchNetFitSettings(LimitSettings):
-    """How a SchNet is fitted; defaults are those of the shipped bundle."""
+    """How a SchNet is fitted; defaults are those of the shipped delta model."""
 
     n_members: PositiveInt = 4  # output networks of each quantity, for the spread
     n_features: PositiveInt = 128

@@ -1,7 +1,8 @@
 """The shipped bundles: what each is fitted, chosen, calibrated and tested on.
 
-Fit and selection use the minima or conformers that belong to the labels; calibration uses what a
-campaign will meet, structures from SMILES alone, so that an interval covers the conformer as well.
+Fit and selection of the delta model use the minima that belong to the labels, those of the direct
+one the conformers that SMILES lead to. Calibration uses what a campaign will meet, structures from
+SMILES alone, so that an interval covers the conformer as well.
 """
 
 import logging

@@ -129,7 +129,7 @@ def _state(network: SchNet, package: Package) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _both(n_molecules: int):
+def _side_by_side(n_molecules: int):
     """Ours, the others, the molecules and their standardised energies."""
     names = [name for name, package in PACKAGES.items() if os.environ.get(package.python)]
     if not names:
@@ -164,7 +164,7 @@ def _both(n_molecules: int):
 
 def run(n_molecules: int, n_rounds: int) -> Comparison:
     """Predictions of the same molecules by all."""
-    with _both(n_molecules) as (fitted, peers, structures, _):
+    with _side_by_side(n_molecules) as (fitted, peers, structures, _):
         nothing = np.zeros((0, NETWORK.n_features), dtype=np.float32)
         ours = NetworkOutputs(fitted.network, nothing)
 
@@ -194,7 +194,7 @@ def run_training(n_rounds: int) -> Comparison:
     settings = TrainingSettings(
         network=NETWORK, loss_weights=(1.0,), n_epochs=1, batch_size=BATCH, n_shares=1
     )
-    with _both(BATCH) as (_, peers, structures, arrays):
+    with _side_by_side(BATCH) as (_, peers, structures, arrays):
         repeated = list(structures) * (n_needed // BATCH)
         targets = np.tile(arrays["targets"], n_needed // BATCH)[:, None]
         pairs = neighbours(repeated, NETWORK.cutoff)
