@@ -22,6 +22,23 @@ class SchemaError(StoreError):
     """A file or record does not have the shape or version that was expected."""
 
 
+class DamagedError(StoreError):
+    """A file is not what its receipt says: cut off, changed or gone. It can be made again.
+
+    Args:
+        message: names the file.
+        units: of its store, whose results it holds.
+    """
+
+    def __init__(self, message: str, units: tuple[str, ...]) -> None:
+        super().__init__(message, units)  # both in `args`, so that the error survives pickling
+        self.message = message
+        self.units = units
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class MoleculeError(ScreenerError):
     """One molecule cannot continue.
 

@@ -14,7 +14,7 @@ import psutil
 
 from screener.campaign import work
 from screener.campaign.config import CampaignConfig
-from screener.campaign.plan import StagePlan, make_unit, runs_of
+from screener.campaign.plan import StagePlan, Unit, runs_of
 from screener.campaign.resolve import resolve
 from screener.campaign.setup import Setup, stage_plan
 from screener.stores.files import Folder, to_parquet
@@ -96,7 +96,9 @@ def _stage(
 ) -> StageEstimate:
     stage = setup.stages[index]
     n_entering = setup.n_entering(index)
-    plan = stage_plan(folder, setup, index) or StagePlan("", range(n_entering), stage.unit_rows)
+    plan = stage_plan(folder, setup, index) or StagePlan(
+        "", range(n_entering), stage.unit_rows, stage.segment_units
+    )
     n_done = len(setup.store(folder, index).receipts.done())
     n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
     n_units_left = plan.n_units - n_done
@@ -112,7 +114,7 @@ def _stage(
         structures=memory.child("structures").url,
     )
     try:
-        first, rest = make_unit("", runs_of(rows[:1])), make_unit("", runs_of(rows))
+        first, rest = Unit(0, "first", runs_of(rows[:1])), Unit(1, "rest", runs_of(rows))
         made_first = work.prepare(
             job, first, ()
         )  # starts the chemistry process and loads the bundle

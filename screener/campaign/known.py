@@ -116,9 +116,8 @@ def _fates(
 ) -> Iterator[tuple[int, _Fate]]:
     """What a stage made of those of `rows` that entered it."""
     wanted = set(rows.tolist())
-    for unit in plan.holding(rows):
-        receipt = store.receipts.read(unit.name)
-        table = store.read(receipt)
+    for unit in store.stored(plan.places(plan.holding(rows))):
+        table = unit.predictions
         judged = judge(table, settings)
         for place, row in enumerate(table["row"].to_pylist()):
             if row in wanted:
@@ -132,8 +131,7 @@ def _fates(
                         None if np.isnan(score) else score,
                     ),
                 )
-        quarantine = store.read_quarantine(receipt)
-        for record in quarantine.to_pylist() if quarantine is not None else []:
+        for record in unit.quarantine.to_pylist() if unit.quarantine is not None else []:
             if record["row"] in wanted:
                 reason = f"{record['code']}: {record['message']}"
                 yield record["row"], _Fate(store.stage, "quarantined", reason)
@@ -146,8 +144,8 @@ def _places(folder: Folder, setup: Setup, ranked: list[Ranked]) -> dict[int, int
     store, plan = setup.store(folder, index), stage_plan(folder, setup, index)
     if not ranked or plan is None:
         return places
-    for unit in plan.units():
-        table = store.read(store.receipts.read(unit.name))
+    for unit in store.stored(plan.places(plan.units())):
+        table = unit.predictions
         score = judge(table, setup.ranking).score
         mol_ids = np.array(table["mol_id"].to_pylist(), dtype=str)
         for entry in ranked:

@@ -21,6 +21,7 @@ Runs = tuple[tuple[int, int], ...]  # (first row, one past the last), in the ord
 class Unit:
     """The rows of one task at one stage."""
 
+    index: int  # its place in the plan
     name: str
     runs: Runs
 
@@ -45,16 +46,21 @@ class StagePlan:
         stage_digest: names the stage and what decides its results.
         rows: `range(n)` for the whole library, or int64 (n,) chosen rows from `chosen`.
         unit_rows: rows per unit; the last has what is left.
+        segment_units: units per segment, whose files are joined once all of them are done.
     """
 
     stage_digest: str
     rows: range | NDArray[np.int64]
     unit_rows: int
+    segment_units: int
 
     @classmethod
-    def chosen(cls, stage_digest: str, rows: Iterable[int], unit_rows: int) -> "StagePlan":
+    def chosen(
+        cls, stage_digest: str, rows: Iterable[int], unit_rows: int, segment_units: int
+    ) -> "StagePlan":
         """The plan of chosen rows, whatever their order."""
-        return cls(stage_digest, np.unique(np.fromiter(rows, dtype=np.int64)), unit_rows)
+        ascending = np.unique(np.fromiter(rows, dtype=np.int64))
+        return cls(stage_digest, ascending, unit_rows, segment_units)
 
     @property
     def n_rows(self) -> int:
@@ -66,11 +72,26 @@ class StagePlan:
         """How many units these make."""
         return -(-len(self.rows) // self.unit_rows)
 
+    def segment(self, number: int) -> list[Unit]:
+        """The units of a segment; the last one may have fewer."""
+        start = number * self.segment_units
+        return [
+            self.unit(index) for index in range(self.n_units)[start : start + self.segment_units]
+        ]
+
+    def segment_of(self, index: int) -> str:
+        """The name of the segment that holds the unit at this place."""
+        return segment_name(index // self.segment_units)
+
+    def places(self, units: Iterable[Unit]) -> Iterator[tuple[str, str]]:
+        """Where these units are stored: the names of segment and unit."""
+        return ((self.segment_of(unit.index), unit.name) for unit in units)
+
     def unit(self, index: int) -> Unit:
         """The unit at this place in the plan."""
         rows = self.rows[index * self.unit_rows : (index + 1) * self.unit_rows]
         runs = ((rows.start, rows.stop),) if isinstance(rows, range) else runs_of(rows)
-        return make_unit(self.stage_digest, runs)
+        return Unit(index, unit_name(self.stage_digest, runs), runs)
 
     def units(self) -> Iterator[Unit]:
         """All units, one by one."""
@@ -96,6 +117,11 @@ def runs_of(rows: NDArray[np.int64]) -> Runs:
     return tuple((int(piece[0]), int(piece[-1]) + 1) for piece in pieces)
 
 
-def make_unit(stage_digest: str, runs: Runs) -> Unit:
-    """The unit of these rows, named by the digest of the rows and of the stage."""
-    return Unit(digest({"stage": stage_digest, "rows": [list(run) for run in runs]}), runs)
+def segment_name(number: int) -> str:
+    """Sorts as the plan does, up to a hundred million segments."""
+    return f"{number:08d}"
+
+
+def unit_name(stage_digest: str, runs: Runs) -> str:
+    """The digest of the rows and of the stage, which names the unit."""
+    return digest({"stage": stage_digest, "rows": [list(run) for run in runs]})

@@ -5,6 +5,7 @@ are marked as known, and, written last, `ranking.json` with the settings and cou
 root holds a copy of the shortlist that was asked for last. Nothing is predicted here.
 """
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from screener.campaign.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.structures import read_structures
 from screener.campaign.tally import Tally
 from screener.campaign.work import no_predictions, open_bundle, open_library
-from screener.errors import ConfigError, MoleculeError, StoreError
+from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
 from screener.ranking.columns import check_columns, check_numeric
 from screener.ranking.topk import TopK
 from screener.records import Structure
@@ -68,12 +69,18 @@ def rank_again(
             or before.known_column,
         }
     )
-    schemas = [_no_rows(folder, setup, index).schema for index in range(len(setup.stages))]
-    check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
-    check_numeric(setup.ranking, schemas[-1])
     with Lease(folder).held():
-        session = Session(folder, setup, list(command), n_workers=0)
-        ranking = rank(folder, setup)
+        try:
+            schemas = [_no_rows(folder, setup, index).schema for index in range(len(setup.stages))]
+            check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
+            check_numeric(setup.ranking, schemas[-1])
+            session = Session(folder, setup, list(command), n_workers=0)
+            ranking = rank(folder, setup)
+        except DamagedError as error:
+            forget(folder, setup, error)
+            raise StoreError(
+                f"{error}; resume the campaign with `screener screen` to have it made again"
+            ) from error
         session.write(ranking=ranking)
     return setup, ranking
 
@@ -91,12 +98,13 @@ def rank(
     Returns:
         what `ranking.json` says: `digest`, `objectives`, `constraints`, `top`, `counts` (rows of
         the last stage by verdict), `filtered` (rows by rule), `left_out`, `shortlisted`,
-        `chosen_by` (objectives and constraints that chose the rows of the last stage).
+        `chosen_by` (objectives and constraints that chose the rows of the last stage), `files`
+        (their checksums).
     Raises:
         ConfigError: the last stage is not finished.
     """
     path = f"rankings/{setup.ranking_digest}/"
-    if changed or not folder.exists(path + FILE):
+    if changed or not _is_whole(folder, path):
         _make(folder, setup, path, tally)
     if chosen_otherwise(folder, setup):
         log.warning(
@@ -109,6 +117,30 @@ def rank(
         folder.write_bytes(name, folder.read_bytes(path + name))
     found: dict[str, Any] = folder.read_json(path + FILE)
     return found
+
+
+def forget(folder: Folder, setup: Setup, error: DamagedError) -> None:
+    """Have the units of a damaged file done again when the campaign is resumed.
+
+    Only for the owner of the campaign.
+    """
+    for index in range(len(setup.stages)):
+        setup.store(folder, index).forget(error)
+
+
+def _is_whole(folder: Folder, path: str) -> bool:
+    """Whether the ranking was made and its files are as they were written."""
+    if not folder.exists(path + FILE):
+        return False
+    try:
+        checksums = folder.read_json(path + FILE)["files"]
+        return all(
+            hashlib.sha256(folder.read_bytes(path + name)).hexdigest() == checksum
+            for name, checksum in checksums.items()
+        )
+    except (StoreError, KeyError, TypeError) as error:
+        log.warning("the ranking is made again: %s", error)
+        return False
 
 
 def chosen_otherwise(folder: Folder, setup: Setup) -> bool:
@@ -152,7 +184,7 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
         log.warning("no molecule is left to rank; `screener status --accounts` tells why")
     predictions, structures = _rows(folder, setup, plan, top.rows)
     table = shortlist_table(predictions, top, setup.ranking, setup.known_column)
-    write_shortlist(folder, path, table, structures)
+    files = write_shortlist(folder, path, table, structures)
     if setup.known_column is not None:
         folder.write_table(path + KNOWN, follow_known(folder, setup))
     folder.write_json(
@@ -166,6 +198,7 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
             "left_out": sorted(left_out),
             "shortlisted": len(top.entries),
             "chosen_by": asked(setup.acquisition),
+            "files": files,
         },
     )
 
@@ -178,10 +211,9 @@ def _judge_all(
     counts: Counter[str] = Counter()
     filtered: Counter[str] = Counter()
     left_out: set[str] = set()
-    for unit in plan.units():
-        table = store.read(store.receipts.read(unit.name))
-        judged = judge(table, setup.ranking)
-        top = top.merge(best(table, judged, top.k))
+    for unit in store.stored(plan.places(plan.units())):
+        judged = judge(unit.predictions, setup.ranking)
+        top = top.merge(best(unit.predictions, judged, top.k))
         counts.update(judged.counts)
         filtered.update(judged.filtered)
         left_out.update(judged.left_out)
@@ -196,18 +228,18 @@ def _rows(
     structures = StructureStore(setup.structures(setup.stages[-1]))
     tables: list[pa.Table] = []
     found: dict[int, Structure | MoleculeError] = {}
-    for unit in plan.holding(rows):
-        receipt = store.receipts.read(unit.name)
-        table = store.read(receipt)
+    for unit in store.stored(plan.places(plan.holding(rows))):
+        table = unit.predictions
         table = table.filter(pc.is_in(table["row"], pa.array(rows, pa.int64())))
         tables.append(table)
         held = table["row"].to_numpy()
         try:
-            units = receipt.details["structure_units"]
+            units = unit.receipt.details["structure_units"]
             found |= dict(zip(held.tolist(), read_structures(structures, units, held), strict=True))
         except StoreError as error:
-            raise StoreError(
-                f"the structures of the shortlist are not in the library any more: {error}"
+            raise DamagedError(
+                f"structures of the shortlist are not in the library any more: {error}",
+                (unit.receipt.unit,),
             ) from error
     if not tables:  # nobody is ranked
         tables.append(_no_rows(folder, setup, len(setup.stages) - 1))
@@ -217,8 +249,8 @@ def _rows(
 def _no_rows(folder: Folder, setup: Setup, index: int) -> pa.Table:
     """The columns of a stage, from a unit that is stored or else from the bundle."""
     store = setup.store(folder, index)
-    if done := min(store.receipts.done(), default=None):
-        return store.read(store.receipts.read(done)).slice(0, 0)
+    if (receipt := next(store.receipts.all(), None)) is not None:
+        return store.read(receipt).slice(0, 0)
     job = setup.job(folder, index)
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 UNIT_ROWS = {"mmff94": 512, "gfn2-opt": 32}  # some seconds of work
 FEWEST_ROWS = {"mmff94": 32, "gfn2-opt": 4}  # a second of work: less is lost in the handling
+# a segment's files are joined once its units are done: few files, none too large for memory
+SEGMENT_ROWS = 65_536
+SEGMENT_UNITS = 1_024
 WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
@@ -156,12 +159,14 @@ def _stage(wanted: StageConfig, bundle: Bundle, library: LibraryStore, rows: int
             geometry.n_conformers,
         )
     is_shipped = wanted.bundle in shipped_bundles()  # found by its name on every worker
+    n_unit_rows = wanted.unit_rows or unit_rows(geometry.level, rows or library.n_rows)
     return Stage(
         name=wanted.name or geometry.level,
         bundle=wanted.bundle if is_shipped else absolute(wanted.bundle),
         bundle_digest=bundle.digest,
         structures_digest=structures_digest(library.digest, geometry),
-        unit_rows=wanted.unit_rows or unit_rows(geometry.level, rows or library.n_rows),
+        unit_rows=n_unit_rows,
+        segment_units=max(1, min(SEGMENT_UNITS, SEGMENT_ROWS // n_unit_rows)),
         wall_clock_seconds=wanted.wall_clock_seconds or WALL_CLOCK_SECONDS[geometry.level],
         rows=rows,
         geometry=geometry,

@@ -13,19 +13,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from distributed import Client
 
 from screener.campaign import work
 from screener.campaign.config import CampaignConfig
-from screener.campaign.plan import StagePlan
+from screener.campaign.plan import StagePlan, Unit, segment_name
 from screener.campaign.provenance import EventLog, Session, stage_results
-from screener.campaign.rank import rank
+from screener.campaign.rank import forget, rank
 from screener.campaign.resolve import require_same, resolve
 from screener.campaign.setup import Setup, open_setup, stage_plan, write_setup
-from screener.campaign.structures import StructureHints
+from screener.campaign.structures import Prepared, StructureHints
 from screener.campaign.tally import Tally
-from screener.errors import StoreError
+from screener.errors import DamagedError, StoreError
 from screener.execution.pools import Pools
 from screener.execution.tasks import Completed, Task, run_tasks
 from screener.records import Receipt
@@ -89,30 +90,40 @@ def carry_out(
     """Run or resume a campaign that `resolve` has decided; arguments and errors as above."""
     setup.require_writable(folder)
     write_setup(folder, setup)
-    require_same(folder.url, open_setup(folder), setup)  # another client may have been faster
+    frozen = open_setup(folder)
+    require_same(folder.url, frozen, setup)  # another client may have been faster
+    setup = setup.laid_out_as(frozen)
     with Lease(folder).held() as lease, closing(EventLog(folder)) as events:
         n_workers = sum(client.nthreads().values())
         session = Session(folder, setup, list(command or sys.argv), n_workers)
         session.write()
         events.write("started", compute=setup.compute_digest, ranking=setup.ranking_digest)
-        tallies: list[Tally] = []
-        n_done = 0
-        for index in range(len(setup.stages)):
-            if index > 0:
-                _choose(folder, setup, index, tallies[-1])
-            run = StageRun(folder, setup, index)
-            for receipt in run.carry_out(client):
-                lease.check()
-                n_done += 1
-                events.write("unit", stage=receipt.stage, unit=receipt.unit, **receipt.counts)
-                if progress is not None:
-                    progress(run.progress())
-            run.store.sweep(run.tally.n_files)
-            tallies.append(run.tally)
-            if progress is not None:
-                progress(run.progress())
-            events.write("stage finished", stage=run.store.stage, **run.tally.counts)
-        ranking = rank(folder, setup, tallies[-1], changed=n_done > 0)
+        is_new = False
+        while True:
+            try:
+                tallies: list[Tally] = []
+                for index in range(len(setup.stages)):
+                    if index > 0:
+                        _choose(folder, setup, index, tallies[-1])
+                    run = StageRun(folder, setup, index)
+                    for receipt in run.carry_out(client):
+                        lease.check()
+                        is_new = True
+                        counts = receipt.counts
+                        events.write("unit", stage=receipt.stage, unit=receipt.unit, **counts)
+                        if progress is not None:
+                            progress(run.progress())
+                    run.store.sweep()
+                    tallies.append(run.tally)
+                    if progress is not None:
+                        progress(run.progress())
+                    events.write("stage finished", stage=run.store.stage, **run.tally.counts)
+                ranking = rank(folder, setup, tallies[-1], changed=is_new)
+                break
+            except DamagedError as error:
+                log.warning("%s; it is made again", error)
+                events.write("damaged", message=error.message)
+                forget(folder, setup, error)
         events.write("ranked", ranking=setup.ranking_digest, shortlisted=ranking["shortlisted"])
         session.write(stages=stage_results(setup, tallies), ranking=ranking)
 
@@ -136,7 +147,10 @@ def _choose(folder: Folder, setup: Setup, index: int, before: Tally) -> None:
 
 
 class StageRun:
-    """One stage being carried out: what is done, what is left, what it adds up to."""
+    """One stage being carried out: what is done, what is left, what it adds up to.
+
+    What is remembered of a unit is a bit, and of a segment a number.
+    """
 
     def __init__(self, folder: Folder, setup: Setup, index: int) -> None:
         self.store = setup.store(folder, index)
@@ -148,61 +162,99 @@ class StageRun:
         self._setup = setup
         self._index = index
         self._job = setup.job(folder, index)
-        self._done: set[str] = set()
-        for receipt in self.store.receipts.all():
+        self._done = np.zeros(plan.n_units, dtype=bool)
+        # units to go before a segment can be joined; the last, smaller one never is
+        self._to_join = np.full(plan.n_units // plan.segment_units, plan.segment_units)
+        self._again: set[int] = set()  # counted already, and to be done again: damaged files
+        self._ready: deque[Task] = deque()  # what follows from what is done, before new units
+        for receipt in self.store.receipts.all(forget_broken=True):
             self._add(receipt)
+        for name in self.store.receipts.joined():
+            self._to_join[int(name)] = -1
+        for number in np.flatnonzero(self._to_join == 0).tolist():
+            self._ready.append(self._join(number))
         self._started = time.monotonic()
         self._n_rows_before = self.tally.counts["in"]
 
     def _add(self, receipt: Receipt) -> bool:
-        if receipt.unit in self._done:
-            return False
-        self._done.add(receipt.unit)
-        self.tally.add(receipt)
-        return True
+        """Count a unit; False where it was counted before."""
+        index = receipt.details["index"]
+        is_new = not self._done[index]
+        if is_new:
+            self._done[index] = True
+            self.tally.add(receipt)
+        if is_new or index in self._again:
+            self._again.discard(index)
+            number = index // self._plan.segment_units
+            if number < len(self._to_join):
+                self._to_join[number] -= 1
+        return is_new
+
+    def _join(self, number: int) -> Task:
+        units = tuple(unit.name for unit in self._plan.segment(number))
+        arguments = (self._job, segment_name(number), units)
+        return Task(f"join-{self.store.stage}-{number:08d}", work.join, arguments, "CPU")
 
     def carry_out(self, client: Client) -> Iterator[Receipt]:
         """Do the units that have no receipt; yields each as it is done, in any order."""
-        if len(self._done) >= self._plan.n_units:
+        if self._done.all() and not self._ready:
             return
         pools = Pools(client, patience_seconds=0.0)
         pools.refresh(())
         split = "GPU" in pools.names()
-        ready: deque[Task] = deque()  # predictions whose structures are there
         waiting = self._tasks(split)
         while True:
-            # run_tasks ends when this iterator does, and structures still under way then lead to
-            # more predictions: one more round does those
-            for completed in run_tasks(client, _first(ready, waiting)):
-                receipt = self._take(completed, ready)
+            # run_tasks ends when this iterator does, and what is still under way then may lead to
+            # more; one more round does that
+            for completed in run_tasks(client, _first(self._ready, waiting)):
+                receipt = self._take(completed, split)
                 if receipt is not None and self._add(receipt):
                     yield receipt
-            if not ready:
+                if receipt is not None:
+                    self._join_if_done(receipt.details["index"] // self._plan.segment_units)
+            if not self._ready:
                 return
 
+    def _join_if_done(self, number: int) -> None:
+        if number < len(self._to_join) and self._to_join[number] == 0:
+            self._to_join[number] = -1
+            self._ready.append(self._join(number))
+
     def _tasks(self, split: bool) -> Iterator[Task]:
+        if self._done.all():
+            return
         store = StructureStore(self._setup.structures(self._setup.stages[self._index]))
         hints = StructureHints.of(store.receipts.all())
         for unit in self._plan.units():
-            if unit.name in self._done:
-                continue
-            name = f"{self.store.stage}-{unit.name[:12]}"
-            there = hints.touching(unit.runs)
-            if split:
-                yield Task(f"structures-{name}", work.prepare, (self._job, unit, there), "CPU")
-            else:
-                arguments = (self._job, unit, there, self.tally.floor)
-                yield Task(name, work.run_unit, arguments, "CPU")
+            if not self._done[unit.index]:
+                yield self._task(unit, hints.touching(unit.runs), split)
 
-    def _take(self, completed: Completed, ready: deque[Task]) -> Receipt | None:
-        """The receipt of a finished unit; None where its predictions are still to be made."""
+    def _task(self, unit: Unit, there: tuple[str, ...], split: bool) -> Task:
+        name = f"{self.store.stage}-{unit.name[:12]}"
+        if split:
+            return Task(f"structures-{name}", work.prepare, (self._job, unit, there), "CPU")
+        arguments = (self._job, unit, there, self.tally.floor)
+        return Task(name, work.run_unit, arguments, "CPU")
+
+    def _take(self, completed: Completed, split: bool) -> Receipt | None:
+        """The receipt of a finished unit; None where the task was another step."""
         result: Any = completed.result
         if isinstance(result, Receipt):
             return result
-        job, unit, _ = completed.task.arguments
-        name = completed.task.name.removeprefix("structures-")
-        arguments = (job, unit, result, self.tally.floor)
-        ready.append(Task(f"predictions-{name}", work.predict, arguments, "GPU"))
+        if isinstance(result, Prepared):
+            job, unit, _ = completed.task.arguments
+            name = completed.task.name.removeprefix("structures-")
+            arguments = (job, unit, result, self.tally.floor)
+            self._ready.append(Task(f"predictions-{name}", work.predict, arguments, "GPU"))
+            return None
+        _, segment, _ = completed.task.arguments
+        if damaged := set(result):
+            units = [unit for unit in self._plan.segment(int(segment)) if unit.name in damaged]
+            self._to_join[int(segment)] = len(units)
+            self._again.update(unit.index for unit in units)
+            store = StructureStore(Folder(self._job.structures))
+            hints = StructureHints.of(store.receipts.all())
+            self._ready.extend(self._task(unit, hints.touching(unit.runs), split) for unit in units)
         return None
 
     def progress(self) -> Progress:

@@ -19,7 +19,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
 from screener.stores.predictions import PredictionStore
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE = "campaign.toml"
 _HEAD = b"# Frozen by the campaign's first run; the same settings resume it.\n\n"
 
@@ -34,6 +34,7 @@ class Stage(BaseModel):
     bundle_digest: str
     structures_digest: str
     unit_rows: PositiveInt
+    segment_units: PositiveInt  # files and receipts of so many are joined
     wall_clock_seconds: PositiveFloat
     rows: PositiveInt | None = None  # how many of the best enter; None for all, at the first stage
     geometry: GeometrySettings
@@ -73,7 +74,7 @@ class Setup(BaseModel):
             "stages": {
                 # the structures' digest follows from library, geometry and versions
                 stage.name: stage.model_dump(
-                    mode="json", exclude={"name", "bundle", "structures_digest"}
+                    mode="json", exclude={"name", "bundle", "structures_digest", "segment_units"}
                 )
                 for stage in self.stages
             },
@@ -95,7 +96,18 @@ class Setup(BaseModel):
         return digest(
             {
                 "library": self.library_digest,
-                "stage": stage.model_dump(mode="json", exclude={"rows"}),
+                "stage": stage.model_dump(mode="json", exclude={"rows", "segment_units"}),
+            }
+        )
+
+    def laid_out_as(self, frozen: "Setup") -> "Setup":
+        """The same computation, its files joined as in the campaign that is there."""
+        return self.model_copy(
+            update={
+                "stages": tuple(
+                    stage.model_copy(update={"segment_units": there.segment_units})
+                    for stage, there in zip(self.stages, frozen.stages, strict=True)
+                )
             }
         )
 
@@ -151,11 +163,12 @@ def stage_plan(folder: Folder, setup: Setup, index: int) -> StagePlan | None:
     stage = setup.stages[index]
     name = setup.stage_digest(stage)
     if stage.rows is None:
-        return StagePlan(name, range(setup.n_rows), stage.unit_rows)
+        return StagePlan(name, range(setup.n_rows), stage.unit_rows, stage.segment_units)
     batch = setup.store(folder, index).read_batch()
     if batch is None:
         return None
-    return StagePlan.chosen(name, batch["row"].to_pylist(), stage.unit_rows)
+    rows = batch["row"].to_pylist()
+    return StagePlan.chosen(name, rows, stage.unit_rows, stage.segment_units)
 
 
 def asked(settings: RankingSettings) -> dict[str, list[str]]:

@@ -68,8 +68,8 @@ def is_known(column: pa.ChunkedArray) -> pa.Array:
 
 def write_shortlist(
     folder: Folder, path: str, table: pa.Table, structures: Sequence[Structure | MoleculeError]
-) -> None:
-    """Write the three files below `path`.
+) -> dict[str, str]:
+    """Write the three files below `path`; returns the SHA-256 of each by name.
 
     Args:
         folder: of the campaign.
@@ -82,8 +82,10 @@ def write_shortlist(
     sink = io.BytesIO()
     pyarrow.csv.write_csv(_flat(table), sink)
     contents = (to_parquet(table), sink.getvalue(), to_sdf(table, structures).encode())
-    for name, content in zip(FILES, contents, strict=True):
-        folder.write_bytes(f"{path}{name}", content)
+    return {
+        name: folder.write_bytes(f"{path}{name}", content)
+        for name, content in zip(FILES, contents, strict=True)
+    }
 
 
 def _flat(table: pa.Table) -> pa.Table:

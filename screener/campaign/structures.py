@@ -6,6 +6,7 @@ is read back from the store, so that what follows sees the same float32 position
 made a moment or a year ago.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,19 +15,21 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.campaign.plan import Runs, make_unit, runs_of
+from screener.campaign.plan import Runs, runs_of, unit_name
 from screener.chemistry.structures import GeometrySettings, make_structure
-from screener.errors import MoleculeError, StoreError
+from screener.errors import DamagedError, MoleculeError, StoreError
 from screener.execution.child import isolated_map
 from screener.records import Receipt, Structure
-from screener.stores.structures import QUARANTINED, StructureStore
+from screener.stores.structures import StructureStore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StructureHints:
     """Which structure units touch which rows: runs of rows, not rows, so it stays small."""
 
-    units: tuple[str, ...]
+    units: NDArray[np.bytes_]  # (n_units,), names; millions of them as text would need a gigabyte
     start: NDArray[np.int64]  # (n_runs,), ascending
     stop: NDArray[np.int64]  # (n_runs,)
     reach: NDArray[np.int64]  # (n_runs,), the largest `stop` up to here
@@ -35,16 +38,16 @@ class StructureHints:
     @classmethod
     def of(cls, receipts: Iterable[Receipt]) -> "StructureHints":
         """The hints that the receipts of a structure store give."""
-        units: list[str] = []
+        units: list[bytes] = []
         runs: list[NDArray[np.int64]] = []
         for receipt in receipts:
             ranges = np.array(receipt.details["ranges"], dtype=np.int64).reshape(-1, 2)
             runs.append(np.column_stack([ranges, np.full(len(ranges), len(units))]))
-            units.append(receipt.unit)
+            units.append(receipt.unit.encode())
         table = np.concatenate([*runs, np.empty((0, 3), dtype=np.int64)])
         table = table[np.argsort(table[:, 0], kind="stable")]
         reach = np.maximum.accumulate(table[:, 1]) if len(table) else table[:, 1]
-        return cls(tuple(units), table[:, 0], table[:, 1], reach, table[:, 2])
+        return cls(np.array(units, dtype=np.bytes_), table[:, 0], table[:, 1], reach, table[:, 2])
 
     def touching(self, runs: Runs) -> tuple[str, ...]:
         """Names of the structure units that hold any row of `runs`, sorted."""
@@ -53,7 +56,9 @@ class StructureHints:
             first = int(np.searchsorted(self.reach, start, side="right"))
             last = int(np.searchsorted(self.start, stop, side="left"))
             overlapping = self.stop[first:last] > start
-            found.update(self.units[index] for index in self.unit_of[first:last][overlapping])
+            found.update(
+                self.units[index].decode() for index in self.unit_of[first:last][overlapping]
+            )
         return tuple(sorted(found))
 
 
@@ -89,12 +94,20 @@ def make_missing(
         wall_clock_seconds: for one molecule.
     """
     started = time.perf_counter()
-    there = [store.read_unit(name).rows for name in hints]
-    missing = np.flatnonzero(~np.isin(rows, np.concatenate([*there, rows[:0]]))).tolist()
+    there: dict[str, NDArray[np.int64]] = {}
+    damaged: list[str] = []
+    for name in hints:
+        try:
+            there[name] = store.read_unit(name).rows
+        except DamagedError as error:
+            log.warning("structures are made again: %s", error)
+            damaged.append(name)
+    missing = np.flatnonzero(~np.isin(rows, np.concatenate([*there.values(), rows[:0]]))).tolist()
     if not missing:
-        return Prepared(tuple(hints), 0, time.perf_counter() - started)
-    unit = make_unit(structures_digest, runs_of(rows[missing])).name
-    if not store.receipts.has(unit):  # an attempt that lost its worker may have come this far
+        return Prepared(tuple(there), 0, time.perf_counter() - started)
+    unit = unit_name(structures_digest, runs_of(rows[missing]))
+    # an attempt that lost its worker may have come this far
+    if unit in damaged or not store.receipts.has(unit):
         outcomes = isolated_map(
             partial(structure_of, geometry=geometry),
             [(smiles[index], mol_ids[index]) for index in missing],
@@ -107,7 +120,7 @@ def make_missing(
             outcomes,
             time.perf_counter() - started,
         )
-    return Prepared((*hints, unit), len(missing), time.perf_counter() - started)
+    return Prepared((*there, unit), len(missing), time.perf_counter() - started)
 
 
 def structure_of(item: tuple[str, str], geometry: GeometrySettings) -> Structure:
@@ -126,23 +139,15 @@ def read_structures(
             counts.
         rows: int64 (n,).
     Raises:
-        StoreError: a unit or a row is missing.
+        DamagedError: a unit is missing or broken; StoreError: a row is missing.
     """
     wanted = set(rows.tolist())
     found: dict[int, Structure | MoleculeError] = {}
     for name in sorted(units):
         unit = store.read_unit(name)
-        errors = _errors(store, name) if (unit.status == QUARANTINED).any() else {}
         for row, structure in zip(unit.rows.tolist(), unit.structures, strict=True):
             if row in wanted and row not in found:
-                found[row] = errors[row] if structure is None else structure
+                found[row] = unit.errors[row] if structure is None else structure
     if lost := sorted(wanted - found.keys()):
         raise StoreError(f"{store.folder.url} has no structure of row {lost[0]} (of {len(lost)})")
     return [found[row] for row in rows.tolist()]
-
-
-def _errors(store: StructureStore, unit: str) -> dict[int, MoleculeError]:
-    table = store.folder.read_table(f"quarantine/{unit}.parquet", ["row", "code", "message"])
-    return {
-        entry["row"]: MoleculeError(entry["code"], entry["message"]) for entry in table.to_pylist()
-    }

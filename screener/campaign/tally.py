@@ -9,6 +9,7 @@ from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
 
 RECENT = 64  # units over which the pace is measured
+MERGED_AT_ONCE = 256  # entries, if `k` is not larger
 
 
 @dataclass
@@ -21,7 +22,6 @@ class Tally:
 
     k: int
     n_units: int = 0
-    n_files: int = 0
     counts: Counter[str] = field(default_factory=Counter)  # rows by verdict; `in` counts them all
     quarantine: Counter[str] = field(default_factory=Counter)  # rows by code
     filtered: Counter[str] = field(default_factory=Counter)  # rows by rule
@@ -29,18 +29,18 @@ class Tally:
     outside: Counter[str] = field(default_factory=Counter)  # rows out of domain by reason
     made: int = 0  # structures
     seconds: float = 0.0  # of all tasks together
-    top: TopK = field(init=False)
     complete: bool = True  # whether every receipt tells as many of its best as `k` needs
+    _top: TopK = field(init=False)
+    _told: list[Ranked] = field(default_factory=list)  # not merged yet
     _recent: list[tuple[float, int]] = field(default_factory=list)  # heap of (finished, rows)
 
     def __post_init__(self) -> None:
-        self.top = TopK(self.k)
+        self._top = TopK(self.k)
 
     def add(self, receipt: Receipt) -> None:
         """Count one unit."""
         details = receipt.details
         self.n_units += 1
-        self.n_files += len(receipt.files)
         self.counts.update(receipt.counts)
         self.quarantine.update(details["quarantine"])
         self.filtered.update(details["filtered"])
@@ -50,7 +50,9 @@ class Tally:
         self.seconds += receipt.seconds
         told = TopK.from_json(details["top"])
         self.complete &= told.k >= self.k
-        self.top = self.top.merge(TopK(self.k, told.entries[: self.k]))
+        self._told.extend(told.entries[: self.k])
+        if len(self._told) > max(self.k, MERGED_AT_ONCE):
+            self._merge()
         heapq.heappush(self._recent, (details["finished"], receipt.counts["in"]))
         if len(self._recent) > RECENT:
             heapq.heappop(self._recent)
@@ -64,9 +66,21 @@ class Tally:
         return tally
 
     @property
+    def top(self) -> TopK:
+        """The best so far."""
+        self._merge()
+        return self._top
+
+    @property
     def floor(self) -> Ranked | None:
-        """The k-th best so far; None while there are fewer."""
-        return self.top.entries[-1] if len(self.top.entries) == self.k else None
+        """What the k-th best is or was a while ago; None while there were fewer."""
+        return self._top.entries[-1] if len(self._top.entries) == self.k else None
+
+    def _merge(self) -> None:
+        """Not at every unit: with a large `k` that would be a sort of all of them each time."""
+        if self._told:
+            self._top = self._top.merge(TopK.of(self._told, self.k))
+            self._told.clear()
 
     @property
     def rate(self) -> float | None:

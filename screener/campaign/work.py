@@ -94,9 +94,9 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         floor: the k-th best that the driver knew when it made the task.
     Returns:
         the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
-        out_of_domain, filtered, candidates. `details`: top (the unit's best), quarantine (rows by
-        code), filtered (rows by rule), left_out, outside (rows by reason), structure_units, made
-        (structures), finished (seconds since 1970).
+        out_of_domain, filtered, candidates. `details`: index (place in the plan), top (the unit's
+        best), quarantine (rows by code), filtered (rows by rule), left_out, outside (rows by
+        reason), structure_units, made (structures), finished (seconds since 1970).
     """
     one_thread()
     keep_freed_memory()
@@ -125,6 +125,7 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         counts={"in": len(rows), "quarantined": len(quarantine), **judged.counts},
         seconds=seconds,
         details={
+            "index": unit.index,
             "top": best(table, judged, job.k, floor).to_json(),
             "quarantine": dict(sorted(Counter(record.code for record in quarantine).items())),
             "filtered": judged.filtered,
@@ -137,6 +138,25 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     )
     log.info("unit %s of %s: %s in %.1f s", unit.name, job.stage, receipt.counts, receipt.seconds)
     return receipt
+
+
+def join(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, ...]:
+    """Join the files of a segment of the plan, and the receipts of its structures.
+
+    Args:
+        job: the stage.
+        segment: its name.
+        units: all of its units, which are done.
+    Returns:
+        units that have to be done again first, since their files are damaged.
+    """
+    store = PredictionStore(Folder(job.campaign), job.stage)
+    if damaged := store.join(segment, units):
+        return damaged
+    receipts = store.receipts.read_joined(segment)
+    structures = {name for receipt in receipts for name in receipt.details["structure_units"]}
+    StructureStore(Folder(job.structures)).join(structures)
+    return ()
 
 
 def predictions(

@@ -1,4 +1,4 @@
-"""`screener screen`, `status` and `rank`: from options to a campaign, and from its folder to text.
+"""`screener screen`, `status`, `rank`, `verify`: from options to a campaign, and back to text.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 commands that use them, so that help and mistakes in options answer at once.
@@ -184,7 +184,27 @@ def rank(
     show.shortlist(folder, setup)
 
 
+def verify(
+    folder: Annotated[str, typer.Argument(help="Folder or URL of a library or a campaign.")],
+) -> None:
+    """Read every file, compare it with its checksum, and name what is damaged.
+
+    Exit code 1 if anything is. What is damaged in a campaign is made again when it is resumed.
+    """
+    from screener.campaign.resolve import absolute
+    from screener.campaign.verify import verify as damage
+    from screener.stores.files import Folder as Store
+
+    n_damaged = 0
+    for line in damage(Store(absolute(folder))):
+        n_damaged += 1
+        typer.echo(line)
+    if n_damaged:
+        raise typer.Exit(1)
+    typer.echo("every file is as it was written")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (screen, status, rank):
+    for command in (screen, status, rank, verify):
         app.command()(command)

@@ -190,7 +190,7 @@ class Folder:
         data = self.read_bytes(path)
         try:
             return from_parquet(data, columns)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{self.url}/{path} is not valid Parquet: {error}") from error
 
 
@@ -200,9 +200,16 @@ def to_json(value: Any) -> bytes:
 
 
 def to_parquet(table: pa.Table, row_group_rows: int | None = None) -> bytes:
-    """Parquet bytes with fixed settings; small row groups make reading a few rows cheap."""
+    """Parquet bytes with fixed settings; small row groups make reading a few rows cheap, and
+    checksums are there for readers of a part that cannot check the whole file."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=row_group_rows)
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        row_group_size=row_group_rows,
+        write_page_checksum=True,
+    )
     return sink.getvalue()
 
 
@@ -213,10 +220,11 @@ def from_parquet(data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     ends takes the process down ("terminate called without an active exception").
 
     Raises:
-        ArrowInvalid: it is not Parquet; KeyError: a column is missing.
+        ArrowException, OSError: it is not Parquet, or damaged; KeyError: a column is missing.
     """
     names = None if columns is None else list(columns)
-    with pq.ParquetFile(io.BytesIO(data), pre_buffer=False) as file:
+    source = io.BytesIO(data)
+    with pq.ParquetFile(source, pre_buffer=False, page_checksum_verification=True) as file:
         table = file.read(columns=names, use_threads=False)
     return table if names is None else table.select(names)
 

@@ -216,7 +216,10 @@ class LibraryStore:
         """Rows of one shard, counted from its first, ascending; reads only the row groups."""
         try:
             remote = not self.folder.is_local  # where fewer, larger requests pay
-            with self.folder.open(path) as file, pq.ParquetFile(file, pre_buffer=remote) as shard:
+            with (
+                self.folder.open(path) as file,
+                pq.ParquetFile(file, pre_buffer=remote, page_checksum_verification=True) as shard,
+            ):
                 sizes = [shard.metadata.row_group(k).num_rows for k in range(shard.num_row_groups)]
                 ends = np.cumsum(sizes)
                 groups = np.unique(np.searchsorted(ends, rows, side="right"))

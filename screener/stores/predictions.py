@@ -3,23 +3,30 @@
 Below the campaign's folder: `predictions/<stage>/<unit>.<content>.parquet`, the same below
 `quarantine/` where a unit set molecules aside, and `receipts/<stage>/<unit>.json`, which names the
 files that count. `<content>` is the start of the file's checksum: an attempt that comes late writes
-the very same file, or another one that no receipt names. `batches/<stage>.parquet` holds the rows
+the very same file, or another one that no receipt names. Once all units of a segment of the plan
+are done, their files are joined: `predictions/<stage>/<segment>.<content>.parquet`, and their
+receipts in `receipts/<stage>/joined/<segment>.jsonl.gz`. `batches/<stage>.parquet` holds the rows
 that were chosen for a later stage, written before its first task.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
-from screener.errors import SchemaError, StoreError
+from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import QuarantineRecord, Receipt
-from screener.stores.files import Folder, to_parquet
+from screener.stores.files import Folder, from_parquet, to_parquet
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
 
+log = logging.getLogger(__name__)
+
+KINDS = ("predictions", "quarantine")
 KEY_COLUMNS = ("row", "mol_id", "inchikey", "smiles", "source_id")
 
 
@@ -78,54 +85,167 @@ class PredictionStore:
             self.folder.remove(path)
         return published
 
-    def _write(self, kind: str, unit: str, table: pa.Table) -> dict[str, str]:
+    def _write(self, kind: str, name: str, table: pa.Table) -> dict[str, str]:
         data = to_parquet(table)
         content = hashlib.sha256(data).hexdigest()
-        path = f"{kind}/{self.stage}/{unit}.{content[:8]}.parquet"
+        path = f"{kind}/{self.stage}/{name}.{content[:8]}.parquet"
         return {path: self.folder.write_bytes(path, data)}
+
+    def join(self, segment: str, units: Sequence[str]) -> tuple[str, ...]:
+        """Join the files and receipts of a segment of the plan, all of whose units are done.
+
+        Running it twice, or at once with another attempt, is harmless.
+
+        Args:
+            segment: its name.
+            units: its units, in the order of the plan.
+        Returns:
+            The units that have to be done again first, since their files are damaged; their
+            receipts are gone, and nothing is joined.
+        Raises:
+            StoreError: a unit is not done, or a file cannot be written.
+        """
+        if self.receipts.is_joined(segment):
+            self._remove_joined(segment)
+            return ()
+        receipts: list[Receipt] = []
+        damaged: list[str] = []
+        parts: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
+        n_rows: Counter[str] = Counter()
+        for unit in units:
+            try:
+                receipt = self.receipts.read(unit)
+                tables = {kind: self._read(receipt, kind) for kind in KINDS}
+            except (DamagedError, SchemaError) as error:
+                log.warning("unit %s is done again: %s", unit, error)
+                self.receipts.forget(unit)
+                damaged.append(unit)
+                continue
+            except StoreError:
+                if self.receipts.is_joined(segment):  # by another attempt, just now
+                    return ()
+                raise
+            places = {}
+            for kind, table in tables.items():
+                start = n_rows[kind]
+                if table is not None:
+                    parts[kind].append(table)
+                    n_rows[kind] += table.num_rows
+                places[kind] = [start, n_rows[kind]]
+            receipts.append(replace(receipt, details=receipt.details | {"places": places}))
+        if damaged:
+            return tuple(damaged)
+        files: dict[str, str] = {}
+        for kind, of_kind in parts.items():
+            if of_kind:
+                files |= self._write(kind, segment, _together(of_kind))
+        self.receipts.join(segment, [replace(receipt, files=files) for receipt in receipts])
+        for path in (path for receipt in receipts for path in receipt.files):
+            self.folder.remove(path)
+        return ()
+
+    def _remove_joined(self, segment: str) -> None:
+        """Remove what an attempt at joining that died in between left."""
+        for receipt in self.receipts.read_joined(segment):
+            if self.receipts.has(receipt.unit):
+                for path in self.receipts.read(receipt.unit).files:
+                    self.folder.remove(path)
+                self.receipts.forget(receipt.unit)
+
+    def forget(self, error: DamagedError) -> None:
+        """Have the units of a damaged file done again; only for the owner of the campaign."""
+        for name in self.receipts.joined():
+            if any(receipt.unit in error.units for receipt in self.receipts.read_joined(name)):
+                self.receipts.forget_joined(name)
+        for unit in error.units:
+            self.receipts.forget(unit)
+
+    def stored(self, units: Iterable[tuple[str, str]]) -> Iterator["StoredUnit"]:
+        """Units that are done, with what is stored of them, in the order asked for.
+
+        Args:
+            units: of each its segment and its name; units of a segment should follow each other.
+        Raises:
+            DamagedError: a file is missing or broken; StoreError: a unit is not done.
+        """
+        joined = set(self.receipts.joined())
+        held, found = None, {}
+        for segment, unit in units:
+            if segment != held and segment in joined:
+                held, found = segment, self._read_joined(segment)
+            if segment in joined:
+                yield found[unit]
+            else:
+                receipt = self.receipts.read(unit)
+                yield StoredUnit(receipt, self.read(receipt), self.read_quarantine(receipt))
+
+    def _read_joined(self, segment: str) -> dict[str, "StoredUnit"]:
+        receipts = list(self.receipts.read_joined(segment))
+        tables = {kind: self._whole(receipts[0], kind) for kind in KINDS}
+        return {
+            receipt.unit: StoredUnit(
+                receipt,
+                _slice(tables["predictions"], receipt, "predictions"),
+                _slice(tables["quarantine"], receipt, "quarantine"),
+            )
+            for receipt in receipts
+        }
 
     def read(self, receipt: Receipt, columns: Sequence[str] | None = None) -> pa.Table:
         """Predictions of a unit that is done.
 
         Raises:
-            StoreError: the file is missing or broken.
+            DamagedError: the file is missing or its bytes have changed.
         """
-        return self.folder.read_table(_file(receipt, "predictions"), columns)
+        table = self._read(receipt, "predictions")
+        assert table is not None
+        return table if columns is None else table.select(list(columns))
 
     def read_quarantine(self, receipt: Receipt) -> pa.Table | None:
         """The molecules that a unit set aside; None where it set none aside."""
-        if not any(path.startswith("quarantine/") for path in receipt.files):
+        return self._read(receipt, "quarantine")
+
+    def _read(self, receipt: Receipt, kind: str) -> pa.Table | None:
+        table = self._whole(receipt, kind)
+        return table if "places" not in receipt.details else _slice(table, receipt, kind)
+
+    def _whole(self, receipt: Receipt, kind: str) -> pa.Table | None:
+        """The file that a receipt names; None where it names none of this kind."""
+        paths = [path for path in receipt.files if path.startswith(f"{kind}/")]
+        if not paths and kind == "quarantine":
             return None
-        return self.folder.read_table(_file(receipt, "quarantine"))
+        if len(paths) != 1:
+            raise SchemaError(f"the receipt of {receipt.unit} names {len(paths)} files of {kind}")
+        return from_parquet(self.receipts.content(receipt, paths[0]))
 
     def quarantine(self) -> Iterator[pa.Table]:
         """The molecules set aside, one table per unit that set any aside."""
+        last: tuple[dict[str, str], pa.Table | None] = ({}, None)
         for receipt in self.receipts.all():
-            if (table := self.read_quarantine(receipt)) is not None:
-                yield table
+            if receipt.files != last[0]:  # once where units are joined in a file
+                last = (receipt.files, self._whole(receipt, "quarantine"))
+                if last[1] is not None:
+                    yield last[1]
 
-    def sweep(self, n_named: int) -> int:
-        """Remove files that no receipt names, left by attempts that died or came second.
+    def sweep(self) -> int:
+        """Remove what attempts that died or came second left: files that no receipt names, and
+        receipts of units that are joined.
 
         Only for the owner of the campaign, between stages.
 
-        Args:
-            n_named: how many files the receipts name; where no more are there, nothing is read.
         Returns:
-            how many were removed.
+            how many files were removed.
         """
-        stored = [
-            f"{kind}/{self.stage}/{name}"
-            for kind in ("predictions", "quarantine")
-            for name in self.folder.names(f"{kind}/{self.stage}", ".parquet")
-        ]
-        if len(stored) == n_named:
-            return 0
         named = {path for receipt in self.receipts.all() for path in receipt.files}
-        left = [path for path in stored if path not in named]
+        left = [
+            path
+            for kind in KINDS
+            for name in self.folder.names(f"{kind}/{self.stage}", ".parquet")
+            if (path := f"{kind}/{self.stage}/{name}") not in named
+        ]
         for path in left:
             self.folder.remove(path)
-        return len(left)
+        return len(left) + self.receipts.sweep()
 
     def write_batch(self, rows: pa.Table) -> None:
         """Write down the rows that were chosen for this stage, before its first task.
@@ -141,8 +261,23 @@ class PredictionStore:
         return self.folder.read_table(path) if self.folder.exists(path) else None
 
 
-def _file(receipt: Receipt, kind: str) -> str:
-    paths = [path for path in receipt.files if path.startswith(f"{kind}/")]
-    if len(paths) != 1:
-        raise StoreError(f"the receipt of unit {receipt.unit} names {len(paths)} files of {kind}")
-    return paths[0]
+@dataclass(frozen=True, slots=True)
+class StoredUnit:
+    """A unit that is done, and what is stored of it."""
+
+    receipt: Receipt
+    predictions: pa.Table
+    quarantine: pa.Table | None
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    # a column without a value in a whole unit may have come back without a type
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def _slice(table: pa.Table | None, receipt: Receipt, kind: str) -> pa.Table | None:
+    """A unit's rows in a joined file; None where it set nothing aside."""
+    start, stop = receipt.details["places"][kind]
+    if table is None or (kind == "quarantine" and start == stop):
+        return None
+    return table.slice(start, stop - start)

@@ -3,16 +3,29 @@
 A unit's files are published first, its receipt last and exclusively: of several attempts at one
 unit the first receipt wins, so a late writer changes nothing. Readers trust receipts, never a
 directory listing of results.
+
+    receipts/<unit>.json · receipts/joined/<name>.jsonl.gz
+
+So that nobody has to list or open a file per unit, many receipts are joined in one file, after
+which the small ones go. A receipt that is in a joined file counts before a small one of the same
+unit.
 """
 
+import gzip
 import hashlib
 import json
-from collections.abc import Iterator
+import logging
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from screener.errors import SchemaError, StoreError
+from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import Receipt
 from screener.stores.files import Folder, to_json
+
+log = logging.getLogger(__name__)
+
+_JOINED = ".jsonl.gz"  # which has a checksum of its own
 
 
 @dataclass(frozen=True)
@@ -30,11 +43,15 @@ class Receipts:
         return self.read(receipt.unit)
 
     def has(self, unit: str) -> bool:
-        """Whether the unit is done."""
+        """Whether the unit is done and its receipt is not joined with others yet."""
         return self.folder.exists(f"{self.path}/{unit}.json")
 
     def read(self, unit: str) -> Receipt:
-        """Raises StoreError: the receipt is missing; SchemaError: it is broken."""
+        """A receipt that is not joined with others yet.
+
+        Raises:
+            StoreError: the receipt is missing; SchemaError: it is broken.
+        """
         name = f"{self.path}/{unit}.json"
         try:
             return Receipt(**json.loads(self.folder.read_bytes(name)))
@@ -43,20 +60,145 @@ class Receipts:
                 f"{self.folder.url}/{name} is not a receipt ({error}); delete it to redo the unit"
             ) from error
 
+    def content(self, receipt: Receipt, path: str) -> bytes:
+        """A file that a receipt names.
+
+        Raises:
+            DamagedError: it is missing, or its bytes have changed.
+        """
+        where = f"{self.folder.url}/{path}"
+        try:
+            data = self.folder.read_bytes(path)
+        except StoreError as error:
+            if self.folder.exists(path):
+                raise
+            raise DamagedError(f"{where} is lost", (receipt.unit,)) from error
+        if hashlib.sha256(data).hexdigest() != receipt.files[path]:
+            raise DamagedError(
+                f"{where} was cut off or changed: it differs from its receipt's checksum",
+                (receipt.unit,),
+            )
+        return data
+
+    def forget(self, unit: str) -> None:
+        """Have a unit done again; nothing happens where it has no receipt of its own."""
+        self.folder.remove(f"{self.path}/{unit}.json")
+
     def done(self) -> set[str]:
         """Names of the units that have a receipt."""
-        return {name.removesuffix(".json") for name in self.folder.names(self.path, ".json")}
+        small = set(self._small())  # before the joined ones: what goes meanwhile is in those
+        for name in self.joined():
+            small.update(self._units_in(name))
+        return small
 
-    def all(self) -> Iterator[Receipt]:
-        """Every receipt, in the order of the units' names."""
-        for unit in sorted(self.done()):
-            yield self.read(unit)
+    def all(self, *, forget_broken: bool = False) -> Iterator[Receipt]:
+        """Every receipt: those that are joined, then the small ones in the order of their names.
 
-    def verify(self, receipt: Receipt) -> None:
-        """Raises StoreError: a file that the receipt names is missing or its bytes have changed."""
-        for path, expected in receipt.files.items():
-            if hashlib.sha256(self.folder.read_bytes(path)).hexdigest() != expected:
-                raise StoreError(
-                    f"{self.folder.url}/{path} differs from its receipt's checksum; "
-                    f"delete {self.path}/{receipt.unit}.json and run again to remake it"
-                )
+        Others may join receipts meanwhile: each is met all the same.
+
+        Args:
+            forget_broken: whether units with a broken receipt are to be done again; only for the
+                owner of the store.
+        Raises:
+            SchemaError: a receipt is broken.
+        """
+        read: set[str] = set()
+        waiting = set(self._small())  # before the joined ones: what goes meanwhile is in those
+        while True:
+            for name in [each for each in self.joined() if each not in read]:
+                read.add(name)
+                for receipt in self._whole(name, forget_broken):
+                    waiting.discard(receipt.unit)
+                    yield receipt
+            for unit in sorted(waiting):
+                try:
+                    receipt = self.read(unit)
+                except SchemaError as error:
+                    if not forget_broken:
+                        raise
+                    log.warning("unit %s is done again: %s", unit, error)
+                    self.forget(unit)
+                except StoreError:
+                    if not set(self.joined()) - read:  # no, it is not joined with others now
+                        raise
+                    break
+                else:
+                    yield receipt
+                waiting.discard(unit)
+            if not waiting:
+                return
+
+    def _whole(self, name: str, forget_broken: bool) -> list[Receipt]:
+        try:
+            return list(self.read_joined(name))
+        except StoreError as error:
+            if not forget_broken:
+                raise
+            log.warning("units are done again: %s", error)
+            self.forget_joined(name)
+            return []
+
+    def join(self, name: str, receipts: Sequence[Receipt]) -> bool:
+        """Put receipts into one file and remove the small ones.
+
+        Args:
+            name: of the file; the same receipts always go into a file of the same name.
+            receipts: as the joined file is to tell them.
+        Returns:
+            Whether this call wrote the file, and not another one before.
+        """
+        lines = [json.dumps(asdict(receipt), sort_keys=True) + "\n" for receipt in receipts]
+        data = gzip.compress("".join(lines).encode(), compresslevel=6, mtime=0)
+        is_first = self.folder.create_bytes(self._joined(name), data)
+        for receipt in receipts:
+            self.forget(receipt.unit)
+        return is_first
+
+    def sweep(self) -> int:
+        """Remove small receipts of units that are joined; returns how many."""
+        late: set[str] = set()
+        if small := set(self._small()):
+            for name in self.joined():
+                late |= small.intersection(self._units_in(name))
+        for unit in late:
+            self.forget(unit)
+        return len(late)
+
+    def joined(self) -> list[str]:
+        """Names of the files in which receipts are joined, sorted."""
+        names = self.folder.names(f"{self.path}/joined", _JOINED)
+        return [name.removesuffix(_JOINED) for name in names]
+
+    def is_joined(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return self.folder.exists(self._joined(name))
+
+    def read_joined(self, name: str) -> Iterator[Receipt]:
+        """The receipts in one such file, in its order.
+
+        Raises:
+            StoreError: the file is missing; SchemaError: it is broken.
+        """
+        path = self._joined(name)
+        try:
+            # its checksum is seen to before anything is told
+            lines = gzip.decompress(self.folder.read_bytes(path)).decode().splitlines()
+            receipts = [Receipt(**json.loads(line)) for line in lines]
+        except (OSError, EOFError, zlib.error, TypeError, ValueError) as error:
+            raise SchemaError(
+                f"{self.folder.url}/{path} is broken ({error}); delete it to redo its units"
+            ) from error
+        yield from receipts
+
+    def forget_joined(self, name: str) -> None:
+        """Have all units of one such file done again."""
+        self.folder.remove(self._joined(name))
+
+    def _joined(self, name: str) -> str:
+        return f"{self.path}/joined/{name}{_JOINED}"
+
+    def _units_in(self, name: str) -> list[str]:
+        return [receipt.unit for receipt in self.read_joined(name)]
+
+    def _small(self) -> list[str]:
+        return [name.removesuffix(".json") for name in self.folder.names(self.path, ".json")]

@@ -9,8 +9,11 @@ first counts, so all readers agree on it.
 """
 
 import io
+import struct
 import zipfile
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +23,9 @@ from numpy.typing import NDArray
 from zarr.core.buffer import cpu
 from zarr.storage import MemoryStore
 
-from screener.errors import MoleculeError, SchemaError
+from screener.errors import DamagedError, MoleculeError, SchemaError, StoreError
 from screener.records import Gfn2Properties, QuarantineRecord, Receipt, Structure
-from screener.stores.files import Folder
+from screener.stores.files import Folder, digest, from_parquet
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
 
@@ -31,6 +34,19 @@ NOT_DONE, DONE, QUARANTINED = 0, 1, 2
 _PROPERTIES = ("energy_ha", "homo_ev", "lumo_ev", "dipole_debye")
 _PADDING = (
     8  # atoms: sizes are rounded up to this, so units of like molecules have arrays of like shape
+)
+# what a zip file or the arrays in it raise when a bit has changed, wherever it lies
+_BROKEN = (
+    zipfile.BadZipFile,
+    KeyError,
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
 )
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 
@@ -42,6 +58,7 @@ class StructureUnit:
     rows: NDArray[np.int64]  # (n,)
     status: NDArray[np.uint8]  # (n,), `DONE` or `QUARANTINED`
     structures: tuple[Structure | None, ...]  # None where quarantined
+    errors: Mapping[int, MoleculeError]  # by row: why a molecule was quarantined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,17 +125,48 @@ class StructureStore:
         details = {"ranges": _to_ranges(rows)}
         return self.receipts.publish(Receipt(unit, "structures", counts, files, seconds, details))
 
+    def join(self, units: Iterable[str]) -> None:
+        """Join the receipts of these units, as far as they are not joined yet.
+
+        Several may do so at once, also with some of the same units: a unit that is told twice is
+        one unit.
+        """
+        receipts = []
+        for unit in sorted(units):
+            with suppress(StoreError):  # broken, or joined by another meanwhile
+                receipts.append(self.receipts.read(unit))
+        if receipts:
+            self.receipts.join(digest([receipt.unit for receipt in receipts]), receipts)
+
     def read_unit(self, unit: str) -> StructureUnit:
-        """Raises StoreError: the unit is missing; SchemaError: it is broken or of another
-        version."""
+        """The structures of a unit.
+
+        Raises:
+            DamagedError: a file of the unit is missing or broken.
+            SchemaError: it is of another version.
+        """
         path = f"structures.zarr/{unit}.zip"
         try:
-            return _from_zip(self.folder.read_bytes(path))
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
-            raise SchemaError(
-                f"{self.folder.url}/{path} is broken ({error}); "
-                f"delete it and receipts/{unit}.json to have it made again"
-            ) from error
+            arrays = _from_zip(self._content(path, unit))
+            if not (arrays["status"] == QUARANTINED).any():
+                return _unit(arrays, {})
+            path = f"quarantine/{unit}.parquet"
+            table = from_parquet(self._content(path, unit), ["row", "code", "message"])
+            errors = {
+                entry["row"]: MoleculeError(entry["code"], entry["message"])
+                for entry in table.to_pylist()
+            }
+            return _unit(arrays, errors)
+        except _BROKEN as error:
+            raise DamagedError(f"{self.folder.url}/{path} is broken ({error})", (unit,)) from error
+
+    def _content(self, path: str, unit: str) -> bytes:
+        try:
+            return self.folder.read_bytes(path)
+        except StoreError as error:
+            if self.folder.exists(path):
+                raise
+            raise DamagedError(f"{self.folder.url}/{path} is lost", (unit,)) from error
 
     def locate(self) -> RowIndex:
         """The index of every row that has a receipt."""
@@ -189,15 +237,19 @@ def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeErro
     return sink.getvalue()
 
 
-def _from_zip(data: bytes) -> StructureUnit:
+def _from_zip(data: bytes) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         content = {name: cpu.Buffer.from_bytes(archive.read(name)) for name in archive.namelist()}
     group = zarr.open_group(MemoryStore(content), mode="r", zarr_format=3)
     if group.attrs.get("schema_version") != SCHEMA_VERSION:
-        raise ValueError(
-            f"schema version {group.attrs.get('schema_version')}, not {SCHEMA_VERSION}"
+        raise SchemaError(
+            f"structures have schema version {group.attrs.get('schema_version')}, this screener "
+            f"reads {SCHEMA_VERSION}; use the one that made them, or another folder"
         )
-    arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
+    return {name: np.asarray(array[...]) for name, array in group.arrays()}
+
+
+def _unit(arrays: dict[str, NDArray[Any]], errors: Mapping[int, MoleculeError]) -> StructureUnit:
     structures: list[Structure | None] = []
     for i, status in enumerate(arrays["status"]):
         if status != DONE:
@@ -211,4 +263,4 @@ def _from_zip(data: bytes) -> StructureUnit:
         structures.append(
             Structure(arrays["atomic_numbers"][i, :size], arrays["positions"][i, :size], gfn2)
         )
-    return StructureUnit(arrays["row"], arrays["status"], tuple(structures))
+    return StructureUnit(arrays["row"], arrays["status"], tuple(structures), errors)

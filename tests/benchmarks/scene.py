@@ -67,7 +67,9 @@ class Stage:
     @property
     def plan(self) -> StagePlan:
         """Units of the size that campaigns have."""
-        return StagePlan("benchmark", range(self.library.n_rows), UNIT_ROWS[self.geometry.level])
+        return StagePlan(
+            "benchmark", range(self.library.n_rows), UNIT_ROWS[self.geometry.level], 128
+        )
 
     def job(self, structures: str) -> StageJob:
         """What a worker is told, with structures and predictions in folders of their own."""

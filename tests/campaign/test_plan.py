@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.campaign.plan import StagePlan, make_unit, runs_of
+from screener.campaign.plan import StagePlan, runs_of, segment_name, unit_name
 
 
 @given(n_rows=st.integers(0, 5000), unit_rows=st.integers(1, 700))
 def test_ranges_cover_every_row_once_in_order(n_rows, unit_rows):
-    plan = StagePlan("stage", range(n_rows), unit_rows)
+    plan = StagePlan("stage", range(n_rows), unit_rows, 8)
     units = list(plan.units())
     rows = np.concatenate([unit.rows for unit in units]) if units else np.empty(0, np.int64)
     assert rows.tolist() == list(range(n_rows))
@@ -21,9 +21,9 @@ def test_ranges_cover_every_row_once_in_order(n_rows, unit_rows):
 
 @given(rows=st.sets(st.integers(0, 10**9), min_size=1, max_size=200), unit_rows=st.integers(1, 40))
 def test_batches_hold_the_chosen_rows_whatever_their_order(rows, unit_rows):
-    plan = StagePlan.chosen("stage", rows, unit_rows)
+    plan = StagePlan.chosen("stage", rows, unit_rows, 8)
     units = list(plan.units())
-    other_order = StagePlan.chosen("stage", sorted(rows, reverse=True), unit_rows)
+    other_order = StagePlan.chosen("stage", sorted(rows, reverse=True), unit_rows, 8)
     assert units == list(other_order.units())
     assert np.concatenate([unit.rows for unit in units]).tolist() == sorted(rows)
     assert len(units) == plan.n_units
@@ -36,23 +36,36 @@ def test_batches_hold_the_chosen_rows_whatever_their_order(rows, unit_rows):
 )
 def test_rows_are_found_in_the_units_that_hold_them(rows, wanted, unit_rows):
     for plan in (
-        StagePlan.chosen("stage", rows, unit_rows),
-        StagePlan("stage", range(200), unit_rows),
+        StagePlan.chosen("stage", rows, unit_rows, 8),
+        StagePlan("stage", range(200), unit_rows, 8),
     ):
         found = list(plan.holding(np.array(sorted(wanted), dtype=np.int64)))
         assert found == [u for u in plan.units() if wanted.intersection(u.rows.tolist())]
 
 
 def test_a_unit_is_named_by_its_rows_and_its_stage():
-    unit = make_unit("mmff94", ((0, 512),))
-    assert unit.name == make_unit("mmff94", ((0, 512),)).name
-    assert unit.name != make_unit("gfn2-opt", ((0, 512),)).name
-    assert unit.name != make_unit("mmff94", ((0, 511),)).name
-    assert unit.name != make_unit("mmff94", ((0, 256), (256, 512))).name
+    name = unit_name("mmff94", ((0, 512),))
+    assert name == unit_name("mmff94", ((0, 512),))
+    assert name != unit_name("gfn2-opt", ((0, 512),))
+    assert name != unit_name("mmff94", ((0, 511),))
+    assert name != unit_name("mmff94", ((0, 256), (256, 512)))
+
+
+@given(n_units=st.integers(1, 60), segment_units=st.integers(1, 20))
+def test_segments_hold_every_unit_once_in_order(n_units, segment_units):
+    plan = StagePlan("stage", range(2 * n_units), 2, segment_units)
+    numbers = range(-(-n_units // segment_units))
+    units = [unit for number in numbers for unit in plan.segment(number)]
+    assert units == list(plan.units())
+    places = list(plan.places(units))
+    assert [name for _, name in places] == [unit.name for unit in units]
+    assert [segment for segment, _ in places] == [
+        segment_name(number) for number in numbers for _ in plan.segment(number)
+    ]
 
 
 def test_a_billion_rows_are_planned_lazily():
-    plan = StagePlan("stage", range(10**9), 512)
+    plan = StagePlan("stage", range(10**9), 512, 128)
     assert [unit.runs for unit in islice(plan.units(), 2)] == [((0, 512),), ((512, 1024),)]
     assert plan.n_units == 1_953_125
     (holding,) = plan.holding(np.array([999_999_999]))

@@ -177,8 +177,8 @@ def test_a_path_that_cannot_be_a_folder_is_refused(asked, tmp_path):
     ("change", "message"),
     [
         (
-            ("schema_version = 1", "schema_version = 2"),
-            "has schema version 2, this screener reads 1",
+            ("schema_version = 2", "schema_version = 3"),
+            "has schema version 3, this screener reads 2",
         ),
         (("n_rows = ", "n_rows = -"), "was edited"),
         (("[versions]", "[versions"), "was edited"),

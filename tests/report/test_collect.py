@@ -212,6 +212,7 @@ def campaign(tmp_path):
                 bundle_digest="cd" * 16,
                 structures_digest=level,
                 unit_rows=3,
+                segment_units=8,
                 wall_clock_seconds=60,
                 rows=rows,
                 geometry=GeometrySettings(level=level),

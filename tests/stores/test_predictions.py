@@ -1,14 +1,18 @@
 """Predictions come back as they were, and of several attempts at a unit the first one counts."""
 
+import os
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.errors import SchemaError, StoreError
+from screener.errors import DamagedError, SchemaError
 from screener.records import QuarantineRecord
 from screener.stores.files import Folder
 from screener.stores.predictions import PredictionStore
+
+UNITS = ("u1", "u2", "u3")
 
 
 def predictions(rows, value=1.5):
@@ -50,7 +54,6 @@ def test_a_unit_comes_back_exactly(tmp_path_factory, rows, n_quarantined, value)
     kept, aside = sorted(rows)[n_quarantined:], sorted(rows)[:n_quarantined]
     receipt = write(store, "u1", predictions(kept, value), quarantined(aside))
     assert store.receipts.read("u1") == receipt
-    store.receipts.verify(receipt)
     # NaN equals itself here: bytes are compared
     assert (
         store.read(receipt).combine_chunks().to_pydict().keys()
@@ -70,16 +73,15 @@ def test_the_first_receipt_wins_and_later_files_go(store):
     assert same == first
     assert store.read(first).num_rows == 2
     assert len(store.folder.names("predictions/mmff94")) == 1
-    store.receipts.verify(first)
 
 
 def test_what_no_receipt_names_is_swept(store):
     receipt = write(store, "u1", predictions([1]))
     store.folder.write_table("predictions/mmff94/u2.deadbeef.parquet", predictions([2]))
     store.folder.write_table("quarantine/mmff94/u2.deadbeef.parquet", predictions([2]))
-    assert store.sweep(len(receipt.files)) == 2
+    assert store.sweep() == 2
     assert store.read(receipt).num_rows == 1
-    assert store.sweep(len(receipt.files)) == 0
+    assert store.sweep() == 0
 
 
 def test_lost_rows_and_missing_columns_are_refused(store):
@@ -94,8 +96,99 @@ def test_a_missing_file_is_named(store):
     receipt = write(store, "u1", predictions([1]))
     (path,) = receipt.files
     store.folder.remove(path)
-    with pytest.raises(StoreError, match=r"u1\..*parquet"):
+    with pytest.raises(DamagedError, match=r"u1\..*parquet is lost"):
         store.read(receipt)
+
+
+def three_units(store):
+    return [
+        write(store, "u1", predictions([1, 2], 1.0), quarantined([3])),
+        write(store, "u2", predictions([4], 2.0)),
+        write(store, "u3", predictions([]), quarantined([5, 6], "timed_out")),
+    ]
+
+
+def rows_aside(store):
+    return [row for table in store.quarantine() for row in table.to_pylist()]
+
+
+def as_text(stored):
+    quarantine = None if stored.quarantine is None else stored.quarantine.to_pylist()
+    return stored.receipt.unit, stored.receipt.counts, stored.predictions.to_pylist(), quarantine
+
+
+def n_files(store):
+    return sum(len(files) for _, _, files in os.walk(store.folder.local_path()))
+
+
+def test_joined_units_are_the_same_units(store):
+    three_units(store)
+    alone = [as_text(unit) for unit in store.stored(("00000000", name) for name in UNITS)]
+    aside = rows_aside(store)
+    assert n_files(store) == 8
+    assert store.join("00000000", UNITS) == ()
+    assert n_files(store) == 3
+    write(store, "u4", predictions([7]))
+    places = [("00000000", "u3"), ("00000001", "u4"), ("00000000", "u1"), ("00000000", "u2")]
+    found = {unit.receipt.unit: as_text(unit) for unit in store.stored(places)}
+    assert [found[name] for name in UNITS] == alone
+    assert found["u4"][2] == predictions([7]).to_pylist()
+    assert rows_aside(store) == aside
+    for receipt in store.receipts.all():
+        _, _, kept, quarantine = found[receipt.unit]
+        assert store.read(receipt)["row"].to_pylist() == [row["row"] for row in kept]
+        assert (store.read_quarantine(receipt) is None) == (quarantine is None)
+    assert store.sweep() == 0
+    assert n_files(store) == 5
+
+
+def test_joining_again_finishes_what_an_attempt_left(store):
+    """Whatever it had come to when it died, and with the units of a late attempt about."""
+    three_units(store)
+    before = {path: path.read_bytes() for path in files(store)}
+    store.join("00000000", UNITS)
+    joined = {path: path.read_bytes() for path in files(store)}
+    for n_left in range(len(before) + 1):
+        for path in sorted(before)[:n_left]:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(before[path])
+        assert store.join("00000000", UNITS) == ()
+        store.sweep()
+        assert {path: path.read_bytes() for path in files(store)} == joined
+
+
+def files(store):
+    return [path for path in store.folder.local_path().rglob("*") if path.is_file()]
+
+
+def test_a_damaged_unit_is_named_before_it_is_joined(store):
+    first, second, third = three_units(store)
+    flip(store, next(iter(second.files)))
+    flip(store, next(path for path in third.files if path.startswith("quarantine")))
+    store.folder.write_bytes("receipts/mmff94/u1.json", b"{")
+    assert store.join("00000000", UNITS) == UNITS
+    assert store.receipts.done() == set()
+    assert three_units(store) == [first, second, third]
+    assert store.join("00000000", UNITS) == ()
+    assert [as_text(unit)[0] for unit in store.stored(("00000000", u) for u in UNITS)] == [*UNITS]
+
+
+def test_damage_to_a_joined_file_has_its_units_done_again(store):
+    three_units(store)
+    write(store, "u4", predictions([7]))
+    store.join("00000000", UNITS)
+    (name,) = (n for n in store.folder.names("predictions/mmff94") if n.startswith("0000"))
+    flip(store, f"predictions/mmff94/{name}")
+    with pytest.raises(DamagedError, match=name) as caught:
+        list(store.stored([("00000001", "u4"), ("00000000", "u2")]))
+    store.forget(caught.value)
+    assert store.receipts.done() == {"u4"}
+
+
+def flip(store, path):
+    data = bytearray(store.folder.read_bytes(path))
+    data[len(data) // 2] ^= 1
+    store.folder.write_bytes(path, bytes(data))
 
 
 def test_a_batch_comes_back_in_its_order(store):

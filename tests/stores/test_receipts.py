@@ -1,3 +1,4 @@
+import pickle
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.errors import SchemaError, StoreError
+from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import Receipt
 from screener.stores.files import Folder
 from screener.stores.receipts import Receipts
@@ -80,10 +81,85 @@ def test_files_are_checked_against_their_receipt(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     receipts = Receipts(folder)
     good = receipt("ab12", files={"unit.zip": folder.write_bytes("unit.zip", b"positions")})
-    receipts.verify(good)
-    folder.write_bytes("unit.zip", b"Positions")
-    with pytest.raises(StoreError, match=r"unit\.zip differs .* receipts/ab12\.json"):
-        receipts.verify(good)
+    assert receipts.content(good, "unit.zip") == b"positions"
+    for damaged in (b"Positions", b"posit", b""):
+        folder.write_bytes("unit.zip", damaged)
+        with pytest.raises(DamagedError, match=r"unit\.zip was cut off or changed") as caught:
+            receipts.content(good, "unit.zip")
+        assert caught.value.units == ("ab12",)
+        again = pickle.loads(pickle.dumps(caught.value))  # as it comes from a worker
+        assert (str(again), again.units) == (str(caught.value), ("ab12",))
     folder.remove("unit.zip")
-    with pytest.raises(StoreError, match=r"cannot read .*unit\.zip"):
-        receipts.verify(good)
+    with pytest.raises(DamagedError, match=r"unit\.zip is lost"):
+        receipts.content(good, "unit.zip")
+
+
+UNITS = ("aa", "bb", "cc", "dd")
+
+
+@given(order=st.permutations(UNITS), n_joined=st.integers(0, 4), n_late=st.integers(0, 4))
+def test_joined_receipts_are_the_same_receipts(order, n_joined: int, n_late: int) -> None:
+    receipts = Receipts(Folder(f"memory://{uuid.uuid4().hex}"))
+    for i, unit in enumerate(order):
+        receipts.publish(receipt(unit, seconds=float(i)))
+    written = {each.unit: each for each in receipts.all()}
+    if n_joined:
+        assert receipts.join("00000000", [written[unit] for unit in order[:n_joined]])
+    assert [receipts.has(unit) for unit in order] == [i >= n_joined for i in range(4)]
+    for unit in order[: min(n_late, n_joined)]:  # by attempts that nobody waits for any more
+        receipts.publish(receipt(unit, seconds=99.0))
+    assert receipts.done() == set(UNITS)
+    assert {each.unit: each for each in receipts.all()} == written
+    assert len(list(receipts.all())) == 4
+    assert receipts.sweep() == min(n_late, n_joined)
+    assert {each.unit: each for each in receipts.all()} == written
+
+
+def test_the_first_joined_file_counts(tmp_path: Path) -> None:
+    receipts = Receipts(Folder(str(tmp_path)))
+    assert receipts.join("00000007", [receipt("aa", seconds=1.0)])
+    assert not receipts.join("00000007", [receipt("aa", seconds=2.0)])
+    assert receipts.joined() == ["00000007"]
+    assert [each.seconds for each in receipts.read_joined("00000007")] == [1.0]
+
+
+def test_a_reader_meets_every_receipt_while_they_are_joined(tmp_path: Path) -> None:
+    receipts = Receipts(Folder(str(tmp_path)))
+    names = [f"{i:04d}" for i in range(120)]
+    for name in names:
+        receipts.publish(receipt(name))
+    finished = threading.Event()
+
+    def join() -> None:
+        for start in range(0, 120, 8):
+            units = names[start : start + 8]
+            receipts.join(f"{start:08d}", [receipts.read(unit) for unit in units])
+        finished.set()
+
+    with ThreadPoolExecutor(1) as executor:
+        joining = executor.submit(join)
+        while True:
+            last = finished.is_set()
+            assert sorted(each.unit for each in receipts.all()) == names
+            if last:
+                break
+        joining.result()
+
+
+def test_broken_receipts_stop_a_reader_and_are_forgotten_by_the_owner(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    receipts = Receipts(folder)
+    receipts.join("00000000", [receipt("aa"), receipt("bb")])
+    receipts.join("00000001", [receipt("cc")])
+    receipts.publish(receipt("dd"))
+    folder.write_bytes("receipts/ee.json", b'{"unit": "e')
+    whole = folder.read_bytes("receipts/joined/00000000.jsonl.gz")
+    for at in range(12, len(whole), 29):  # a flip in the header changes nothing
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x10
+        folder.write_bytes("receipts/joined/00000000.jsonl.gz", bytes(damaged))
+        with pytest.raises(SchemaError):
+            list(receipts.all())
+    found = [each.unit for each in receipts.all(forget_broken=True)]
+    assert found == ["cc", "dd"]
+    assert receipts.done() == {"cc", "dd"}

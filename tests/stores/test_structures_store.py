@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screener.errors import MoleculeError, SchemaError, StoreError
+from screener.errors import DamagedError, MoleculeError, SchemaError
 from screener.records import Gfn2Properties, Structure
 from screener.stores.files import Folder
 from screener.stores.structures import DONE, QUARANTINED, StructureStore, row_index
@@ -127,21 +127,40 @@ class TestBrokenFiles:
         return store, receipt, tmp_path / "structures.zarr" / "u.zip"
 
     def test_truncated(self, tmp_path):
-        store, receipt, path = self.written(tmp_path)
-        path.write_bytes(path.read_bytes()[:200])
-        with pytest.raises(SchemaError, match=r"u\.zip is broken"):
-            store.read_unit("u")
-        with pytest.raises(StoreError, match="checksum"):
-            store.receipts.verify(receipt)
+        store, _, path = self.written(tmp_path)
+        whole = path.read_bytes()
+        for length in range(0, len(whole), 97):
+            path.write_bytes(whole[:length])
+            with pytest.raises(DamagedError, match=r"u\.zip is broken"):
+                store.read_unit("u")
 
-    def test_flipped_bit_is_found_by_the_checksum(self, tmp_path):
+    def test_a_flipped_bit_is_found_or_changes_nothing(self, tmp_path):
         store, receipt, path = self.written(tmp_path)
-        store.receipts.verify(receipt)
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
-        path.write_bytes(bytes(data))
-        with pytest.raises(StoreError, match="checksum"):
-            store.receipts.verify(receipt)
+        whole = path.read_bytes()
+        n_found = 0
+        for at in range(0, len(whole), 5):
+            damaged = bytearray(whole)
+            damaged[at] ^= 1 << (at % 8)
+            path.write_bytes(bytes(damaged))
+            with pytest.raises(DamagedError, match="checksum"):
+                store.receipts.content(receipt, "structures.zarr/u.zip")
+            try:
+                unit = store.read_unit("u")
+            except DamagedError:
+                n_found += 1
+            else:  # a date, say
+                assert unit.rows.tolist() == [1, 2]
+                assert all(equal(structure, ATOM) for structure in unit.structures)
+        assert n_found > len(whole) / 5 / 2
+
+    def test_damage_to_why_a_molecule_was_set_aside(self, tmp_path):
+        store = StructureStore(Folder(str(tmp_path)))
+        write(store, "u", [1, 2], [ATOM, MoleculeError("embedding_failed", "no conformer")])
+        assert store.read_unit("u").errors[2].code == "embedding_failed"
+        path = tmp_path / "quarantine" / "u.parquet"
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(DamagedError, match=r"quarantine/u\.parquet is broken"):
+            store.read_unit("u")
 
     def test_another_schema_version(self, tmp_path):
         store, _, path = self.written(tmp_path)
@@ -159,5 +178,21 @@ class TestBrokenFiles:
     def test_missing(self, tmp_path):
         store, _, path = self.written(tmp_path)
         path.unlink()
-        with pytest.raises(StoreError, match="cannot read"):
+        with pytest.raises(DamagedError, match=r"u\.zip is lost"):
             store.read_unit("u")
+
+
+def test_joined_receipts_tell_the_same_rows(tmp_path):
+    store = StructureStore(Folder(str(tmp_path)))
+    for unit, rows in (("u", [1, 2]), ("v", [5, 4]), ("w", [9])):
+        write(store, unit, rows, [ATOM] * len(rows))
+    before = store.locate()
+    store.join(["w", "u"])
+    store.join(["u", "v"])  # by another campaign, which has seen `u` as well
+    assert len(store.receipts.joined()) == 2
+    after = store.locate()
+    assert after.rows.tolist() == before.rows.tolist() == [1, 2, 4, 5, 9]
+    for index in (before, after):
+        units = [index.units[unit] for unit in index.unit_of]
+        assert units == ["u", "u", "v", "v", "w"]
+        assert index.position.tolist() == [0, 1, 1, 0, 0]
