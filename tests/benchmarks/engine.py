@@ -1,0 +1,128 @@
+"""Many units whose science is trivial, through driver, scheduler and the real stores.
+
+    python tests/benchmarks/engine.py --units 250000
+
+Prints the rate, the memory of client, scheduler and workers on the way, and the files that are left
+at the end with the largest folder among them. Everything but the science is what a campaign does:
+the window of tasks, a structure unit, predictions and two receipts a unit, sums, joined files.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client
+
+sys.path.insert(0, str(Path(__file__).parent))  # workers get it too
+from trivial_stage import setup_of, trivial_unit
+
+from screener.campaign.plan import Unit
+from screener.campaign.run import StageRun
+from screener.campaign.setup import Setup
+from screener.cluster.factory import connect
+from screener.execution.tasks import Task
+from screener.stores.files import Folder
+
+
+class TrivialStage(StageRun):
+    """A stage whose units are made by `trivial_unit`."""
+
+    def _task(self, unit: Unit, there: tuple[str, ...], split: bool) -> Task:
+        return Task(
+            f"{self.store.stage}-{unit.name[:12]}",
+            trivial_unit,
+            (self._job, unit, self.tally.floor),
+        )
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--units", type=int, default=250_000)
+    parser.add_argument("--unit-rows", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", help="where to write; by default a temporary folder")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=asked.folder) as path, cluster(asked.workers, path) as own:
+        client, scheduler, workers = own
+        setup = setup_of(path, asked.units * asked.unit_rows, asked.unit_rows)
+        run(client, scheduler, workers, Folder(f"{path}/campaign"), setup, asked.units)
+        count_files(Path(path))
+
+
+def run(
+    client: Client, scheduler: int, workers: list[int], folder: Folder, setup: Setup, n_units: int
+) -> None:
+    """Carry the stage out, and tell twenty times how it stands."""
+    stage = TrivialStage(folder, setup, 0)
+    started = last = time.monotonic()
+    step = max(1, n_units // 20)
+    print("units, units/s, MB: client, scheduler, largest worker", flush=True)
+    for n_done, _ in enumerate(stage.carry_out(client), 1):
+        if n_done % step == 0:
+            now = time.monotonic()
+            memory = [resident(os.getpid()), resident(scheduler), max(map(resident, workers))]
+            print(f"{n_done} {step / (now - last):.0f}", *(f"{m:.0f}" for m in memory), flush=True)
+            last = now
+    stage.store.sweep()
+    seconds = time.monotonic() - started
+    assert stage.tally.n_units == n_units
+    assert stage.tally.counts["in"] == setup.n_rows
+    print(f"{n_units} units in {seconds:.0f} s: {n_units / seconds:.0f} units/s")
+    started = time.monotonic()
+    again = TrivialStage(folder, setup, 0)
+    assert again.tally.top == stage.tally.top
+    print(f"read back for a resumption in {time.monotonic() - started:.1f} s")
+
+
+def count_files(root: Path) -> None:
+    """What lies on disk."""
+    for name in ("campaign", "library"):
+        sizes = {folder: len(files) for folder, _, files in os.walk(root / name)}
+        largest = max(sizes, key=lambda folder: sizes[folder])
+        print(
+            f"{name}: {sum(sizes.values())} files, most in {Path(largest).relative_to(root)}: "
+            f"{sizes[largest]}"
+        )
+
+
+@contextmanager
+def cluster(n_workers: int, path: str) -> Iterator[tuple[Client, int, list[int]]]:
+    """A scheduler process and worker processes of their own, with the client and their pids."""
+    file = f"{path}/scheduler.json"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    common = ["--scheduler-file", file, "--host", "127.0.0.1"]
+    options = {"env": environment, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen([*dask, *common, "--port", "0", "--no-dashboard"], **options)
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", *common, "--no-dashboard"]
+    workers = subprocess.Popen(
+        [*worker, "--nworkers", str(n_workers), "--nthreads", "1", "--local-directory", path],
+        **options,
+    )
+    try:
+        while not os.path.exists(file):
+            time.sleep(0.1)
+        with connect(file, None) as client:
+            client.wait_for_workers(n_workers)
+            yield client, scheduler.pid, list(client.run(os.getpid).values())
+    finally:
+        for process in (workers, scheduler):
+            process.terminate()
+            process.wait()
+
+
+def resident(pid: int) -> float:
+    """Resident memory of a process in MB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    main()
