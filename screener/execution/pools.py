@@ -35,6 +35,7 @@ class Pools:
         self._client = client
         self._patience_seconds = patience_seconds
         self._slots: dict[Resource | None, int] = {}
+        self._workers: dict[Resource | None, list[str]] = {}  # addresses
         self._declared: set[Resource] = set()  # by any worker so far, so that routing cannot flip
         self._missing_since: dict[Resource | None, float] = {}
         self._next_look = 0.0
@@ -53,6 +54,10 @@ class Pools:
         """Worker threads of the pool."""
         return self._slots.get(pool, 0)
 
+    def workers(self, pool: Resource | None) -> list[str]:
+        """Addresses of the workers of the pool."""
+        return self._workers.get(pool, [])
+
     def refresh(self, resources: Iterable[Resource | None]) -> None:
         """Ask the scheduler about its workers, unless that was a moment ago.
 
@@ -62,11 +67,17 @@ class Pools:
         if now < self._next_look:
             return
         try:
-            workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
         except OSError as error:  # the caller watches the connection
             log.debug("the scheduler did not answer: %s", error)
             return
-        self._count([worker for worker in workers if worker.get("status") == "running"])
+        self._count(
+            {
+                address: worker
+                for address, worker in workers.items()
+                if worker.get("status") == "running"
+            }
+        )
         missing = {pool for pool in map(self.of, resources) if not self.slots(pool)}
         self._next_look = now + (REFRESH_SECONDS_WHEN_MISSING if missing else REFRESH_SECONDS)
         self._missing_since = {pool: self._missing_since.get(pool, now) for pool in missing}
@@ -74,15 +85,17 @@ class Pools:
             if now - since > self._patience_seconds:
                 raise ConfigError(self._how_to_start(pool))
 
-    def _count(self, workers: list[dict[str, Any]]) -> None:
-        self._slots = {None: sum(worker["nthreads"] for worker in workers)}
+    def _count(self, workers: dict[str, dict[str, Any]]) -> None:
+        self._slots = {None: sum(worker["nthreads"] for worker in workers.values())}
+        self._workers = {None: list(workers)}
         for resource in RESOURCES:
-            slots = [
-                min(worker["nthreads"], int(worker["resources"].get(resource, 0)))
-                for worker in workers
-            ]
-            self._slots[resource] = sum(slots)
-            if sum(slots):
+            slots = {
+                address: min(worker["nthreads"], int(worker["resources"].get(resource, 0)))
+                for address, worker in workers.items()
+            }
+            self._slots[resource] = sum(slots.values())
+            self._workers[resource] = [address for address, n in slots.items() if n]
+            if self._slots[resource]:
                 self._declared.add(resource)
 
     def _how_to_start(self, pool: Resource | None) -> str:

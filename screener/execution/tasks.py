@@ -3,7 +3,9 @@
 Tasks are pulled from an iterator only as slots become free, and results are handed on and forgotten
 at once, so memory of driver and scheduler stays flat however many tasks there are, and a dying
 worker takes few others into suspicion. Lost workers and connections lead to another attempt; what a
-task itself raises is raised here.
+task itself raises is raised here. A worker that hangs does not show: once nothing else is left to
+start, a task that takes far longer than all others is started a second time elsewhere, and the
+first to end counts.
 """
 
 import logging
@@ -30,6 +32,8 @@ MAX_ATTEMPTS = 3
 TICK_SECONDS = 0.5
 GATHER_SECONDS = 30.0  # results are small; longer means that the worker which holds it is gone
 RECONNECT_SECONDS = 10.0
+LATE_SECONDS = 60.0  # no task is late before this,
+LATE_FACTOR = 3.0  # and before so many times what the longest of the others took
 
 _INFRASTRUCTURE = (
     KilledWorker,
@@ -65,6 +69,8 @@ class _Attempt:
     number: int
     pool: Resource | None
     future: Future
+    started: float  # when it was submitted
+    is_second: bool = False  # of a task whose first one may still end
 
 
 def run_tasks(
@@ -109,6 +115,8 @@ class _Window:
         self._flying: dict[str, _Attempt] = {}
         self._in_flight: Counter[Resource | None] = Counter()
         self._done: SimpleQueue[Future] = SimpleQueue()
+        self._longest = 0.0  # seconds from submission to result
+        self._next_look = 0.0  # for late tasks
 
     def fill(self) -> bool:
         """Submit until the window is full; False when nothing is left to do or to wait for."""
@@ -124,6 +132,8 @@ class _Window:
                 break
             self._submit(self._held, 1)
             self._held = None
+        if self._held is None and self._flying:
+            self._repeat_late()
         return bool(self._flying) or self._held is not None
 
     def _pull(self) -> bool:
@@ -144,15 +154,24 @@ class _Window:
             future = self._done.get(timeout=TICK_SECONDS)
         except Empty:
             return None
-        attempt = self._flying.pop(future.key)
+        attempt = self._flying.pop(future.key, None)
+        if attempt is None:  # another attempt was faster
+            return None
         self._in_flight[attempt.pool] -= 1
+        others = [each for each in self._flying.values() if each.task is attempt.task]
         try:
             result = future.result(timeout=GATHER_SECONDS)
         except _INFRASTRUCTURE as error:
-            self._again(attempt, error)
+            if not others:
+                self._again(attempt, error)
             return None
         finally:
             future.release()
+        for other in others:
+            self._flying.pop(other.future.key)
+            self._in_flight[other.pool] -= 1
+            other.future.cancel()
+        self._longest = max(self._longest, time.monotonic() - attempt.started)
         return Completed(attempt.task, result)
 
     def _again(self, attempt: _Attempt, error: Exception) -> None:
@@ -167,7 +186,35 @@ class _Window:
         log.warning("task %s is submitted again after %s", attempt.task.name, reason)
         self._submit(attempt.task, attempt.number + 1)
 
-    def _submit(self, task: Task, number: int) -> None:
+    def _repeat_late(self) -> None:
+        """Start late tasks a second time; nothing else is left that could be started."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + TICK_SECONDS
+        limit = max(LATE_SECONDS, LATE_FACTOR * self._longest)
+        late = [each for each in self._flying.values() if now - each.started > limit]
+        twice = {id(each.task) for each in self._flying.values() if each.is_second}
+        for attempt in late:
+            elsewhere = self._elsewhere(attempt)
+            if id(attempt.task) in twice or not elsewhere or not self._has_room(attempt.pool):
+                continue
+            log.warning(
+                "task %s has taken %.0f s, the longest of the others %.0f s: it is started on "
+                "another worker as well",
+                attempt.task.name,
+                now - attempt.started,
+                self._longest,
+            )
+            self._submit(attempt.task, attempt.number, elsewhere)
+
+    def _elsewhere(self, late: _Attempt) -> list[str]:
+        """Workers of its pool, other than the one that a late attempt is on."""
+        placed = self._client.processing().items()
+        its_own = {address for address, keys in placed if late.future.key in keys}
+        return [each for each in self._pools.workers(late.pool) if each not in its_own]
+
+    def _submit(self, task: Task, number: int, elsewhere: list[str] | None = None) -> None:
         pool = self._pools.of(task.resource)
         future = self._client.submit(
             task.function,
@@ -175,8 +222,12 @@ class _Window:
             key=f"{task.name}-{uuid.uuid4().hex}",  # never the outcome of another attempt
             pure=False,
             resources={pool: 1} if pool is not None else None,
+            workers=elsewhere,
+            allow_other_workers=elsewhere is not None,
         )
-        self._flying[future.key] = _Attempt(task, number, pool, future)
+        self._flying[future.key] = _Attempt(
+            task, number, pool, future, time.monotonic(), is_second=elsewhere is not None
+        )
         self._in_flight[pool] += 1
         future.add_done_callback(self._done.put)
 

@@ -98,6 +98,14 @@ def kills_its_worker(marker: str | None) -> str:
     return "survived"
 
 
+def stops_its_worker(marker: str) -> str:
+    """As a task: the worker's process hangs, the first time."""
+    if not Path(marker).exists():
+        Path(marker).write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return "survived"
+
+
 def fails(kind: str) -> None:
     if kind == "molecule":
         raise MoleculeError("scf_not_converged", "no convergence in 250 iterations")

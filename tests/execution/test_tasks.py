@@ -133,6 +133,33 @@ def _blame_at_once(dask_scheduler: Scheduler) -> None:
     dask_scheduler.allowed_failures = 0
 
 
+def test_a_worker_that_hangs_costs_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds one task that it had begun, and others that it had not."""
+    monkeypatch.setattr(tasks, "LATE_SECONDS", 1.0)
+    marker = tmp_path / "stopped"
+    work = [*additions(range(5)), Task("hangs", faults.stops_its_worker, (str(marker),))]
+    work += [Task(f"slow-{i}", faults.slowly, (0.1, i)) for i in range(6)]
+    with connect(None, 2) as client:
+        try:
+            done = list(run_tasks(client, work))
+        finally:
+            os.kill(int(marker.read_text()), signal.SIGCONT)
+    assert sorted(completed.task.name for completed in done) == sorted(task.name for task in work)
+    assert "survived" in [completed.result for completed in done]
+
+
+def test_a_late_task_that_ends_after_all_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "LATE_SECONDS", 0.2)
+    monkeypatch.setattr(tasks, "LATE_FACTOR", 0.0)
+    work = [*additions(range(5)), *(Task(f"s-{i}", faults.slowly, (2.0, i)) for i in range(2))]
+    with connect(None, 2) as client:
+        done = list(run_tasks(client, work))
+        assert sorted(completed.task.name for completed in done) == sorted(t.name for t in work)
+        assert eventually_forgotten(client)
+
+
 def test_no_worker_is_an_error_that_says_how_to_start_one() -> None:
     with (
         LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0") as cluster,
