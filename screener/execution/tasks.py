@@ -5,7 +5,7 @@ at once, so memory of driver and scheduler stays flat however many tasks there a
 worker takes few others into suspicion. Lost workers and connections lead to another attempt; what a
 task itself raises is raised here. A worker that hangs does not show: once nothing else is left to
 start, a task that takes far longer than all others is started a second time elsewhere, and the
-first to end counts.
+first to end counts, and the worker that was late is started anew.
 """
 
 import logging
@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 TICK_SECONDS = 0.5
-GATHER_SECONDS = 30.0  # results are small; longer means that the worker which holds it is gone
+GATHER_SECONDS = 10.0  # results are small; longer means that the worker which holds it is gone
 RECONNECT_SECONDS = 10.0
+RESTART_SECONDS = 30.0
 LATE_SECONDS = 60.0  # no task is late before this,
 LATE_FACTOR = 3.0  # and before so many times what the longest of the others took
 
@@ -114,7 +115,7 @@ class _Window:
         self._held: Task | None = None  # pulled, but its own pool turned out to be full
         self._flying: dict[str, _Attempt] = {}
         self._in_flight: Counter[Resource | None] = Counter()
-        self._done: SimpleQueue[Future] = SimpleQueue()
+        self._done: SimpleQueue[tuple[Future, float]] = SimpleQueue()  # with the time
         self._longest = 0.0  # seconds from submission to result
         self._next_look = 0.0  # for late tasks
 
@@ -151,7 +152,7 @@ class _Window:
     def next(self) -> Completed | None:
         """Wait a moment for one task; None when none is done yet or it needs another attempt."""
         try:
-            future = self._done.get(timeout=TICK_SECONDS)
+            future, ended = self._done.get(timeout=TICK_SECONDS)
         except Empty:
             return None
         attempt = self._flying.pop(future.key, None)
@@ -167,11 +168,9 @@ class _Window:
             return None
         finally:
             future.release()
-        for other in others:
-            self._flying.pop(other.future.key)
-            self._in_flight[other.pool] -= 1
-            other.future.cancel()
-        self._longest = max(self._longest, time.monotonic() - attempt.started)
+        if others:
+            self._give_up(others)
+        self._longest = max(self._longest, ended - attempt.started)
         return Completed(attempt.task, result)
 
     def _again(self, attempt: _Attempt, error: Exception) -> None:
@@ -185,6 +184,23 @@ class _Window:
         self._require_client()
         log.warning("task %s is submitted again after %s", attempt.task.name, reason)
         self._submit(attempt.task, attempt.number + 1)
+
+    def _give_up(self, attempts: list[_Attempt]) -> None:
+        """Forget attempts at a task that is done; a worker that was late with one begins anew."""
+        placed = self._client.processing().items()
+        late = {attempt.future.key for attempt in attempts if not attempt.is_second}
+        hanging = [address for address, keys in placed if late.intersection(keys)]
+        for attempt in attempts:
+            self._flying.pop(attempt.future.key)
+            self._in_flight[attempt.pool] -= 1
+            attempt.future.cancel()
+        if hanging:
+            log.warning("workers that may hang are started again: %s", ", ".join(hanging))
+            # without a nanny a worker cannot be, and stays as it is
+            with suppress(ValueError, OSError):
+                self._client.restart_workers(
+                    hanging, timeout=RESTART_SECONDS, raise_for_error=False
+                )
 
     def _repeat_late(self) -> None:
         """Start late tasks a second time; nothing else is left that could be started."""
@@ -229,7 +245,7 @@ class _Window:
             task, number, pool, future, time.monotonic(), is_second=elsewhere is not None
         )
         self._in_flight[pool] += 1
-        future.add_done_callback(self._done.put)
+        future.add_done_callback(lambda done: self._done.put((done, time.monotonic())))
 
     def _require_client(self) -> None:
         """Give a lost connection a moment to come back; raises ScreenerError if it does not."""

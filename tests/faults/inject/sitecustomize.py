@@ -1,0 +1,33 @@
+"""Molecules that crash, devour memory or never end, in the chemistry processes of workers.
+
+Lies on the path of those tests alone. The processes are the real ones and die real deaths; what is
+put in is the cause, since no molecule can be relied upon to break the libraries of all versions.
+"""
+
+import json
+import os
+import sys
+
+if any("screener.execution.child_main" in word for word in sys.orig_argv):
+    import ctypes
+    import time
+
+    from screener.chemistry import structures
+
+    _fates = json.loads(os.environ["SCREENER_TEST_FATES"])
+    _make_structure = structures.make_structure
+
+    def _make(smiles, mol_id, geometry):
+        fate = _fates.get(smiles)
+        if fate == "crashes":
+            ctypes.string_at(0)
+        elif fate == "devours":
+            hoard = []
+            while True:
+                hoard.append(b"x" * (1 << 26))
+        elif fate == "hangs":
+            while True:
+                time.sleep(1)
+        return _make_structure(smiles, mol_id, geometry)
+
+    structures.make_structure = _make

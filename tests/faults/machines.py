@@ -1,0 +1,129 @@
+"""A Dask cluster of separate processes that can be killed, and campaigns run by a command on it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+
+from screener.campaign.status import Accounts, accounts
+from screener.stores.files import Folder
+
+SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
+SCREENER = (sys.executable, "-m", "screener")
+SECONDS = 300.0  # for anything that happens within moments on a quiet machine
+
+
+class Machines:
+    """Processes of a cluster: one scheduler, and workers with their nannies."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, **(environment or {})}
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.start_scheduler()
+
+    @property
+    def address(self) -> str:
+        """What `--scheduler` takes."""
+        return str(self._folder / "scheduler.json")
+
+    def start_scheduler(self) -> None:
+        """Start one; the file with its address is written anew."""
+        Path(self.address).unlink(missing_ok=True)
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        self.scheduler = self._start("scheduler", options)
+        wait_until(Path(self.address).exists)
+
+    def start_workers(self, n: int, resource: str | None = None) -> "subprocess.Popen[bytes]":
+        """Start a process with `n` nannies; returns it."""
+        options = ["--nworkers", str(n), "--nthreads", "1", "--host", "127.0.0.1"]
+        options += ["--no-dashboard", "--death-timeout", "60"]
+        options += ["--local-directory", str(self._folder)]
+        options += [] if resource is None else ["--resources", f"{resource}=1"]
+        return self._start("worker", options)
+
+    def _start(self, what: str, options: list[str]) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
+        process = subprocess.Popen(
+            [*command, "--scheduler-file", self.address, *options],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End everything."""
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def worker_pids(nannies: "subprocess.Popen[bytes]") -> list[int]:
+    """Process ids of the workers that are alive now, in the order in which they started."""
+    children = psutil.Process(nannies.pid).children()
+    workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+    return [each.pid for each in sorted(workers, key=psutil.Process.create_time)]
+
+
+class Command:
+    """`screener screen` on a cluster, as a process."""
+
+    def __init__(self, library: Path, campaign: Path, config: Path, scheduler: str) -> None:
+        self._arguments = ["screen", str(library), "--out", str(campaign)]
+        self._arguments += ["--config", str(config), "--scheduler", scheduler]
+        self.campaign = campaign
+
+    def start(self) -> "subprocess.Popen[str]":
+        """Start it, in a session of its own."""
+        return subprocess.Popen(
+            [*SCREENER, *self._arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self) -> str:
+        """Run it to its end; returns what it printed."""
+        process = self.start()
+        output, _ = process.communicate(timeout=4 * SECONDS)
+        assert process.returncode == 0, output
+        return output
+
+    def n_done(self) -> int:
+        """Units that have a receipt."""
+        return len([*(self.campaign / "receipts").rglob("*.json")])
+
+    def shortlist(self) -> dict[str, bytes]:
+        """The three files."""
+        return {name: (self.campaign / name).read_bytes() for name in SHORTLIST}
+
+    def accounts(self) -> Accounts:
+        """Where every row ended."""
+        return accounts(Folder(str(self.campaign)))
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """End a command as a power cut would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Look at a condition until it holds."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
