@@ -5,11 +5,13 @@ call again, after any kind of end, does what is missing and gives the same short
 """
 
 import logging
+import os
+import socket
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +20,10 @@ from distributed import Client
 
 from screener.campaign import work
 from screener.campaign.config import CampaignConfig
+from screener.campaign.events import EventLog
+from screener.campaign.monitor import monitored
 from screener.campaign.plan import StagePlan
-from screener.campaign.provenance import EventLog, Session, stage_results
+from screener.campaign.provenance import Session, stage_results, versions
 from screener.campaign.rank import rank
 from screener.campaign.resolve import require_same, resolve
 from screener.campaign.setup import Setup, open_setup, stage_plan, write_setup
@@ -90,31 +94,70 @@ def carry_out(
     setup.require_writable(folder)
     write_setup(folder, setup)
     require_same(folder.url, open_setup(folder), setup)  # another client may have been faster
-    with Lease(folder).held() as lease, closing(EventLog(folder)) as events:
-        n_workers = sum(client.nthreads().values())
-        session = Session(folder, setup, list(command or sys.argv), n_workers)
-        session.write()
-        events.write("started", compute=setup.compute_digest, ranking=setup.ranking_digest)
+    told = list(command or sys.argv)
+    with _session(folder, setup, client, told) as (lease, events, session):
         tallies: list[Tally] = []
         n_done = 0
         for index in range(len(setup.stages)):
             if index > 0:
                 _choose(folder, setup, index, tallies[-1])
             run = StageRun(folder, setup, index)
+            run.tell_start(events)
             for receipt in run.carry_out(client):
                 lease.check()
                 n_done += 1
-                events.write("unit", stage=receipt.stage, unit=receipt.unit, **receipt.counts)
+                events.unit(receipt)
                 if progress is not None:
                     progress(run.progress())
             run.store.sweep(run.tally.n_files)
             tallies.append(run.tally)
             if progress is not None:
                 progress(run.progress())
-            events.write("stage finished", stage=run.store.stage, **run.tally.counts)
+            events.tell_units()
+            events.write(
+                "stage finished",
+                stage=run.store.stage,
+                counts=dict(run.tally.counts),
+                quarantine=dict(run.tally.quarantine),
+            )
         ranking = rank(folder, setup, tallies[-1], changed=n_done > 0)
         events.write("ranked", ranking=setup.ranking_digest, shortlisted=ranking["shortlisted"])
         session.write(stages=stage_results(setup, tallies), ranking=ranking)
+
+
+@contextmanager
+def _session(
+    folder: Folder, setup: Setup, client: Client, command: list[str]
+) -> Iterator[tuple[Lease, EventLog, Session]]:
+    """Own the folder, and tell in it who does so with what."""
+    threads = client.nthreads()
+    with Lease(folder).held() as lease, EventLog(folder) as events:
+        session = Session(folder, setup, command, sum(threads.values()))
+        session.write()
+        if (before := lease.taken_from) is not None:
+            events.write(
+                "lease taken over",
+                level="WARNING",
+                host=before.host,
+                pid=before.pid,
+                last_sign_of_life=before.last_sign_of_life,
+            )
+        events.write(
+            "started",
+            command=command,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            versions=versions(),
+            compute=setup.compute_digest,
+            ranking=setup.ranking_digest,
+            n_workers=len(threads),
+            n_threads=sum(threads.values()),
+            cluster=None if client.cluster is None else type(client.cluster).__name__,
+            scheduler=client.scheduler.address,
+            dashboard=client.dashboard_link,
+        )
+        with monitored(client, events):
+            yield lease, events, session
 
 
 def _choose(folder: Folder, setup: Setup, index: int, before: Tally) -> None:
@@ -153,6 +196,18 @@ class StageRun:
             self._add(receipt)
         self._started = time.monotonic()
         self._n_rows_before = self.tally.counts["in"]
+
+    def tell_start(self, events: EventLog) -> None:
+        """Write down where this session begins with the stage, if anything is left of it."""
+        if self.tally.n_units < self._plan.n_units:
+            events.write(
+                "stage started",
+                stage=self.store.stage,
+                n_units=self._plan.n_units,
+                n_rows=self._plan.n_rows,
+                n_units_done=self.tally.n_units,
+                n_rows_done=self._n_rows_before,
+            )
 
     def _add(self, receipt: Receipt) -> bool:
         if receipt.unit in self._done:

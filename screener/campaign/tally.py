@@ -1,14 +1,11 @@
-"""What the receipts of a stage add up to: counts, quarantine, the best so far, the pace."""
+"""What the receipts of a stage add up to: counts, quarantine, the best so far."""
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
-
-RECENT = 64  # units over which the pace is measured
 
 
 @dataclass
@@ -31,7 +28,6 @@ class Tally:
     seconds: float = 0.0  # of all tasks together
     top: TopK = field(init=False)
     complete: bool = True  # whether every receipt tells as many of its best as `k` needs
-    _recent: list[tuple[float, int]] = field(default_factory=list)  # heap of (finished, rows)
 
     def __post_init__(self) -> None:
         self.top = TopK(self.k)
@@ -51,9 +47,6 @@ class Tally:
         told = TopK.from_json(details["top"])
         self.complete &= told.k >= self.k
         self.top = self.top.merge(TopK(self.k, told.entries[: self.k]))
-        heapq.heappush(self._recent, (details["finished"], receipt.counts["in"]))
-        if len(self._recent) > RECENT:
-            heapq.heappop(self._recent)
 
     @classmethod
     def of(cls, receipts: Iterable[Receipt], k: int) -> "Tally":
@@ -67,12 +60,3 @@ class Tally:
     def floor(self) -> Ranked | None:
         """The k-th best so far; None while there are fewer."""
         return self.top.entries[-1] if len(self.top.entries) == self.k else None
-
-    @property
-    def rate(self) -> float | None:
-        """Rows per second over the latest units; None while there are fewer than two."""
-        if len(self._recent) < 2:
-            return None
-        times = sorted(self._recent)
-        span = times[-1][0] - times[0][0]
-        return sum(rows for _, rows in times[1:]) / span if span > 0 else None

@@ -7,7 +7,7 @@ directory listing of results.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 
 from screener.errors import SchemaError, StoreError
@@ -49,7 +49,11 @@ class Receipts:
 
     def all(self) -> Iterator[Receipt]:
         """Every receipt, in the order of the units' names."""
-        for unit in sorted(self.done()):
+        return self.unseen(frozenset())
+
+    def unseen(self, seen: Set[str]) -> Iterator[Receipt]:
+        """The receipts of units that are not in `seen`, in the order of their names."""
+        for unit in sorted(self.done() - seen):
             yield self.read(unit)
 
     def verify(self, receipt: Receipt) -> None:

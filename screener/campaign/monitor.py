@@ -1,0 +1,70 @@
+"""Keeps a campaign's journal going while the client waits for workers.
+
+A thread tells what has waited in the journal and takes a sample of memory now and then; workers
+that join and leave are told as it happens.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from distributed import Client
+
+from screener.campaign.events import EventLog
+from screener.errors import StoreError
+from screener.execution.observe import memory, watched_workers
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 2.0
+MEMORY_SECONDS = 30.0
+_END_SECONDS = 5.0  # a scheduler that does not answer must not hold up the end
+
+
+@contextmanager
+def monitored(client: Client, events: EventLog) -> Iterator[None]:
+    """Tell of the cluster for as long as the context."""
+    finished = threading.Event()
+    arguments = (client, events, finished)
+    thread = threading.Thread(target=_keep_telling, args=arguments, name="monitor", daemon=True)
+
+    def seen(event: str, fields: dict[str, Any]) -> None:
+        with suppress(StoreError):  # this is Dask's thread; the campaign's own writes tell
+            if not finished.is_set():
+                events.write(event, **fields)
+
+    with watched_workers(client, seen):
+        thread.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            thread.join(_END_SECONDS)
+
+
+def _keep_telling(client: Client, events: EventLog, finished: threading.Event) -> None:
+    next_sample = time.monotonic()
+    while not finished.is_set():
+        try:
+            if time.monotonic() >= next_sample:
+                next_sample += MEMORY_SECONDS
+                if (sample := _sample(client)) is not None and not finished.is_set():
+                    events.write("memory", **sample)
+            events.tell_what_is_due()
+        except (
+            StoreError
+        ) as error:  # may pass, and the campaign's own writes tell where it does not
+            log.debug("the journal was not written: %s", error)
+        finished.wait(TICK_SECONDS)
+
+
+def _sample(client: Client) -> dict[str, Any] | None:
+    try:
+        return memory(client)
+    except (OSError, CancelledError, RuntimeError, ValueError) as error:  # or it is closing
+        log.debug("no sample of memory: %s", error)
+        return None
