@@ -20,7 +20,8 @@ these fields (bytes and seconds are plain numbers):
 - `ranked`: ranking, shortlisted
 - `stopped`: reason; the session ended before the shortlist
 
-Events are also passed to `logging`, where a handler finds them in a record's `event` and `fields`.
+Events are also passed to `logging`, as INFO, where a handler finds them in `event` and `fields` of
+a record.
 No event holds the environment.
 """
 
@@ -86,11 +87,8 @@ class EventLog:
         """
         self.append(event, level, fields)
         text = " ".join(f"{name}={value}" for name, value in fields.items())
-        log.log(
-            logging.getLevelNamesMapping()[level],
-            *("%s %s", event, text),
-            extra={"event": event, "fields": fields},
-        )
+        # what is worth a warning to a person has been one where it happened
+        log.info("%s %s", event, text, extra={"event": event, "fields": {"level": level, **fields}})
 
     def append(self, event: str, level: str, fields: dict[str, Any]) -> None:
         """Add an event that `logging` knows of already."""
@@ -129,7 +127,6 @@ class _Warnings(logging.Handler):
     def __init__(self, events: EventLog) -> None:
         super().__init__(logging.WARNING)
         self._events = events
-        self.addFilter(lambda record: record.name != log.name)  # those are in the journal
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", "warning")

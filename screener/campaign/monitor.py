@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from distributed import Client
@@ -24,42 +25,44 @@ TICK_SECONDS = 2.0
 MEMORY_SECONDS = 30.0
 _END_SECONDS = 5.0  # a scheduler that does not answer must not hold up the end
 
+Seen = SimpleQueue[tuple[str, dict[str, Any]] | None]  # events; None ends the thread
+
 
 @contextmanager
 def monitored(client: Client, events: EventLog) -> Iterator[None]:
     """Tell of the cluster for as long as the context."""
-    finished = threading.Event()
-    arguments = (client, events, finished)
-    thread = threading.Thread(target=_keep_telling, args=arguments, name="monitor", daemon=True)
-
-    def seen(event: str, fields: dict[str, Any]) -> None:
-        with suppress(StoreError):  # this is Dask's thread; the campaign's own writes tell
-            if not finished.is_set():
-                events.write(event, **fields)
-
-    with watched_workers(client, seen):
+    seen: Seen = SimpleQueue()
+    thread = threading.Thread(
+        target=_keep_telling, args=(client, events, seen), name="monitor", daemon=True
+    )
+    # Dask's own thread must not wait for a slow disk or store
+    with watched_workers(client, lambda event, fields: seen.put((event, fields))):
         thread.start()
         try:
             yield
         finally:
-            finished.set()
+            seen.put(None)
             thread.join(_END_SECONDS)
 
 
-def _keep_telling(client: Client, events: EventLog, finished: threading.Event) -> None:
+def _keep_telling(client: Client, events: EventLog, seen: Seen) -> None:
     next_sample = time.monotonic()
-    while not finished.is_set():
+    while True:
         try:
             if time.monotonic() >= next_sample:
                 next_sample += MEMORY_SECONDS
-                if (sample := _sample(client)) is not None and not finished.is_set():
+                if (sample := _sample(client)) is not None:
                     events.write("memory", **sample)
             events.tell_what_is_due()
+            with suppress(Empty):
+                told = seen.get(timeout=TICK_SECONDS)
+                if told is None:
+                    return
+                events.write(told[0], **told[1])
         except (
             StoreError
         ) as error:  # may pass, and the campaign's own writes tell where it does not
             log.debug("the journal was not written: %s", error)
-        finished.wait(TICK_SECONDS)
 
 
 def _sample(client: Client) -> dict[str, Any] | None:

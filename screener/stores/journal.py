@@ -6,7 +6,9 @@ it has a megabyte, so what is written stays within a small multiple of what ther
 Followers keep a position in each file and read nothing twice.
 """
 
+import errno
 import json
+import logging
 import os
 import threading
 import time
@@ -16,6 +18,8 @@ from typing import Any
 
 from screener.errors import StoreError
 from screener.stores.files import Folder
+
+log = logging.getLogger(__name__)
 
 LOG = "log.jsonl"
 PARTS = "log"
@@ -38,6 +42,7 @@ class Journal:
         self._part = 0
         self._kept: list[bytes] = []  # lines of the part under way
         self._is_put = True
+        self._has_failed = False  # then it is not tried again at every line
         self._put_at = -PUT_SECONDS  # so that the first line is put at once
         if folder.is_local:
             self._end_torn_line()
@@ -46,7 +51,7 @@ class Journal:
         """Add one line.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the local file cannot be written.
         """
         line = json.dumps(values, ensure_ascii=False, default=str).encode() + b"\n"
         with self._lock:
@@ -60,22 +65,27 @@ class Journal:
     def put_what_is_due(self) -> None:
         """Put lines that have waited long enough; call it now and then where lines are rare.
 
-        Raises:
-            StoreError: the store takes nothing.
+        What an object store does not take is kept for the next time.
         """
         with self._lock:
             is_full = sum(map(len, self._kept)) >= PART_BYTES
-            if is_full or time.monotonic() - self._put_at >= PUT_SECONDS:
+            is_due = time.monotonic() - self._put_at >= PUT_SECONDS
+            if not (is_due or (is_full and not self._has_failed)):
+                return
+            try:
                 self._put()
-            if is_full:
-                self._part += 1
-                self._kept = []
+            except StoreError as error:
+                log.debug("the journal waits: %s", error)
+            else:
+                if is_full:
+                    self._part += 1
+                    self._kept = []
 
     def close(self) -> None:
         """Put everything.
 
         Raises:
-            StoreError: the store takes nothing.
+            StoreError: the store does not take it.
         """
         with self._lock:
             self._put()
@@ -84,15 +94,24 @@ class Journal:
         if self._is_put:
             return
         name = f"{PARTS}/{self._session}-{self._part:06d}.jsonl"
-        self._folder.write_bytes(name, b"".join(self._kept))
-        self._is_put = True
         self._put_at = time.monotonic()
+        self._has_failed = True
+        self._folder.write_bytes(name, b"".join(self._kept))
+        self._has_failed = False
+        self._is_put = True
 
     def _append_local(self, line: bytes) -> None:
+        """Whole or not at all: the disk may be full, and readers see whole lines."""
         path = self._folder.local_path(LOG)
         try:
-            with open(path, "ab", buffering=0) as file:  # one write: readers see whole lines
-                file.write(line)
+            with open(path, "ab", buffering=0) as file:
+                end = file.tell()
+                try:
+                    if file.write(line) < len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    file.truncate(end)
+                    raise
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}") from error
 

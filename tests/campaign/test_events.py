@@ -58,10 +58,14 @@ def test_units_are_summed_up(tmp_path):
     ],
 )
 def test_the_reason_of_an_end_is_told(tmp_path, error, reason):
-    with pytest.raises(type(error)), EventLog(Folder(str(tmp_path))) as events:
-        events.unit(receipt(1))
-        events.unit(receipt(2))
-        raise error
+    def fail():
+        with EventLog(Folder(str(tmp_path))) as events:
+            events.unit(receipt(1))
+            events.unit(receipt(2))
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
     assert [each["event"] for each in told(tmp_path)] == ["units", "units", "stopped"]
     assert told(tmp_path)[-1]["reason"] == reason
     assert told(tmp_path)[-1]["level"] == "ERROR"
@@ -85,5 +89,6 @@ def test_events_reach_logging_once(tmp_path, caplog):
     with caplog.at_level(logging.INFO, module.__name__), EventLog(Folder(str(tmp_path))) as events:
         events.write("lease taken over", level="WARNING", pid=7)
     (record,) = caplog.records
-    assert (record.event, record.fields) == ("lease taken over", {"pid": 7})
+    assert (record.event, record.levelname) == ("lease taken over", "INFO")
+    assert record.fields == {"level": "WARNING", "pid": 7}
     assert len(told(tmp_path)) == 1

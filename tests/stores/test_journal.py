@@ -90,3 +90,21 @@ def test_a_journal_that_cannot_be_written_is_named(tmp_path):
     writer = Journal(Folder(str(tmp_path / "gone")))
     with pytest.raises(StoreError, match=r"cannot write .*log\.jsonl"):
         writer.append({"n": 1})
+
+
+def test_what_a_store_does_not_take_is_kept(monkeypatch):
+    folder = Folder(f"memory://{uuid4().hex}")
+    writer, reader = Journal(folder), JournalReader(folder)
+    monkeypatch.setattr(journal, "PUT_SECONDS", 0.0)
+
+    def refuse(*_):
+        raise StoreError("the store is down")
+
+    with monkeypatch.context() as down:
+        down.setattr(Folder, "write_bytes", refuse)
+        writer.append({"n": 1})
+        with pytest.raises(StoreError, match="down"):
+            writer.close()
+    writer.append({"n": 2})
+    assert list(reader.new()) == [{"n": 1}, {"n": 2}]
+    folder.remove("")
