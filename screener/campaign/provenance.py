@@ -1,9 +1,9 @@
-"""Where a campaign's results come from: `provenance.json`, and `log.jsonl` with what happened when.
+"""Where a campaign's results come from: `provenance.json`.
 
-Both tell times and machines and so differ between runs that give the same results.
+It tells times and machines and so differs between runs that give the same results. What happened
+when is in the journal (`screener.campaign.events`).
 """
 
-import json
 import os
 import platform
 import socket
@@ -13,11 +13,9 @@ from typing import Any
 
 from screener.campaign.setup import SCHEMA_VERSION, Setup
 from screener.campaign.tally import Tally
-from screener.errors import StoreError
 from screener.stores.files import Folder
 
 FILE = "provenance.json"
-LOG = "log.jsonl"
 _PACKAGES = (
     *("screener", "rdkit", "tblite", "torch", "qmllib", "numpy", "scipy"),
     *("dask", "distributed", "pyarrow", "zarr"),
@@ -26,38 +24,6 @@ _SEEDS = (
     "each molecule's conformer search is seeded by its mol_id; nothing else in a campaign draws "
     "random numbers"
 )
-
-
-class EventLog:
-    """Appends one JSON object per event to `log.jsonl`.
-
-    On an object store, which cannot append, events are put as one file per session when it ends.
-    """
-
-    def __init__(self, folder: Folder) -> None:
-        self._folder = folder
-        self._kept: list[str] = []
-        self._started = now()
-
-    def write(self, event: str, **values: Any) -> None:
-        """Append an event with the time."""
-        line = json.dumps({"time": now(), "event": event, **values}, ensure_ascii=False)
-        if self._folder.is_local:
-            path = self._folder.local_path(LOG)
-            try:
-                with open(path, "a", encoding="utf-8") as file:
-                    file.write(line + "\n")
-            except OSError as error:
-                raise StoreError(f"cannot write {path}: {error.strerror}") from error
-        else:
-            self._kept.append(line)
-
-    def close(self) -> None:
-        """Put what could not be appended."""
-        if self._kept:
-            data = "\n".join(self._kept) + "\n"
-            self._folder.write_bytes(f"log/{self._started}.jsonl", data.encode())
-            self._kept = []
 
 
 class Session:

@@ -5,11 +5,13 @@ call again, after any kind of end, does what is missing and gives the same short
 """
 
 import logging
+import os
+import socket
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +21,10 @@ from distributed import Client
 
 from screener.campaign import work
 from screener.campaign.config import CampaignConfig
+from screener.campaign.events import EventLog
+from screener.campaign.monitor import monitored
 from screener.campaign.plan import StagePlan, Unit, segment_name
-from screener.campaign.provenance import EventLog, Session, stage_results
+from screener.campaign.provenance import Session, stage_results, versions
 from screener.campaign.rank import forget, rank
 from screener.campaign.resolve import require_same, resolve
 from screener.campaign.setup import Setup, open_setup, stage_plan, write_setup
@@ -93,11 +97,8 @@ def carry_out(
     frozen = open_setup(folder)
     require_same(folder.url, frozen, setup)  # another client may have been faster
     setup = setup.laid_out_as(frozen)
-    with Lease(folder).held() as lease, closing(EventLog(folder)) as events:
-        n_workers = sum(client.nthreads().values())
-        session = Session(folder, setup, list(command or sys.argv), n_workers)
-        session.write()
-        events.write("started", compute=setup.compute_digest, ranking=setup.ranking_digest)
+    told = list(command or sys.argv)
+    with _session(folder, setup, client, told) as (lease, events, session):
         is_new = False
         while True:
             try:
@@ -106,26 +107,60 @@ def carry_out(
                     if index > 0:
                         _choose(folder, setup, index, tallies[-1])
                     run = StageRun(folder, setup, index)
+                    run.tell_start(events)
                     for receipt in run.carry_out(client):
                         lease.check()
                         is_new = True
-                        counts = receipt.counts
-                        events.write("unit", stage=receipt.stage, unit=receipt.unit, **counts)
+                        events.unit(receipt)
                         if progress is not None:
                             progress(run.progress())
                     run.store.sweep()
                     tallies.append(run.tally)
                     if progress is not None:
                         progress(run.progress())
-                    events.write("stage finished", stage=run.store.stage, **run.tally.counts)
+                    run.tell_end(events)
                 ranking = rank(folder, setup, tallies[-1], changed=is_new)
                 break
             except DamagedError as error:
                 log.warning("%s; it is made again", error)
-                events.write("damaged", message=error.message)
                 forget(folder, setup, error)
         events.write("ranked", ranking=setup.ranking_digest, shortlisted=ranking["shortlisted"])
         session.write(stages=stage_results(setup, tallies), ranking=ranking)
+
+
+@contextmanager
+def _session(
+    folder: Folder, setup: Setup, client: Client, command: list[str]
+) -> Iterator[tuple[Lease, EventLog, Session]]:
+    """Own the folder, and tell in it who does so with what."""
+    threads = client.nthreads()
+    with Lease(folder).held() as lease, EventLog(folder) as events:
+        session = Session(folder, setup, command, sum(threads.values()))
+        session.write()
+        if (before := lease.taken_from) is not None:
+            events.write(
+                "lease taken over",
+                level="WARNING",
+                host=before.host,
+                pid=before.pid,
+                last_sign_of_life=before.last_sign_of_life,
+            )
+        events.write(
+            "started",
+            command=command,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            versions=versions(),
+            compute=setup.compute_digest,
+            ranking=setup.ranking_digest,
+            n_workers=len(threads),
+            n_threads=sum(threads.values()),
+            cluster=None if client.cluster is None else type(client.cluster).__name__,
+            scheduler=client.scheduler.address,
+            dashboard=client.dashboard_link,
+        )
+        with monitored(client, events):
+            yield lease, events, session
 
 
 def _choose(folder: Folder, setup: Setup, index: int, before: Tally) -> None:
@@ -175,6 +210,28 @@ class StageRun:
             self._ready.append(self._join(number))
         self._started = time.monotonic()
         self._n_rows_before = self.tally.counts["in"]
+
+    def tell_start(self, events: EventLog) -> None:
+        """Write down where this session begins with the stage, if anything is left of it."""
+        if self.tally.n_units < self._plan.n_units:
+            events.write(
+                "stage started",
+                stage=self.store.stage,
+                n_units=self._plan.n_units,
+                n_rows=self._plan.n_rows,
+                n_units_done=self.tally.n_units,
+                n_rows_done=self._n_rows_before,
+            )
+
+    def tell_end(self, events: EventLog) -> None:
+        """Write down what the stage adds up to."""
+        events.tell_units()
+        events.write(
+            "stage finished",
+            stage=self.store.stage,
+            counts=dict(self.tally.counts),
+            quarantine=dict(self.tally.quarantine),
+        )
 
     def _add(self, receipt: Receipt) -> bool:
         """Count a unit; False where it was counted before."""

@@ -1,6 +1,5 @@
-"""What the receipts of a stage add up to: counts, quarantine, the best so far, the pace."""
+"""What the receipts of a stage add up to: counts, quarantine, the best so far."""
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field
 from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
 
-RECENT = 64  # units over which the pace is measured
 MERGED_AT_ONCE = 256  # entries, if `k` is not larger
 
 
@@ -32,7 +30,6 @@ class Tally:
     complete: bool = True  # whether every receipt tells as many of its best as `k` needs
     _top: TopK = field(init=False)
     _told: list[Ranked] = field(default_factory=list)  # not merged yet
-    _recent: list[tuple[float, int]] = field(default_factory=list)  # heap of (finished, rows)
 
     def __post_init__(self) -> None:
         self._top = TopK(self.k)
@@ -53,9 +50,6 @@ class Tally:
         self._told.extend(told.entries[: self.k])
         if len(self._told) > max(self.k, MERGED_AT_ONCE):
             self._merge()
-        heapq.heappush(self._recent, (details["finished"], receipt.counts["in"]))
-        if len(self._recent) > RECENT:
-            heapq.heappop(self._recent)
 
     @classmethod
     def of(cls, receipts: Iterable[Receipt], k: int) -> "Tally":
@@ -81,12 +75,3 @@ class Tally:
         if self._told:
             self._top = self._top.merge(TopK.of(self._told, self.k))
             self._told.clear()
-
-    @property
-    def rate(self) -> float | None:
-        """Rows per second over the latest units; None while there are fewer than two."""
-        if len(self._recent) < 2:
-            return None
-        times = sorted(self._recent)
-        span = times[-1][0] - times[0][0]
-        return sum(rows for _, rows in times[1:]) / span if span > 0 else None

@@ -6,6 +6,7 @@ below the campaign, and return the receipt. Running one twice is harmless. Where
 """
 
 import logging
+import socket
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
         out_of_domain, filtered, candidates. `details`: index (place in the plan), top (the unit's
         best), quarantine (rows by code), filtered (rows by rule), left_out, outside (rows by
-        reason), structure_units, made (structures), finished (seconds since 1970).
+        reason), structure_units, made (structures), finished (seconds since 1970), host (of the
+        worker).
     """
     one_thread()
     keep_freed_memory()
@@ -134,6 +136,7 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
             "structure_units": list(prepared.units),
             "made": prepared.n_made,
             "finished": time.time(),
+            "host": socket.gethostname(),
         },
     )
     log.info("unit %s of %s: %s in %.1f s", unit.name, job.stage, receipt.counts, receipt.seconds)

@@ -73,6 +73,9 @@ def build(
     scheduler: Annotated[
         str | None, typer.Option(help="Address or file of a Dask scheduler that is running.")
     ] = None,
+    performance_report: Annotated[
+        str | None, typer.Option(help="HTML file for Dask's report of what the workers did.")
+    ] = None,
 ) -> None:
     """Standardise and deduplicate molecules into a library.
 
@@ -92,12 +95,15 @@ def build(
     from screener.campaign.build import carry_out, finished_library, plan_build
     from screener.cli.progress import BuildDisplay
     from screener.cluster.factory import connect
+    from screener.execution.performance import reported, require_report_path
 
+    require_report_path(performance_report)
     plan = plan_build(inputs, out, settings, smiles_column=smiles_column, id_column=id_column)
     library = finished_library(plan)
     if library is None:  # mistakes are told before a cluster is started
         with (
             connect(scheduler, workers) as client,
+            reported(client, performance_report),
             BuildDisplay(client.dashboard_link) as display,
         ):
             library = carry_out(plan, client, display.update)

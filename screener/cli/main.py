@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from screener.cli import evaluate, library, models, screen, train
+from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
 
 app = typer.Typer(
@@ -29,7 +30,6 @@ train.register(app)
 evaluate.register(app)
 
 
-INTERRUPTED = 130  # exit code after ctrl-C
 RESUMED = (("screen",), ("library", "build"), ("labels",), ("train",))
 
 
@@ -42,15 +42,22 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _configure(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log each unit."),
+    log_json: bool = typer.Option(
+        False, "--log-json", help="Log on standard error as JSON lines, for batch jobs."
+    ),
     _: bool = typer.Option(
         False, "--version", is_eager=True, callback=_print_version, help="Show the version."
     ),
 ) -> None:
-    handler = RichHandler(console=Console(stderr=True), show_path=False)
+    handler: logging.Handler
+    if log_json:
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+    else:
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(_is_for_people)
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler]
-    )
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:
@@ -67,6 +74,6 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         words = tuple(word for word in sys.argv[1:] if not word.startswith("-"))
-        if ended.code == INTERRUPTED and any(words[: len(each)] == each for each in RESUMED):
+        if ended.code == screen.INTERRUPTED and any(words[: len(each)] == each for each in RESUMED):
             typer.echo("interrupted; the same command goes on where this one was", err=True)
         raise

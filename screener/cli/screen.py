@@ -14,6 +14,8 @@ from screener.errors import ConfigError
 if TYPE_CHECKING:
     from screener.campaign.config import CampaignConfig
 
+INTERRUPTED = 130  # exit code after ctrl-C
+
 Preset = Annotated[
     str | None, typer.Option(help="Shipped ranking, such as electrolyte-solvent, or a TOML file.")
 ]
@@ -70,6 +72,9 @@ def screen(
     plan: Annotated[
         bool, typer.Option("--plan", help="Measure a sample, say what would run, write nothing.")
     ] = False,
+    performance_report: Annotated[
+        str | None, typer.Option(help="HTML file for Dask's report of what the workers did.")
+    ] = None,
 ) -> None:
     """Screen a library: predict, choose finalists, predict better, rank.
 
@@ -96,7 +101,7 @@ def screen(
     if plan:
         _plan(asked, workers)
     else:
-        _run(asked, scheduler, workers)
+        _run(asked, scheduler, workers, performance_report)
 
 
 def _objectives(
@@ -118,16 +123,27 @@ def _plan(asked: "CampaignConfig", workers: int | None) -> None:
     show.estimate(estimate(asked, workers or CPU_COUNT))
 
 
-def _run(asked: "CampaignConfig", scheduler: str | None, workers: int | None) -> None:
+def _run(
+    asked: "CampaignConfig",
+    scheduler: str | None,
+    workers: int | None,
+    performance_report: str | None,
+) -> None:
     from screener.campaign.resolve import resolve
     from screener.campaign.run import carry_out
     from screener.cli import show
     from screener.cluster.factory import connect
+    from screener.execution.performance import reported, require_report_path
     from screener.report.collect import write_report
 
+    require_report_path(performance_report)
     folder, setup = resolve(asked)  # mistakes are told before a cluster is started
     setup.require_writable(folder)
-    with connect(scheduler, workers) as client, show.Display(client.dashboard_link) as display:
+    with (
+        connect(scheduler, workers) as client,
+        reported(client, performance_report),
+        show.Display(client.dashboard_link) as display,
+    ):
         command = ["screener", *sys.argv[1:]]
         carry_out(folder, setup, client, progress=display.update, command=command)
     write_report(folder)
@@ -139,15 +155,37 @@ def status(
     accounts: Annotated[
         bool, typer.Option("--accounts", help="Show where every row of the library ended.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again until the shortlist is there.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two looks with --watch.")
+    ] = 2.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, for programs.")
+    ] = False,
 ) -> None:
-    """Show how far a campaign is: progress, rate, quarantine, time left."""
+    """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
     from screener.campaign import status as campaign_status
     from screener.campaign.resolve import absolute
     from screener.cli import show
+    from screener.cli import watch as watching
     from screener.stores.files import Folder as Store
 
     folder = Store(absolute(campaign))
-    show.status(campaign_status.status(folder))
+    if as_json and watch:
+        raise ConfigError("--json prints how it is now; leave out --watch, or call it repeatedly")
+    if as_json:
+        found = campaign_status.accounts(folder) if accounts else None
+        typer.echo(watching.as_json(campaign_status.status(folder), found))
+        return
+    if watch:
+        try:
+            watching.watch(folder, every)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+    else:
+        watching.show(campaign_status.status(folder))
     if accounts:
         show.accounts(campaign_status.accounts(folder))
 

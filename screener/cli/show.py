@@ -1,4 +1,4 @@
-"""Campaigns as text for a terminal: live progress, status, accounts, plan and shortlist."""
+"""Campaigns as text for a terminal: live progress, accounts, plan and shortlist."""
 
 from types import TracebackType
 from typing import Any
@@ -13,11 +13,10 @@ from screener.campaign.estimate import Estimate
 from screener.campaign.run import Progress as StageProgress
 from screener.campaign.setup import Setup
 from screener.campaign.shortlist import FILES
-from screener.campaign.status import Accounts, Status
+from screener.campaign.status import Accounts
 from screener.stores.files import Folder
 
 N_SHOWN = 10
-N_REASONS = 8
 N_OUTSIDE = 5
 
 
@@ -100,7 +99,7 @@ def size(n_bytes: float) -> str:
 
 def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> None:
     """The first ten of the shortlist, and where the results lie."""
-    console = console or _console()
+    console = console or for_results()
     top = folder.read_table("shortlist.parquet")
     columns = [each.column for each in setup.ranking.objectives if each.column in top.column_names]
     table = Table(
@@ -135,47 +134,15 @@ def _value(row: dict[str, Any], name: str) -> str:
     return f"{value:.2f} ± {(high - low) / 2:.2f}"
 
 
-def _console() -> Console:
+def for_results() -> Console:
     """Standard output; wide where it is no terminal, so that files and pipes get whole rows."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, 160))
 
 
-def status(found: Status, console: Console | None = None) -> None:
-    """How far a campaign is."""
-    console = console or _console()
-    table = Table(title=found.folder)
-    for name in ("stage", "units", "rows", "out of domain", "quarantined", "rate", "time left"):
-        table.add_column(name)
-    for stage in found.stages:
-        if stage.n_units is None:
-            progress = ("waits for the stage before", f"at most {stage.n_rows:,}")
-        else:
-            progress = (
-                f"{stage.n_units_done:,}/{stage.n_units:,}",
-                f"{stage.n_rows_done:,}/{stage.n_rows:,}",
-            )
-        table.add_row(
-            stage.name,
-            *progress,
-            f"{stage.n_out_of_domain:,}",
-            f"{stage.n_quarantined:,}",
-            "" if stage.rate is None else f"{stage.rate:.1f}/s",
-            "done" if stage.is_finished else duration(stage.seconds_left),
-        )
-    console.print(table)
-    for name, codes in found.quarantine.items():
-        for code, n_rows in list(codes.items())[:N_REASONS]:
-            console.print(f"quarantined at {name}: {n_rows:,} {code}", highlight=False)
-    if found.shortlisted is None:
-        console.print("not ranked yet")
-    else:
-        console.print(f"{found.shortlisted:,} in the shortlist", highlight=False)
-
-
 def accounts(found: Accounts, console: Console | None = None) -> None:
     """Where everything that was read ended."""
-    console = console or _console()
+    console = console or for_results()
     isomers = f" + {found.n_isomers_added:,} isomers added" if found.n_isomers_added else ""
     console.print(
         f"library: {found.n_read:,} read{isomers} = {found.n_kept:,} kept + "
@@ -210,7 +177,7 @@ def accounts(found: Accounts, console: Console | None = None) -> None:
 
 def estimate(found: Estimate, console: Console | None = None) -> None:
     """What a campaign would take."""
-    console = console or _console()
+    console = console or for_results()
     table = Table(title=f"measured on {found.n_sample} molecules, for {found.n_workers} workers")
     for name in ("stage", "rows", "units", "done", "ms/molecule", "failed", "time", "disk"):
         table.add_column(name)

@@ -182,7 +182,11 @@ class _Window:
                 "command again: what is done is kept"
             ) from error
         self._require_client()
-        log.warning("task %s is submitted again after %s", attempt.task.name, reason)
+        told = {"task": attempt.task.name, "attempt": attempt.number + 1, "reason": reason}
+        log.warning(
+            *("task %s is submitted again after %s", attempt.task.name, reason),
+            extra={"event": "tried again", "fields": told},
+        )
         self._submit(attempt.task, attempt.number + 1)
 
     def _give_up(self, attempts: list[_Attempt]) -> None:

@@ -56,6 +56,11 @@ class Owner:
             return False  # another machine or container: its process numbers say nothing here
         return _identity(self.pid) != self.process
 
+    @property
+    def last_sign_of_life(self) -> str:
+        """The time of the last renewal, UTC, ISO 8601."""
+        return datetime.fromtimestamp(self.time, UTC).isoformat(timespec="seconds")
+
     def __str__(self) -> str:
         renewed = datetime.fromtimestamp(self.time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return f"process {self.pid} on {self.host} (last sign of life {renewed})"
@@ -74,6 +79,7 @@ class Lease:
         self._name = name
         self._number = 0
         self._owner: Owner | None = None
+        self.taken_from: Owner | None = None  # who left the lease unreleased, once it is held
         self._renewed = 0.0  # on the monotonic clock
         self._lost = ""
         self._finished = threading.Event()
@@ -114,6 +120,15 @@ class Lease:
                 "Nothing that is done is lost; run the same command again once the other has ended"
             )
 
+    def owner(self) -> Owner | None:
+        """Who owned the folder last, and may own it still; None before anybody did.
+
+        Raises:
+            StoreError: the folder cannot be read.
+        """
+        last = self._last_number()
+        return self._read(last) if last else None
+
     def _acquire(self) -> None:
         last = self._last_number()
         if last:
@@ -122,6 +137,7 @@ class Lease:
                 raise self._refusal(owner)
             if not owner.released:
                 log.warning("taking over %s from %s", self._folder.url, owner)
+                self.taken_from = owner
         owner = Owner.of_this_process()
         started = time.monotonic()
         if not self._folder.create_bytes(self._path(last + 1), to_json(asdict(owner))):

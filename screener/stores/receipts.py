@@ -25,6 +25,7 @@ from screener.stores.files import Folder, to_json
 
 log = logging.getLogger(__name__)
 
+_FILE = "joined/"  # marks names of files among those of units
 _JOINED = ".jsonl.gz"  # which has a checksum of its own
 
 
@@ -91,7 +92,9 @@ class Receipts:
             small.update(self._units_in(name))
         return small
 
-    def all(self, *, forget_broken: bool = False) -> Iterator[Receipt]:
+    def all(
+        self, *, forget_broken: bool = False, seen: set[str] | None = None
+    ) -> Iterator[Receipt]:
         """Every receipt: those that are joined, then the small ones in the order of their names.
 
         Others may join receipts meanwhile: each is met all the same.
@@ -99,17 +102,23 @@ class Receipts:
         Args:
             forget_broken: whether units with a broken receipt are to be done again; only for the
                 owner of the store.
+            seen: for who asks again and again: what was told before is not told, nor read, again.
+                Grows by the names of units and of joined files.
         Raises:
             SchemaError: a receipt is broken.
         """
-        read: set[str] = set()
-        waiting = set(self._small())  # before the joined ones: what goes meanwhile is in those
+        told = set() if seen is None else seen
+        read = {name for name in told if name.startswith(_FILE)}
+        waiting = set(self._small()) - told  # before the joined ones: what goes is in those
         while True:
-            for name in [each for each in self.joined() if each not in read]:
-                read.add(name)
+            for name in [each for each in self.joined() if _FILE + each not in read]:
+                read.add(_FILE + name)
                 for receipt in self._whole(name, forget_broken):
                     waiting.discard(receipt.unit)
-                    yield receipt
+                    if receipt.unit not in told:
+                        yield receipt
+                    if seen is not None:
+                        seen.add(receipt.unit)
             for unit in sorted(waiting):
                 try:
                     receipt = self.read(unit)
@@ -119,14 +128,18 @@ class Receipts:
                     log.warning("unit %s is done again: %s", unit, error)
                     self.forget(unit)
                 except StoreError:
-                    if not set(self.joined()) - read:  # no, it is not joined with others now
+                    if not {_FILE + each for each in self.joined()} - read:  # lost, not joined now
                         raise
                     break
                 else:
                     yield receipt
+                    if seen is not None:
+                        seen.add(unit)
                 waiting.discard(unit)
             if not waiting:
-                return
+                break
+        if seen is not None:
+            seen.update(read)
 
     def _whole(self, name: str, forget_broken: bool) -> list[Receipt]:
         try:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -117,7 +118,17 @@ def test_provenance_and_log_tell_how_it_came_about(finished):
     ]
     assert told["versions"]["rdkit"]
     events = events_of(finished.folder)
-    assert sum(event["event"] == "unit" for event in events) == sum(N_UNITS)
+    by_stage = {"mmff94": Counter(), "gfn2-opt": Counter()}
+    for event in events:
+        if event["event"] == "units":
+            by_stage[event["stage"]].update({"units": event["n_units"], **event["counts"]})
+            assert sum(event["hosts"].values()) == event["n_units"] == len(event["units"])
+    assert [sums["units"] for sums in by_stage.values()] == list(N_UNITS)
+    ends = [event for event in events if event["event"] == "stage finished"]
+    assert [each["stage"] for each in ends] == list(by_stage)
+    for end in ends:
+        assert end["counts"].items() <= by_stage[end["stage"]].items()
+    assert sum(ends[0]["quarantine"].values()) == ends[0]["counts"]["quarantined"] == 1
 
 
 def test_a_finished_campaign_says_so(finished):
@@ -246,7 +257,7 @@ def test_one_worker_and_another_order_give_the_same_bytes(finished, tmp_path, mo
         )
     assert shortlist(tmp_path / "campaign") == shortlist(finished.folder)
     order, there = (
-        [event["unit"] for event in events_of(folder) if event["event"] == "unit"]
+        [unit for event in events_of(folder) for unit in event.get("units", ())]
         for folder in (tmp_path / "campaign", finished.folder)
     )
     assert sorted(order) == sorted(there)

@@ -8,7 +8,7 @@ from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
 
 
-def receipt(index, scores, k=3, finished=0.0):
+def receipt(index, scores, k=3):
     entries = [
         Ranked(score, f"{index:04d}{n:04d}", 100 * index + n) for n, score in enumerate(scores)
     ]
@@ -26,7 +26,6 @@ def receipt(index, scores, k=3, finished=0.0):
             "left_out": ["maximise:de_gfn2_kcal"],
             "outside": {"fluorine": 1},
             "made": n,
-            "finished": finished,
         },
     )
 
@@ -46,7 +45,7 @@ def test_the_sum_does_not_depend_on_the_order(units, order):
         tally.counts,
         tally.quarantine,
     )
-    assert (other.left_out, other.n_units, other.rate) == (tally.left_out, len(units), tally.rate)
+    assert (other.left_out, other.n_units) == (tally.left_out, len(units))
     assert other.outside == tally.outside
     assert tally.outside["fluorine"] == len(units)
     assert tally.counts["in"] == sum(len(scores) + 1 for scores in units)
@@ -69,10 +68,3 @@ def test_receipts_from_before_reasons_were_told_are_counted():
     old = receipt(0, [1.0])
     del old.details["outside"]
     assert Tally.of([old], 1).outside == {}
-
-
-def test_the_rate_is_of_the_latest_units():
-    assert Tally.of([receipt(0, [1.0])], 1).rate is None
-    old = [receipt(n, [1.0], finished=float(n)) for n in range(100)]
-    recent = [receipt(100 + n, [1.0] * 9, finished=1e6 + 0.5 * n) for n in range(64)]
-    assert Tally.of([*old, *recent], 1).rate == 20.0

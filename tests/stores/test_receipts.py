@@ -115,6 +115,22 @@ def test_joined_receipts_are_the_same_receipts(order, n_joined: int, n_late: int
     assert {each.unit: each for each in receipts.all()} == written
 
 
+def test_who_asks_again_is_told_what_is_new(tmp_path: Path) -> None:
+    receipts = Receipts(Folder(str(tmp_path)))
+    seen: set[str] = set()
+
+    def told() -> list[str]:
+        return [each.unit for each in receipts.all(seen=seen)]
+
+    for unit in ("aa", "bb"):
+        receipts.publish(receipt(unit))
+    assert (told(), told()) == (["aa", "bb"], [])
+    receipts.publish(receipt("cc"))
+    receipts.join("00000000", [receipts.read(unit) for unit in ("aa", "bb", "cc")])
+    receipts.publish(receipt("dd"))
+    assert (told(), told()) == (["cc", "dd"], [])
+
+
 def test_the_first_joined_file_counts(tmp_path: Path) -> None:
     receipts = Receipts(Folder(str(tmp_path)))
     assert receipts.join("00000007", [receipt("aa", seconds=1.0)])

@@ -1,0 +1,178 @@
+"""What happens in a campaign, as events in its journal (`log.jsonl`).
+
+Every event has `time` (UTC, ISO 8601), `level` (INFO, WARNING or ERROR) and `event`, its name, with
+these fields (bytes and seconds are plain numbers):
+
+- `started`: command, host, pid, versions, compute and ranking (digests), n_workers, n_threads,
+  cluster, scheduler, dashboard
+- `lease taken over`: host, pid, last_sign_of_life of the client that left it
+- `stage started`: stage, n_units, n_rows, n_units_done, n_rows_done; where something is left
+- `units`: what was finished since the last such event, at most every ten seconds, so that a
+  quarter of a million units stay a small file: stage, n_units, seconds (of their tasks together),
+  counts (rows by verdict), quarantine (rows by code), hosts (units by host), and `units`, their
+  names, while they are few
+- `tried again`: task, attempt, reason
+- `worker joined`, `worker left`: worker (address); of one that left, expected
+- `memory`: resident bytes: client_bytes, scheduler_bytes (null where it is the client's process),
+  n_workers, worker_min_bytes, worker_median_bytes, worker_max_bytes
+- `warning`: logger, message; any other warning or error of this package
+- `stage finished`: stage, counts, quarantine
+- `ranked`: ranking, shortlisted
+- `stopped`: reason; the session ended before the shortlist
+
+Events are also passed to `logging`, as INFO, where a handler finds them in `event` and `fields` of
+a record.
+No event holds the environment.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from screener.errors import StoreError
+from screener.records import Receipt
+from screener.stores.files import Folder
+from screener.stores.journal import Journal
+
+log = logging.getLogger(__name__)
+
+UNITS_SECONDS = 10.0
+N_NAMED = 20  # units and hosts that one event names at most
+
+
+class EventLog:
+    """The events of one session; threads may share it. A context: it tells how the session ended.
+
+    Args:
+        folder: of the campaign; only its owner may write.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._journal = Journal(folder)
+        self._lock = threading.Lock()
+        self._sums: dict[str, _Sums] = {}  # by stage; told with the next `units`
+        self._told_at = -UNITS_SECONDS
+        self._warnings = _Warnings(self)
+
+    def __enter__(self) -> "EventLog":
+        _package_logger().addHandler(self._warnings)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _package_logger().removeHandler(self._warnings)
+        if error is None:
+            self.close()
+            return
+        with suppress(StoreError):  # why the session ended matters more
+            self.tell_units()
+            self.write("stopped", level="ERROR", reason=_reason(error))
+            self.close()
+
+    def write(self, event: str, level: str = "INFO", **fields: Any) -> None:
+        """Add an event.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self.append(event, level, fields)
+        text = " ".join(f"{name}={value}" for name, value in fields.items())
+        # what is worth a warning to a person has been one where it happened
+        log.info("%s %s", event, text, extra={"event": event, "fields": {"level": level, **fields}})
+
+    def append(self, event: str, level: str, fields: dict[str, Any]) -> None:
+        """Add an event that `logging` knows of already."""
+        time_now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._journal.append({"time": time_now, "level": level, "event": event, **fields})
+
+    def unit(self, receipt: Receipt) -> None:
+        """A unit is done; told at once or with others."""
+        with self._lock:
+            self._sums.setdefault(receipt.stage, _Sums()).add(receipt)
+        self.tell_what_is_due()
+
+    def tell_what_is_due(self) -> None:
+        """Write what has waited long enough; call it now and then where units are rare."""
+        if time.monotonic() - self._told_at >= UNITS_SECONDS:
+            self.tell_units()
+        self._journal.put_what_is_due()
+
+    def tell_units(self) -> None:
+        """Write what is known of units by now."""
+        with self._lock:
+            told, self._sums = self._sums, {}
+        for stage, sums in told.items():
+            self.write("units", stage=stage, **sums.fields())
+            self._told_at = time.monotonic()
+
+    def close(self) -> None:
+        """Write everything that waits."""
+        self.tell_units()
+        self._journal.close()
+
+
+class _Warnings(logging.Handler):
+    """Passes the package's warnings to the journal."""
+
+    def __init__(self, events: EventLog) -> None:
+        super().__init__(logging.WARNING)
+        self._events = events
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "event", "warning")
+        fields = getattr(record, "fields", None)
+        if fields is None:
+            fields = {"logger": record.name, "message": record.getMessage()}
+        with suppress(StoreError):  # a warning stops nothing; the next event tells
+            self._events.append(event, record.levelname, fields)
+
+
+def _package_logger() -> logging.Logger:
+    return logging.getLogger(__name__.partition(".")[0])
+
+
+@dataclass
+class _Sums:
+    """What the units of a stage add up to that have not been told yet."""
+
+    n_units: int = 0
+    seconds: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    quarantine: Counter[str] = field(default_factory=Counter)
+    hosts: Counter[str] = field(default_factory=Counter)
+    names: list[str] = field(default_factory=list)
+
+    def add(self, receipt: Receipt) -> None:
+        self.n_units += 1
+        self.seconds += receipt.seconds
+        self.counts.update(receipt.counts)
+        self.quarantine.update(receipt.details["quarantine"])
+        self.hosts[receipt.details.get("host", "?")] += 1  # older receipts do not tell
+        if len(self.names) <= N_NAMED:
+            self.names.append(receipt.unit)
+
+    def fields(self) -> dict[str, Any]:
+        return {
+            "n_units": self.n_units,
+            "seconds": round(self.seconds, 3),
+            "counts": dict(self.counts),
+            "quarantine": dict(self.quarantine.most_common()),
+            "hosts": dict(self.hosts.most_common(N_NAMED)),
+            **({"units": self.names} if self.n_units <= N_NAMED else {}),
+        }
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return f"{type(error).__name__}: {error}"
