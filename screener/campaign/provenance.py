@@ -3,18 +3,21 @@
 Both tell times and machines and so differ between runs that give the same results.
 """
 
+import errno
 import json
 import os
 import platform
 import socket
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from screener.campaign.setup import SCHEMA_VERSION, Setup
 from screener.campaign.tally import Tally
 from screener.errors import StoreError
 from screener.stores.files import Folder
+from screener.stores.remote import reason
 
 FILE = "provenance.json"
 LOG = "log.jsonl"
@@ -45,10 +48,9 @@ class EventLog:
         if self._folder.is_local:
             path = self._folder.local_path(LOG)
             try:
-                with open(path, "a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+                _append(path, (line + "\n").encode())
             except OSError as error:
-                raise StoreError(f"cannot write {path}: {error.strerror}") from error
+                raise StoreError(f"cannot write {path}: {reason(error)}") from error
         else:
             self._kept.append(line)
 
@@ -58,6 +60,18 @@ class EventLog:
             data = "\n".join(self._kept) + "\n"
             self._folder.write_bytes(f"log/{self._started}.jsonl", data.encode())
             self._kept = []
+
+
+def _append(path: Path, data: bytes) -> None:
+    """Append whole or not at all: the disk may be full."""
+    with open(path, "ab", buffering=0) as file:
+        end = file.tell()
+        try:
+            if file.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            file.truncate(end)
+            raise
 
 
 class Session:
