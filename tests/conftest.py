@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import hypothesis
 import numpy as np
 import pytest
+import small_campaign
 from distributed import Client
 
 from screener.campaign.build import build_library
@@ -176,6 +177,12 @@ def small_library(tmp_path_factory: pytest.TempPathFactory, client: Client) -> L
     return build_library(
         [str(folder / "input.csv")], str(folder / "library"), StandardiseSettings(), client
     )
+
+
+@pytest.fixture(scope="session")
+def local_campaign(client: Client, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A small campaign in local folders, for reading; see `small_campaign.in_local_folders`."""
+    return small_campaign.in_local_folders(tmp_path_factory.mktemp("local"), client)
 
 
 class Finished(SimpleNamespace):

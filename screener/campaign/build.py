@@ -15,6 +15,7 @@ from distributed import Client
 from screener.campaign.build_folder import TEMPORARY, begin, clear, require_free, require_same
 from screener.campaign.build_passes import BuildPlan, BuildProgress, Passes, RefusedError, Report
 from screener.chemistry.standardise import StandardiseSettings
+from screener.errors import ConfigError, StoreError
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import find_sources, fingerprint
 from screener.library.spool import check_sources
@@ -55,7 +56,7 @@ def plan_build(
         layout: how the work is cut; the default suits any size.
     Raises:
         ConfigError: an input is missing, empty or unreadable, or has no SMILES column; none has a
-            record, or a column that is named; or `out` is not free.
+            record, or a column that is named; or `out` is not free or cannot be written.
     """
     build = BuildSettings(molecules=settings, smiles_column=smiles_column, id_column=id_column)
     sources = tuple(find_sources(inputs))
@@ -64,6 +65,11 @@ def plan_build(
     if folder.is_local:  # workers have other working directories
         folder = Folder(str(folder.local_path()))
     require_free(folder)
+    if not folder.exists(MANIFEST):
+        try:
+            folder.require_writable()
+        except StoreError as error:
+            raise ConfigError(f"the library cannot be written: {error}") from error
     files = tuple(fingerprint(source) for source in sources)
     return BuildPlan(folder, sources, files, build, layout or Layout())
 

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-import fsspec
 import numpy as np
 import psutil
 
@@ -19,6 +18,7 @@ from screener.campaign.resolve import resolve
 from screener.campaign.setup import Setup, stage_plan
 from screener.stores.files import Folder, to_parquet
 from screener.stores.predictions import PredictionStore
+from screener.stores.remote import filesystem_of
 from screener.stores.structures import StructureStore
 
 N_SAMPLE = 32
@@ -151,5 +151,5 @@ def _stage(
 
 
 def _size(url: str) -> int:
-    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem, path = filesystem_of(url)
     return int(filesystem.du(path))

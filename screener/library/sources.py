@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, cast
 
-import fsspec
 import zstandard
 
 from screener.errors import ConfigError
 from screener.stores.library import InputFile
+from screener.stores.remote import failures, filesystem_of, reason
 
 Format = Literal["smiles", "csv", "tsv", "sdf", "parquet"]
 FORMATS: dict[str, Format] = {
@@ -67,15 +67,15 @@ def find_sources(inputs: Sequence[str]) -> list[Source]:
 
 
 def _expanded(entry: str) -> list[str]:
+    filesystem, path = filesystem_of(entry)
     try:
-        filesystem, path = fsspec.core.url_to_fs(entry)
         if filesystem.isdir(path):
             raise ConfigError(f"{entry} is a folder; name files, or quote a glob such as '*.smi'")
         if filesystem.exists(path) or not any(mark in entry for mark in "*?["):
             return [entry]
         found = sorted(str(name) for name in filesystem.glob(path) if filesystem.isfile(name))
-    except (OSError, ValueError, ImportError) as error:
-        raise ConfigError(f"cannot look for {entry}: {error}") from error
+    except failures(ValueError) as error:
+        raise ConfigError(f"cannot look for {entry}: {reason(error)}") from error
     if not found:
         raise ConfigError(f"no file matches {entry}")
     if "://" not in entry:
@@ -124,8 +124,9 @@ def fingerprint(source: Source) -> InputFile:
 
 @contextmanager
 def _raw(source: Source) -> Iterator[BinaryIO]:
+    filesystem, path = filesystem_of(source.url)
     try:
-        with fsspec.open(source.url, "rb") as file:
+        with filesystem.open(path, "rb") as file:
             yield file
     except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise ConfigError(
@@ -134,8 +135,8 @@ def _raw(source: Source) -> Iterator[BinaryIO]:
         ) from error
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {source.url}") from error
-    except OSError as error:
-        raise ConfigError(f"cannot read {source.url}: {error}") from error
+    except failures() as error:
+        raise ConfigError(f"cannot read {source.url}: {reason(error)}") from error
 
 
 def require_content(source: Source) -> None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +27,7 @@ from screener.library.readers import (
 )
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import FORMATS, Source, require_content
+from screener.stores.remote import failures, filesystem_of, reason
 
 OWN = "own."
 TABLES = ("csv", "tsv", "parquet")
@@ -213,11 +213,13 @@ class _Waiting:
 
 @contextmanager
 def _parquet(source: Source) -> Iterator[pq.ParquetFile]:
+    filesystem, path = filesystem_of(source.url)
     try:
-        with fsspec.open(source.url, "rb") as raw, pq.ParquetFile(raw) as file:
+        # read in this thread alone, see `screener.stores.row_groups`
+        with filesystem.open(path, "rb") as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"{source.url} cannot be read as Parquet: {error}") from error
+    except (pa.ArrowException, *failures()) as error:
+        raise ConfigError(f"{source.url} cannot be read as Parquet: {reason(error)}") from error
 
 
 def _parquet_columns(source: Source, schema: pa.Schema, settings: BuildSettings) -> TableColumns:

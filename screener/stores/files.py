@@ -1,18 +1,22 @@
 """A folder, local or any fsspec URL, in which every file is written whole or not at all.
 
-Locally: a temporary name, then a rename. On an object store: one put. Everything else in
-`screener.stores` is built on these few calls, so nothing else has to think of half-written files.
+Locally: a temporary name, then a rename. On an object store: one put, and a put with
+`If-None-Match: *` where a file must not be there yet. Everything else in `screener.stores` is built
+on these few calls, so nothing else has to think of half-written files.
 """
 
 import hashlib
 import io
 import json
 import os
+import random
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -20,6 +24,10 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from screener.errors import StoreError
+from screener.stores import remote
+
+_CONFLICTS = 6  # attempts to create what others are creating at the same moment
+_ONE_PUT = 5 << 30  # bytes; s3fs uploads what is larger than its chunks in parts
 
 
 @dataclass(frozen=True)
@@ -32,13 +40,26 @@ class Folder:
 
     url: str
 
+    def __post_init__(self) -> None:
+        remote.require_no_credentials(self.url)
+
     @property
     def _filesystem(self) -> fsspec.AbstractFileSystem:
-        return fsspec.core.url_to_fs(self.url)[0]  # fsspec caches the instance
+        return remote.filesystem_of(self.url)[0]  # fsspec caches the instance
 
     def _full(self, path: str) -> str:
-        root = str(fsspec.core.url_to_fs(self.url)[1]).rstrip("/")
+        root = remote.filesystem_of(self.url)[1].rstrip("/")
         return f"{root}/{path}" if path else root
+
+    @contextmanager
+    def _told(self, action: str, path: str) -> Iterator[None]:
+        """Errors of the filesystem as a StoreError that names the file."""
+        try:
+            yield
+        except remote.failures() as error:
+            raise StoreError(
+                f"cannot {action} {self.url}/{path}: {remote.reason(error)}"
+            ) from error
 
     @property
     def is_local(self) -> bool:
@@ -56,63 +77,89 @@ class Folder:
         return Path(self._full(path))
 
     def exists(self, path: str = "") -> bool:
-        """Whether the file or folder is there."""
-        return bool(self._filesystem.exists(self._full(path)))
+        """Whether the file or folder is there. Raises StoreError: the store does not say."""
+        with self._told("look for", path):
+            try:
+                self._filesystem.info(self._full(path))  # `exists` takes any error for a no
+            except (FileNotFoundError, NotADirectoryError) as error:
+                if remote.is_without_bucket(error):
+                    raise
+                return False
+        return True
 
     def read_bytes(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
         """The file, or its bytes from `start` to `stop`.
 
         Raises StoreError: the file is missing or cannot be read.
         """
-        try:
+        with self._told("read", path):
             return bytes(self._filesystem.cat_file(self._full(path), start=start, end=stop))
-        except OSError as error:
-            raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
 
     def size(self, path: str) -> int:
         """Bytes in the file. Raises StoreError: it is missing."""
-        try:
+        with self._told("read", path):
             return int(self._filesystem.size(self._full(path)))
-        except OSError as error:
-            raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
-
-    def open(self, path: str) -> BinaryIO:
-        """A file to read here and there; close it. Raises StoreError: the file is missing."""
-        try:
-            return cast(BinaryIO, self._filesystem.open(self._full(path), "rb"))
-        except OSError as error:
-            raise StoreError(f"cannot read {self.url}/{path}: {error}") from error
 
     def write_bytes(self, path: str, data: bytes) -> str:
         """Write the file whole, replacing what was there; returns the SHA-256 of `data`."""
         full = self._full(path)
-        try:
+        with self._told("write", path):
             if self.is_local:
-                temporary = self._write_temporary(full, data)
-                os.replace(temporary, full)
+                self._replace(self._write_temporary(full, data), full)
             else:
                 self._filesystem.pipe_file(full, data)
-        except OSError as error:
-            raise StoreError(f"cannot write {self.url}/{path}: {error}") from error
         return hashlib.sha256(data).hexdigest()
 
     def create_bytes(self, path: str, data: bytes) -> bool:
-        """Write the file whole unless it exists; of several writers exactly one gets True."""
+        """Write the file whole unless it exists; of several writers exactly one gets True.
+
+        On an object store also True where the file holds these very bytes already: the answer to
+        an attempt that succeeded may have been lost, and then the next one finds its own work.
+        """
         full = self._full(path)
-        try:
+        with self._told("write", path):
             if not self.is_local:
-                self._filesystem.pipe_file(full, data, mode="create")
-                return True
+                return self._put_new(full, data) or self._filesystem.cat_file(full) == data
             temporary = self._write_temporary(full, data)
             try:
                 os.link(temporary, full)
+            except FileExistsError:
+                return False
             finally:
                 os.unlink(temporary)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise StoreError(f"cannot write {self.url}/{path}: {error}") from error
         return True
+
+    def _put_new(self, full: str, data: bytes) -> bool:
+        """Put an object unless there is one; False where there is."""
+        options = {"chunksize": _ONE_PUT} if "s3" in self._filesystem.protocol else {}
+        for attempt in range(_CONFLICTS):
+            try:
+                self._filesystem.pipe_file(full, data, mode="create", **options)
+            except remote.failures() as error:
+                if remote.exists_already(error):
+                    return False
+                if not remote.is_conflict(error) or attempt == _CONFLICTS - 1:
+                    raise
+                time.sleep(random.random() * 0.1 * 2**attempt)
+            else:
+                break
+        return True
+
+    def creates_only_new(self, path: str, data: bytes) -> bool:
+        """Whether a file that is there is safe from `create_bytes`, tried on one that holds `data`.
+
+        Every local folder says yes; an object store may ignore the condition of a put.
+        """
+        with self._told("write", path):
+            return self.is_local or not self._put_new(self._full(path), data)
+
+    @staticmethod
+    def _replace(temporary: str, full: str) -> None:
+        try:
+            os.replace(temporary, full)
+        except OSError:
+            os.unlink(temporary)
+            raise
 
     @staticmethod
     def _write_temporary(full: str, data: bytes) -> str:
@@ -132,12 +179,14 @@ class Folder:
     def require_writable(self) -> None:
         """See before a long run whether files could be written here; writes nothing itself.
 
-        Only local folders are looked at: an object store tells at the first write.
+        Of an object store it is only seen whether the bucket is there; the rest shows at the first
+        write.
 
         Raises:
             StoreError: they cannot.
         """
         if not self.is_local:
+            self.exists()
             return
         path = self.local_path()
         while not path.exists() and path != path.parent:
@@ -147,20 +196,20 @@ class Folder:
 
     def remove(self, path: str) -> None:
         """Remove a file or a whole folder below the root; nothing happens where it is missing."""
-        if self._filesystem.exists(self._full(path)):
-            self._filesystem.rm(self._full(path), recursive=True)
+        if self.exists(path):
+            with self._told("remove", path):
+                self._filesystem.rm(self._full(path), recursive=True)
 
     def names(self, path: str = "", suffix: str = "") -> list[str]:
         """Sorted names of the files directly in `path` that end in `suffix`; empty where it is
         missing."""
-        try:
-            entries = self._filesystem.ls(self._full(path), detail=True, refresh=True)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise StoreError(f"cannot list {self.url}/{path}: {error}") from error
-        except TypeError:  # not every filesystem knows `refresh`
-            entries = self._filesystem.ls(self._full(path), detail=True)
+        with self._told("list", path):
+            try:
+                entries = self._filesystem.ls(self._full(path), detail=True)
+            except FileNotFoundError as error:
+                if remote.is_without_bucket(error):
+                    raise
+                return []
         names = [
             entry["name"].rstrip("/").rsplit("/", 1)[-1]
             for entry in entries

@@ -3,7 +3,9 @@
 A lease is a chain of numbered files, each created exclusively by one owner and renewed by it alone;
 the highest number counts. A new owner may create the next number once the last one was released,
 was not renewed for 60 s, or belongs to a process of this machine that is dead. Nobody ever replaces
-another's file, so two clients that find the same dead owner cannot both take over.
+another's file, so two clients that find the same dead owner cannot both take over. That rests on
+the store: an object store has to refuse a put with `If-None-Match: *` where there is an object. It
+is tried each time, and one that does not is warned of.
 
 Ages are measured between the clocks of two machines: they must agree to within some 40 s.
 """
@@ -140,8 +142,16 @@ class Lease:
                 self.taken_from = owner
         owner = Owner.of_this_process()
         started = time.monotonic()
-        if not self._folder.create_bytes(self._path(last + 1), to_json(asdict(owner))):
+        path, content = self._path(last + 1), to_json(asdict(owner))
+        if not self._folder.create_bytes(path, content):
             raise self._refusal(self._read(last + 1))  # another was faster
+        if not self._folder.creates_only_new(path, content):
+            log.warning(
+                "the store of %s ignores `If-None-Match: *`: two commands that begin in this "
+                "folder at the same moment do not see each other. Begin one at a time, or use a "
+                "store that knows conditional puts",
+                self._folder.url,
+            )
         if self._last_number() != last + 1:  # others came and went since we looked
             self._folder.remove(self._path(last + 1))
             raise self._refusal(self._read(self._last_number()))

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from screener.errors import SchemaError, StoreError
 from screener.stores.files import Folder
+from screener.stores.row_groups import open_row_groups
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -215,21 +215,15 @@ class LibraryStore:
     def _read_shard(self, path: str, rows: NDArray[np.int64], names: list[str]) -> pa.Table:
         """Rows of one shard, counted from its first, ascending; reads only the row groups."""
         try:
-            remote = not self.folder.is_local  # where fewer, larger requests pay
-            with (
-                self.folder.open(path) as file,
-                pq.ParquetFile(file, pre_buffer=remote, page_checksum_verification=True) as shard,
-            ):
-                sizes = [shard.metadata.row_group(k).num_rows for k in range(shard.num_row_groups)]
-                ends = np.cumsum(sizes)
-                groups = np.unique(np.searchsorted(ends, rows, side="right"))
-                table = shard.read_row_groups(
-                    [int(k) for k in groups], columns=names, use_threads=False
-                )
+            shard = open_row_groups(self.folder, path)
+            sizes = shard.sizes
+            ends = np.cumsum(sizes)
+            groups = np.unique(np.searchsorted(ends, rows, side="right"))
+            table = shard.read([int(k) for k in groups], names)
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(f"cannot read {self.folder.url}/{path}: {error}") from error
         # where each row lies once the groups that were not read are left out
-        starts = np.concatenate([[0], np.cumsum([sizes[k] for k in groups])])
+        starts = np.concatenate([[0], np.cumsum(sizes[groups])])
         group = np.searchsorted(groups, np.searchsorted(ends, rows, side="right"))
         places = rows - (ends - sizes)[groups[group]] + starts[group]
         if len(places) == places[-1] - places[0] + 1:
@@ -239,8 +233,7 @@ class LibraryStore:
     def _schema_of(self, names: list[str]) -> pa.Schema:
         if not self.shards:
             return pa.schema([(name, STANDARD_SCHEMA.field(name).type) for name in names])
-        with self.folder.open(self.shards[0]) as file:
-            schema = pq.read_schema(file)
+        schema = open_row_groups(self.folder, self.shards[0]).metadata.schema.to_arrow_schema()
         return pa.schema([schema.field(name) for name in names])
 
     def quarantine(self) -> Iterator[pa.Table]:

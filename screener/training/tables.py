@@ -8,7 +8,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
 from screener.stores.files import from_parquet
+from screener.stores.remote import failures, filesystem_of, reason
 from screener.training.conventions import parse_quantity, stored
 from screener.training.options import TableOptions
 
@@ -90,9 +90,9 @@ def read_texts(path: str, column: str, numbers: NDArray[np.int64]) -> list[str]:
 
 
 def _read(path: str, columns: list[str]) -> pa.Table:
+    filesystem, place = filesystem_of(path)
     try:
-        with fsspec.open(path, "rb") as file:
-            data = file.read()
+        data = filesystem.cat_file(place)
         names = pq.read_schema(io.BytesIO(data)).names
         missing = [name for name in columns if name not in names]
         if missing:
@@ -102,8 +102,8 @@ def _read(path: str, columns: list[str]) -> pa.Table:
         return from_parquet(data, columns)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}") from error
-    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-        raise ConfigError(f"{path} cannot be read as Parquet: {error}") from error
+    except failures(ValueError) as error:  # ArrowInvalid is a ValueError
+        raise ConfigError(f"{path} cannot be read as Parquet: {reason(error)}") from error
 
 
 def _text(value: object) -> str:

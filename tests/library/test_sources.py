@@ -34,7 +34,7 @@ def test_a_file_may_have_brackets_in_its_name(tmp_path: Path) -> None:
         (".", "is a folder"),
         ("a.doc", r"a.doc: unknown format '.doc'"),
         ("a.parquet.gz", "compresses itself"),
-        ("nosuchprotocol://a.smi", "cannot look for nosuchprotocol"),
+        ("nosuchprotocol://a.smi", "Protocol not known: nosuchprotocol"),
     ],
 )
 def test_what_cannot_be_an_input(

@@ -1,0 +1,158 @@
+"""Which filesystem a path or URL leads to, and what its errors mean to a person.
+
+Everything that the program opens by URL goes through `filesystem_of`. Credentials come from the
+environment or from the store's own files, never from a URL, which would carry them into every
+file and log. Requests that fail in passing (no connection, no answer, 5xx, `SlowDown`) are tried
+again by botocore, with exponential backoff and jitter, and cut transfers by s3fs; what still comes
+out as an error is one.
+"""
+
+import errno
+import os
+import re
+import sys
+from typing import Any
+
+import fsspec
+
+from screener.errors import ConfigError
+
+S3 = ("s3", "s3a")
+ATTEMPTS = 6  # of a request to S3: some 15 s altogether, and at most 31 s, between them
+_LINK = re.compile(r"(?:^|::)([A-Za-z0-9+.-]+)://([^/]*)")
+_EXISTS = ("PreconditionFailed", "412")
+_CONFLICT = ("ConditionalRequestConflict", "OperationAborted", "409")
+_PASSING = ("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", *_CONFLICT)
+_AGAIN = "run the same command again: what is done is kept"
+
+
+def filesystem_of(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The filesystem behind a path or URL, which fsspec keeps, and the path in it.
+
+    Raises:
+        ConfigError: the URL holds credentials, or what reads it is not installed.
+    """
+    require_no_credentials(url)
+    protocol = url.partition("://")[0] if "://" in url else "file"
+    options: dict[str, Any] = {}
+    if protocol not in ("file", "local"):
+        options["use_listings_cache"] = False  # other processes write there
+    if protocol in S3:
+        options["config_kwargs"] = {"retries": _retries()}
+    try:
+        filesystem, path = fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        name = "'screener[s3]'" if protocol in S3 else f"what fsspec needs for it ({error})"
+        raise ConfigError(f"{url}: {protocol}:// needs a package: pip install {name}") from error
+    except ValueError as error:
+        raise ConfigError(f"cannot open {url}: {error}") from error
+    return filesystem, str(path)
+
+
+def _retries() -> dict[str, Any]:
+    """How botocore tries again, where its own variables say nothing else."""
+    retries: dict[str, Any] = {}
+    if "AWS_RETRY_MODE" not in os.environ:
+        retries["mode"] = "standard"
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        retries["total_max_attempts"] = ATTEMPTS
+    return retries
+
+
+def require_no_credentials(url: str) -> None:
+    """Raises ConfigError: the URL holds a key or a password; the message does not."""
+    for protocol, place in _LINK.findall(url):
+        if protocol in S3:
+            # a secret may hold slashes, so that no @ is left in the first part
+            held = "@" in place or (":" in place and not place.startswith("arn:"))
+            instead = (
+                "write s3://bucket/folder, and give the credentials in the environment "
+                "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or in ~/.aws/credentials"
+            )
+        else:
+            held = re.search(r":.*@", place) is not None
+            instead = (
+                "leave them out, and give them in the environment or in a file that fsspec reads "
+                f"(FSSPEC_{protocol.upper()}_PASSWORD, ~/.config/fsspec/)"
+            )
+        if held:
+            raise ConfigError(
+                f"a {protocol}:// URL holds credentials, which would get into files and logs; "
+                f"{instead}"
+            )
+
+
+def failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """What operations on a filesystem raise when it fails, and `more`; for `except failures()`."""
+    kinds: list[type[Exception]] = [OSError, *more]
+    if botocore := sys.modules.get("botocore.exceptions"):  # there once an s3:// URL was opened
+        kinds += [botocore.BotoCoreError, botocore.ClientError]
+    if aiohttp := sys.modules.get("aiohttp"):  # of S3 and of http://
+        kinds.append(aiohttp.ClientError)
+    return tuple(kinds)
+
+
+def exists_already(error: Exception) -> bool:
+    """Whether a file was not created because there is one."""
+    return isinstance(error, FileExistsError) or _code(error) in _EXISTS
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether a file was not created because another is being created at this moment."""
+    return _code(error) in _CONFLICT
+
+
+def is_without_bucket(error: Exception) -> bool:
+    """Whether not only the file is missing."""
+    return _code(error) == "NoSuchBucket"
+
+
+def reason(error: Exception) -> str:
+    """Why it failed and what to do, in one line without credentials."""
+    code, name = _code(error), type(error).__name__
+    if code == "NoSuchBucket":
+        return "there is no such bucket; make it, or correct the URL"
+    if name in ("NoCredentialsError", "PartialCredentialsError"):
+        return (
+            "no credentials are given; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, here and "
+            "where the workers run"
+        )
+    if code and isinstance(error, PermissionError):
+        return (
+            f"access denied ({code}); check the credentials (AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY) and what they may do there"
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error}; make room, then {_AGAIN}"
+    is_of_client = type(error).__module__.partition(".")[0] in ("botocore", "aiohttp")
+    if code is None and isinstance(error, OSError) and not is_of_client:
+        return str(error)
+    told = f"{code}: {_message(error)}" if code else f"{name}: {error}"
+    if code in ("NoSuchKey", "404"):
+        return "there is no such object"
+    if code is not None and not (code in _PASSING or code.startswith("5")):
+        return told
+    return (
+        f"the store fails, after several attempts too ({told}); see to it that it can be reached "
+        f"and is well (AWS_ENDPOINT_URL says where it is), then {_AGAIN}"
+    )
+
+
+def _response(error: Exception) -> dict[str, Any]:
+    """What a service that speaks S3 said; empty for other errors."""
+    for each in (error, error.__cause__):
+        response = getattr(each, "response", None)
+        if isinstance(response, dict) and isinstance(response.get("Error"), dict):
+            found: dict[str, Any] = response["Error"]
+            return found
+    return {}
+
+
+def _code(error: Exception) -> str | None:
+    """What the service called the error."""
+    code = _response(error).get("Code")
+    return None if code is None else str(code)
+
+
+def _message(error: Exception) -> str:
+    return str(_response(error).get("Message") or error)
