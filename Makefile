@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
-.PHONY: install screen test lint types layers bench labels check
+.PHONY: install screen test lint types layers bench labels soak check
 
 install: .venv/installed
 
@@ -32,5 +32,10 @@ bench: install
 
 labels: install
 	$(BIN)/screener labels
+
+soak: install
+	SCREENER_SOAK=1 $(BIN)/pytest tests/faults
+	$(BIN)/python tests/benchmarks/million.py
+	$(BIN)/python tests/benchmarks/engine.py
 
 check: lint types layers test

@@ -48,6 +48,7 @@ _BROKEN = (
     struct.error,
     zlib.error,
 )
+_COMPRESSED_BYTES = 4096  # smaller arrays gain little, and Zarr starts a thread for each
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 
 
@@ -229,7 +230,13 @@ def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeErro
     group = zarr.create_group(store, zarr_format=3, attributes={"schema_version": SCHEMA_VERSION})
     for name, array in arrays.items():
         fill = np.nan if array.dtype.kind == "f" else 0
-        group.create_array(name, data=array, chunks=array.shape, fill_value=fill)
+        group.create_array(
+            name,
+            data=array,
+            chunks=array.shape,
+            fill_value=fill,
+            compressors="auto" if array.nbytes >= _COMPRESSED_BYTES else None,
+        )
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for name, buffer in sorted(store._store_dict.items()):

@@ -15,6 +15,7 @@ from screener.stores.files import Folder
 
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
 SCREENER = (sys.executable, "-m", "screener")
+SOAK = bool(os.environ.get("SCREENER_SOAK"))  # the long forms, by `make soak`
 SECONDS = 300.0  # for anything that happens within moments on a quiet machine
 
 
