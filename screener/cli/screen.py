@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
     from screener.campaign.config import CampaignConfig
+    from screener.cluster.settings import ClusterSettings
 
 Preset = Annotated[
     str | None, typer.Option(help="Shipped ranking, such as electrolyte-solvent, or a TOML file.")
@@ -61,12 +63,9 @@ def screen(
         ),
     ] = None,
     known_column: KnownColumn = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes on this machine (default one per CPU).")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address or file of a Dask scheduler that is running.")
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Measure a sample, say what would run, write nothing.")
     ] = False,
@@ -88,15 +87,15 @@ def screen(
         top=top,
         known_column=known_column,
     )
-    if plan and scheduler is not None:
+    if plan and (scheduler or cluster):
         raise ConfigError(
-            "--plan measures on this machine; leave out --scheduler, and say with --workers how "
-            "many threads that cluster has"
+            "--plan measures on this machine; leave out --scheduler and --cluster, and say with "
+            "--workers how many threads that cluster has"
         )
     if plan:
         _plan(asked, workers)
     else:
-        _run(asked, scheduler, workers)
+        _run(asked, cluster_settings(cluster, scheduler, workers, config))
 
 
 def _objectives(
@@ -118,7 +117,7 @@ def _plan(asked: "CampaignConfig", workers: int | None) -> None:
     show.estimate(estimate(asked, workers or CPU_COUNT))
 
 
-def _run(asked: "CampaignConfig", scheduler: str | None, workers: int | None) -> None:
+def _run(asked: "CampaignConfig", cluster: "ClusterSettings") -> None:
     from screener.campaign.resolve import resolve
     from screener.campaign.run import carry_out
     from screener.cli import show
@@ -127,7 +126,7 @@ def _run(asked: "CampaignConfig", scheduler: str | None, workers: int | None) ->
 
     folder, setup = resolve(asked)  # mistakes are told before a cluster is started
     setup.require_writable(folder)
-    with connect(scheduler, workers) as client, show.Display(client.dashboard_link) as display:
+    with connect(cluster) as client, show.Display(client.dashboard_link) as display:
         command = ["screener", *sys.argv[1:]]
         carry_out(folder, setup, client, progress=display.update, command=command)
     write_report(folder)

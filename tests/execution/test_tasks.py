@@ -12,6 +12,7 @@ import pytest
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker
 
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, MoleculeError, ScreenerError
 from screener.execution import tasks
 from screener.execution.tasks import Completed, Task, run_tasks
@@ -22,7 +23,7 @@ import faults
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with connect(None, 2) as client:
+    with connect(LocalSettings(workers=2)) as client:
         yield client
 
 
@@ -123,7 +124,7 @@ def test_a_killed_worker_costs_nothing_but_time(client: Client, tmp_path: Path) 
 
 
 def test_a_task_that_always_kills_its_worker_is_named() -> None:
-    with connect(None, 1) as client:
+    with connect(LocalSettings(workers=1)) as client:
         client.run_on_scheduler(_blame_at_once)
         with pytest.raises(ScreenerError, match=r"task unit-17 was lost 3 times.*KilledWorker"):
             list(run_tasks(client, [Task("unit-17", faults.kills_its_worker, (None,))]))
