@@ -29,6 +29,17 @@ SETTINGS = {
     "distributed.worker.profile.enabled": False,
 }
 
+# of a scheduler in this process; the dashboard is on loopback whatever the scheduler listens at
+HERE = {**SETTINGS, "distributed.dashboard.link": f"{{scheme}}://{LOOPBACK}:{{port}}/status"}
+
+
+def variables() -> dict[str, str]:
+    """The same settings as environment of processes elsewhere, where Dask reads them."""
+    return {
+        "DASK_" + key.upper().replace(".", "__").replace("-", "_"): str(value)
+        for key, value in SETTINGS.items()
+    }
+
 
 def security_of(settings: SecuredSettings) -> Security | None:
     """Dask's TLS with the files that the settings name; None where they name none.

@@ -63,7 +63,7 @@ def local_cluster(
     """
     n_workers = sum(group.n_workers for group in groups)
     with (
-        dask.config.set(dask_scheduler.SETTINGS),
+        dask.config.set(dask_scheduler.HERE),
         tempfile.TemporaryDirectory(prefix="screener-", ignore_cleanup_errors=True) as scratch,
         _scheduler(host, security) as cluster,
         Client(cluster) as client,

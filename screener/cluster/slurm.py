@@ -54,7 +54,7 @@ def slurm_cluster(settings: SlurmSettings, security: Security | None) -> Iterato
     job = job_class()
     Path(settings.log_folder).mkdir(parents=True, exist_ok=True)
     tuned = {
-        **dask_scheduler.SETTINGS,
+        **dask_scheduler.HERE,
         "distributed.scheduler.no-workers-timeout": NO_WORKERS_TIMEOUT,
     }
     with dask.config.set(tuned):

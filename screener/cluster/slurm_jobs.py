@@ -7,7 +7,6 @@ some time before the wall time is over, so that Slurm never has to kill it.
 import os
 import shlex
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +14,7 @@ from typing import Any, Literal
 from distributed.core import Status
 from distributed.security import Security
 
-from screener.cluster import unit_worker
-from screener.cluster.dask_scheduler import SETTINGS, tls_options
+from screener.cluster import dask_scheduler, unit_worker
 from screener.cluster.extras import missing
 from screener.cluster.settings import SlurmPool, SlurmSettings
 
@@ -66,7 +64,7 @@ def job_options(
         "--resources": f"{resource}=1",
         "--worker-class": f"{unit_worker.__name__}.UnitWorker",
         **lifetime(pool.walltime_seconds),
-        **tls_options(security),
+        **dask_scheduler.tls_options(security),
     }
     if settings.interface:
         options["--interface"] = settings.interface
@@ -104,18 +102,10 @@ def lifetime(walltime_seconds: int) -> dict[str, str]:
 
 def _environment(resource: str) -> list[str]:
     """Lines of shell: modules are found as here, and workers have Dask's settings from here."""
-    variables: dict[str, object] = {
+    variables = {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        **{_variable(key): value for key, value in SETTINGS.items()},
+        **dask_scheduler.variables(),
     }
     if resource == "CPU":
         variables[unit_worker.VISIBLE] = ""  # no context on a GPU, even by mistake
-    return _exports(variables)
-
-
-def _exports(variables: Mapping[str, object]) -> list[str]:
-    return [f"export {name}={shlex.quote(str(value))}" for name, value in variables.items()]
-
-
-def _variable(key: str) -> str:
-    return "DASK_" + key.upper().replace(".", "__").replace("-", "_")
+    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

@@ -20,6 +20,8 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 class UnitWorker(Worker):  # type: ignore[misc]  # distributed has no types
     """`distributed.Worker` with another way to leave; arguments are the same."""
 
+    status: Status  # Dask's property
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if "GPU" in (kwargs.get("resources") or {}):
             choose_device(str(kwargs.get("name")), os.environ)
