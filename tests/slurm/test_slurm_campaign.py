@@ -16,7 +16,7 @@ import pytest
 from certificates import make_certificates
 from distributed import Client
 from naps import nap
-from one_node import OneNode
+from one_machine import SlurmMachine
 
 from screener.campaign.config import CampaignConfig
 from screener.campaign.run import run_campaign
@@ -103,7 +103,7 @@ def without_structures(config: CampaignConfig, copy: Path) -> str:
 
 
 def test_a_campaign_on_two_partitions_behind_tls(
-    slurm: OneNode, undisturbed: SimpleNamespace, tmp_path: Path
+    slurm: SlurmMachine, undisturbed: SimpleNamespace, tmp_path: Path
 ) -> None:
     where = settings(
         tmp_path,
@@ -132,7 +132,7 @@ def test_a_campaign_on_two_partitions_behind_tls(
 
 
 def test_a_job_that_is_cancelled_changes_nothing(
-    slurm: OneNode, undisturbed: SimpleNamespace, tmp_path: Path
+    slurm: SlurmMachine, undisturbed: SimpleNamespace, tmp_path: Path
 ) -> None:
     (tmp_path / "slurm.toml").write_text(CLUSTER.format(logs=tmp_path / "logs"))
     campaign = tmp_path / "campaign"
@@ -156,7 +156,7 @@ def test_a_job_that_is_cancelled_changes_nothing(
 
 
 def test_jobs_that_end_are_replaced_and_workers_leave_between_tasks(
-    slurm: OneNode, tmp_path: Path
+    slurm: SlurmMachine, tmp_path: Path
 ) -> None:
     # Slurm counts in minutes and would kill after one; ours leave after twelve seconds or so
     where = settings(tmp_path, cpu={"workers": 2, "memory": "1G", "walltime": "00:00:15"})
@@ -172,7 +172,7 @@ def test_jobs_that_end_are_replaced_and_workers_leave_between_tasks(
 
 
 def test_a_pool_follows_the_work(
-    slurm: OneNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slurm: SlurmMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slurm_pool, "IDLE_LOOKS", 2)
     where = settings(tmp_path, cpu={"minimum": 1, "maximum": 3, **POOL})
@@ -189,7 +189,7 @@ def test_a_pool_follows_the_work(
         assert client.submit(sum, (1, 2)).result() == 3
 
 
-def test_several_workers_in_one_job(slurm: OneNode, tmp_path: Path) -> None:
+def test_several_workers_in_one_job(slurm: SlurmMachine, tmp_path: Path) -> None:
     where = settings(tmp_path, cpu={"workers": 2, "workers_per_job": 2, **POOL})
     with connect(where) as client:
         client.wait_for_workers(2, timeout=120)
@@ -197,14 +197,16 @@ def test_several_workers_in_one_job(slurm: OneNode, tmp_path: Path) -> None:
         assert len(slurm.jobs()) == 1
 
 
-def test_a_partition_that_is_not_there_is_an_error(slurm: OneNode, tmp_path: Path) -> None:
+def test_a_partition_that_is_not_there_is_an_error(slurm: SlurmMachine, tmp_path: Path) -> None:
     where = settings(tmp_path, gpu={"workers": 1, "partition": "none", **POOL})
     with pytest.raises(ConfigError, match="invalid partition specified: none"), connect(where):
         pass
     slurm.wait_until_empty()  # also the job of the pool that could be submitted
 
 
-def test_jobs_that_end_before_they_connect_are_an_error(slurm: OneNode, tmp_path: Path) -> None:
+def test_jobs_that_end_before_they_connect_are_an_error(
+    slurm: SlurmMachine, tmp_path: Path
+) -> None:
     where = settings(tmp_path, prologue=["echo no module cuda >&2", "exit 1"])
     with pytest.raises(ConfigError, match=r"(?s)pool cpu ended .*no module cuda"), connect(where):
         pass

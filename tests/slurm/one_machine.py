@@ -1,7 +1,8 @@
-"""A Slurm of one node for tests: munged, slurmctld and slurmd on loopback, without systemd.
+"""A Slurm on one machine for tests: munged, slurmctld and two slurmd, without systemd.
 
-The node claims four CPUs whatever the machine has, in two partitions, `cpu` and `gpu`. Everything
-lies in one folder and ends with `stop`.
+Each slurmd is a node of its own, in a partition of its own, `cpu` and `gpu`, because the parts of a
+heterogeneous job never share a node. Nodes claim four CPUs whatever the machine has. Everything
+listens on loopback, lies in one folder and ends with `stop`.
 """
 
 import getpass
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel")
@@ -22,16 +24,15 @@ CONFIGURATION = """
 ClusterName=screener
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.sock
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -41,9 +42,11 @@ SchedulerParameters=sched_interval=1,batch_sched_delay=0
 MpiDefault=none
 ReturnToService=2
 KillWait=5
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs=4 RealMemory=8000 State=UNKNOWN
+NodeName=node-cpu NodeHostname={host} NodeAddr=127.0.0.1 Port={cpu_port}
+NodeName=node-gpu NodeHostname={host} NodeAddr=127.0.0.1 Port={gpu_port}
+PartitionName=cpu Nodes=node-cpu Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes=node-gpu MaxTime=INFINITE State=UP
 """
 
 
@@ -56,17 +59,17 @@ def search_path() -> str:
     return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
-class OneNode:
+class SlurmMachine:
     """The daemons, from `start` to `stop`; `environment` is what Slurm's commands need."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="one-node-slurm-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="slurm-machine-"))
         self.folder.chmod(0o755)  # munged has a user of its own
         self.environment = {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": search_path()}
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        for name in ("state", "spool"):
+        for name in ("state", "spool-node-cpu", "spool-node-gpu"):
             (self.folder / name).mkdir()
         (self.folder / "slurm.conf").write_text(
             CONFIGURATION.format(
@@ -74,13 +77,15 @@ class OneNode:
                 host=socket.gethostname().split(".")[0],
                 user=getpass.getuser(),
                 controller_port=free_port(),
-                node_port=free_port(),
+                cpu_port=free_port(),
+                gpu_port=free_port(),
             )
         )
         self._start_munge()
         self._daemon("slurmctld", "-D", "-i")
-        self._daemon("slurmd", "-D")
-        self._wait("idle", "sinfo", "--noheader", "--format=%T")
+        self._daemon("slurmd", "-D", "-N", "node-cpu")
+        self._daemon("slurmd", "-D", "-N", "node-gpu")
+        self._wait("idle\nidle", "sinfo", "--noheader", "--Node", "--format=%T")
 
     def _start_munge(self) -> None:
         own = self.folder / "munge"
@@ -88,11 +93,11 @@ class OneNode:
         key = own / "key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
-        as_munge = []
+        as_munge: list[str] = []
         if os.getuid() == 0:
             for path in (self.folder, own, key):
                 shutil.chown(path, "munge", "munge")
-            as_munge = ["setpriv", "--reuid=munge", "--regid=munge", "--clear-groups"]
+            as_munge = ["--reuid=munge", "--regid=munge", "--clear-groups"]
         files = {
             "--key-file": key,
             "--pid-file": own / "pid",
@@ -101,17 +106,18 @@ class OneNode:
             "--socket": self.folder / "munge.sock",
         }
         options = [f"{option}={path}" for option, path in files.items()]
-        self._daemon(*as_munge, "munged", "--foreground", *options)
+        self._daemon("munged", "--foreground", *options, privileges=as_munge)
         deadline = time.monotonic() + START_SECONDS
         while not (self.folder / "munge.sock").exists():
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.05)
 
-    def _daemon(self, *command: str) -> None:
+    def _daemon(self, *command: str, privileges: Sequence[str] = ()) -> None:
+        """Start one that also ends when this process is killed."""
         with (self.folder / "daemons.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
-                    command,
+                    ["setpriv", "--pdeathsig=TERM", *privileges, *command],
                     env=os.environ | self.environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -147,7 +153,7 @@ class OneNode:
         return (self.folder / "daemons.log").read_text(errors="replace")
 
     def stop(self) -> None:
-        if len(self._processes) == 3:
+        if len(self._processes) == 4:
             self.run("scancel", f"--user={getpass.getuser()}")
             self.wait_until_empty()
         for process in reversed(self._processes):
