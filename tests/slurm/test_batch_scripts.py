@@ -8,6 +8,7 @@ import pytest
 from one_machine import SlurmMachine
 
 from screener import Library
+from screener.stores.library import LibraryStore
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "slurm"
 SOLVENTS = "CCO ethanol\nCOC(=O)OC dmc\nCC#N acetonitrile\nC1CCOC1 thf\nO=C1OCCO1 ec\n"
@@ -37,7 +38,7 @@ def test_one_job_on_one_partition(folder: tuple[SlurmMachine, Path]) -> None:
 
 
 def test_one_heterogeneous_job_on_two_partitions(
-    folder: tuple[SlurmMachine, Path], tiny_bundles: SimpleNamespace
+    folder: tuple[SlurmMachine, Path], small_library: LibraryStore, tiny_bundles: SimpleNamespace
 ) -> None:
     slurm, here = folder
     text = (FOLDER / "het.sbatch").read_text()
@@ -49,16 +50,12 @@ def test_one_heterogeneous_job_on_two_partitions(
         assert text.count(given) == 1
         text = text.replace(given, here_is)
     (here / "het.sbatch").write_text(text)
-    steps = (
-        ("library", "build", "solvents.smi", "--out", "library"),
-        (
-            "--verbose", "screen", "library", "--out", "campaign", "--top", "3",
-            "--stages", tiny_bundles.direct, "--minimise", "homo_b3lyp_ev",
-        ),
+    submitted = slurm.run(
+        "sbatch", "--wait", "--output=job.log", "het.sbatch",
+        "screen", small_library.folder.url, "--out", "campaign", "--top", "3",
+        "--stages", tiny_bundles.direct, "--minimise", "homo_b3lyp_ev",
     )  # fmt: skip
-    for step in steps:
-        submitted = slurm.run("sbatch", "--wait", "--output=job.log", "het.sbatch", *step)
-        assert submitted.returncode == 0, (submitted.stderr, (here / "job.log").read_text())
+    assert submitted.returncode == 0, (submitted.stderr, (here / "job.log").read_text())
     assert (here / "campaign" / "shortlist.csv").read_text().count("\n") == 4
     provenance = (here / "campaign" / "provenance.json").read_text()
     assert '"worker_threads": 3' in provenance  # two CPU workers and one GPU worker
