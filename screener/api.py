@@ -23,6 +23,7 @@ from screener.campaign.run import Progress, run_campaign
 from screener.campaign.status import Accounts, Status, accounts, status
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
 from screener.ranking.objectives import Constraint, Objective
 from screener.report.collect import write_report
@@ -293,7 +294,7 @@ class Campaign:
 
 def _connected(client: Client | None) -> Any:
     """The given client, which stays open, or one of our own for as long as the context."""
-    return connect(None, None) if client is None else nullcontext(client)
+    return connect(LocalSettings()) if client is None else nullcontext(client)
 
 
 def _command() -> list[str]:

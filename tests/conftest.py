@@ -23,6 +23,7 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.execution.threads import one_thread
 from screener.models.bundle import save_bundle
 from screener.models.fit import FitData, FitSettings, fit_model
@@ -165,7 +166,7 @@ def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
     """Three worker processes, shared by all tests that need a cluster and leave it as it is."""
-    with connect(None, 3) as client:
+    with connect(LocalSettings(workers=3)) as client:
         yield client
 
 

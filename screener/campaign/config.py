@@ -261,7 +261,7 @@ def _listed(values: Any) -> Any:
 
 
 def read_config(path: str) -> CampaignConfig:
-    """The configuration in a TOML file.
+    """The configuration in a TOML file, without its `[cluster]` table.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or says something unknown; names the line.
@@ -272,4 +272,5 @@ def read_config(path: str) -> CampaignConfig:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    values.pop("cluster", None)  # where it is done changes nothing of what is done
     return CampaignConfig.from_mapping(values, path)

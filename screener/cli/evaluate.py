@@ -17,7 +17,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
+
 if TYPE_CHECKING:
+    from screener.cluster.settings import ClusterSettings
     from screener.training.assessment import Errors, Evaluation
     from screener.training.labelled import LabelledTable
     from screener.training.making import Site
@@ -77,12 +80,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a quantity.")] = (
         False
     ),
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes on this machine (default one per CPU).")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address or file of a Dask scheduler that is running.")
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
 ) -> None:
     """Evaluate a bundle on labelled molecules: errors, coverage of intervals, parity plots.
 
@@ -114,7 +114,7 @@ def evaluate(
     )
     loaded = load_bundle(bundle)
     needs = needs_of(loaded.card, options)
-    with site(scheduler, workers) as here:
+    with site(cluster_settings(cluster, scheduler, workers)) as here:
         table = labelled_table(options, needs, here)
     found = assess(loaded, table, options)
     _write(out, loaded.card.name, found, table)
@@ -125,7 +125,7 @@ def evaluate(
 
 
 @contextmanager
-def site(scheduler: str | None, workers: int | None) -> "Iterator[Site]":
+def site(cluster: "ClusterSettings") -> "Iterator[Site]":
     """Where structures are made, with bars on standard error."""
     from screener.cluster.factory import connect
     from screener.training.making import Site
@@ -143,7 +143,7 @@ def site(scheduler: str | None, workers: int | None) -> "Iterator[Site]":
             progress.stop()  # so that what is logged afterwards does not run through the bars
 
     try:
-        yield Site(lambda: connect(scheduler, workers), show)
+        yield Site(lambda: connect(cluster), show)
     finally:
         progress.stop()
 

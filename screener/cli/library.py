@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,15 +68,12 @@ def build(
             min=0, help="Up to so many stereoisomers where they are left open (default: pick one)."
         ),
     ] = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes on this machine (default one per CPU).")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address or file of a Dask scheduler that is running.")
-    ] = None,
     performance_report: Annotated[
         str | None, typer.Option(help="HTML file for Dask's report of what the workers did.")
     ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
 ) -> None:
     """Standardise and deduplicate molecules into a library.
 
@@ -92,6 +90,7 @@ def build(
     if elements is not None:
         values["elements"] = elements.replace(",", " ").split()
     settings = _settings(values)
+    where = cluster_settings(cluster, scheduler, workers)
     from screener.campaign.build import carry_out, finished_library, plan_build
     from screener.cli.progress import BuildDisplay
     from screener.cluster.factory import connect
@@ -102,7 +101,7 @@ def build(
     library = finished_library(plan)
     if library is None:  # mistakes are told before a cluster is started
         with (
-            connect(scheduler, workers) as client,
+            connect(where) as client,
             reported(client, performance_report),
             BuildDisplay(client.dashboard_link) as display,
         ):

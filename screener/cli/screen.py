@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
     from screener.campaign.config import CampaignConfig
+    from screener.cluster.settings import ClusterSettings
 
 INTERRUPTED = 130  # exit code after ctrl-C
 
@@ -63,12 +65,9 @@ def screen(
         ),
     ] = None,
     known_column: KnownColumn = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes on this machine (default one per CPU).")
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address or file of a Dask scheduler that is running.")
-    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Measure a sample, say what would run, write nothing.")
     ] = False,
@@ -93,15 +92,16 @@ def screen(
         top=top,
         known_column=known_column,
     )
-    if plan and scheduler is not None:
+    if plan and (scheduler or cluster):
         raise ConfigError(
-            "--plan measures on this machine; leave out --scheduler, and say with --workers how "
-            "many threads that cluster has"
+            "--plan measures on this machine; leave out --scheduler and --cluster, and say with "
+            "--workers how many threads that cluster has"
         )
     if plan:
         _plan(asked, workers)
     else:
-        _run(asked, scheduler, workers, performance_report)
+        where = cluster_settings(cluster, scheduler, workers, config)
+        _run(asked, where, performance_report)
 
 
 def _objectives(
@@ -124,10 +124,7 @@ def _plan(asked: "CampaignConfig", workers: int | None) -> None:
 
 
 def _run(
-    asked: "CampaignConfig",
-    scheduler: str | None,
-    workers: int | None,
-    performance_report: str | None,
+    asked: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
 ) -> None:
     from screener.campaign.resolve import resolve
     from screener.campaign.run import carry_out
@@ -140,7 +137,7 @@ def _run(
     folder, setup = resolve(asked)  # mistakes are told before a cluster is started
     setup.require_writable(folder)
     with (
-        connect(scheduler, workers) as client,
+        connect(cluster) as client,
         reported(client, performance_report),
         show.Display(client.dashboard_link) as display,
     ):

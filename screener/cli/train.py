@@ -8,27 +8,27 @@ from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 from screener.cli.evaluate import site
 from screener.cli.models import print_errors
 from screener.errors import ConfigError
 
-console = Console(stderr=True)
+if TYPE_CHECKING:
+    from screener.cluster.settings import ClusterSettings
 
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes; default: one per core.")
-]
-Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")]
+console = Console(stderr=True)
 
 
 def labels(
     workers: Workers = None,
     scheduler: Scheduler = None,
+    cluster: Cluster = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Make only these kinds of structures.")
     ] = None,
@@ -42,7 +42,8 @@ def labels(
     for kind in kinds:
         if kind not in making.KINDS:
             raise ConfigError(f"there is no kind {kind!r} of labels; there are {making.KINDS}")
-    with connect(scheduler, workers) as client, Progress(console=console) as progress:
+    where = cluster_settings(cluster, scheduler, workers)
+    with connect(where) as client, Progress(console=console) as progress:
         bar = progress.add_task("stereochemistry", total=None)
         molecules = making.restore_all(client, partial(progress.advance, bar))
         for kind in kinds:
@@ -64,6 +65,7 @@ def train(
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    cluster: Cluster = None,
 ) -> None:
     """Fit, calibrate, test and write a bundle, from labels of yours or those of QM9.
 
@@ -71,7 +73,7 @@ def train(
     """
     logging.getLogger("screener").setLevel(logging.INFO)
     if what.endswith(".toml"):
-        target = _from_file(Path(what), out, workers, scheduler)
+        target = _from_file(Path(what), out, cluster_settings(cluster, scheduler, workers))
     else:
         target = _shipped(what, out)
     print_errors(str(target))
@@ -96,7 +98,7 @@ def _shipped(name: str, out: Path | None) -> Path:
     return target
 
 
-def _from_file(path: Path, out: Path | None, workers: int | None, scheduler: str | None) -> Path:
+def _from_file(path: Path, out: Path | None, cluster: "ClusterSettings") -> Path:
     from screener.training.config import read_train_config
     from screener.training.outside import train_outside
     from screener.training.registry import model_type, settings_of
@@ -107,7 +109,7 @@ def _from_file(path: Path, out: Path | None, workers: int | None, scheduler: str
     if out is not None:
         config = config.model_copy(update={"out": str(out)})
     if config.qm9 is None:
-        with site(scheduler, workers) as here:
+        with site(cluster) as here:
             train_outside(config, here)
         return Path(config.out)
     qm9 = config.qm9

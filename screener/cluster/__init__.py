@@ -1,1 +1,1 @@
-"""Where workers come from: processes on this machine, or a scheduler that is running already."""
+"""Where workers come from: this machine, Slurm, Kubernetes, or a scheduler that runs already."""

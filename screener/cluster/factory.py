@@ -1,7 +1,8 @@
 """A connected Dask client, whatever stands behind it.
 
-Either a scheduler that is running already, by its address or scheduler file, or worker processes on
-this machine, reachable from this machine only.
+Either a scheduler that is running already, by its address or scheduler file, or a cluster that is
+started from settings and ends with the context. Kinds of clusters are imported by whoever asks for
+them: their packages are optional.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from dask.system import CPU_COUNT
@@ -19,7 +20,16 @@ from distributed.core import rpc
 from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
-from screener.cluster.local import local_cluster
+from screener.cluster.cuda import cuda_groups
+from screener.cluster.dask_scheduler import security_of, warn_if_open
+from screener.cluster.local import Group, local_cluster
+from screener.cluster.settings import (
+    AddressSettings,
+    ClusterSettings,
+    CudaSettings,
+    KubernetesSettings,
+    LocalSettings,
+)
 from screener.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -27,56 +37,64 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 8.0  # each, for the first answer and for the client that follows it
 
 
-@contextmanager
-def connect(scheduler: str | None, workers: int | None) -> Iterator[Client]:
-    """Connect to a running scheduler, or start worker processes here for as long as the context.
+def connect(settings: ClusterSettings) -> AbstractContextManager[Client]:
+    """Connect to a running scheduler, or start a cluster for as long as the context.
 
     Args:
-        scheduler: address such as `tcp://host:8786`, or path of a scheduler file (`.json`); None
-            starts processes on this machine.
-        workers: number of processes, one thread each; None for one per CPU that this process may
-            use. Says nothing about a cluster that is running already.
-    Yields:
-        A client; `client.dashboard_link` shows the work.
+        settings: from `read_cluster`, `parse_cluster`, or a class of `screener.cluster.settings`.
+    Returns:
+        a context that yields a client; `client.dashboard_link` shows the work.
     Raises:
-        ConfigError: nothing answers at the address, or the processes do not start.
+        ConfigError: here or on entering: nothing answers at the address, workers do not start, or
+            a package is missing, and what to do about it.
     """
-    if scheduler is None:
-        with local_cluster(workers if workers is not None else CPU_COUNT) as client:
-            yield client
-    else:
-        with _running(scheduler) as client:
-            yield client
+    if isinstance(settings, KubernetesSettings):
+        from screener.cluster.kubernetes import kubernetes_cluster
+
+        return kubernetes_cluster(settings)
+    security = security_of(settings)
+    if isinstance(settings, AddressSettings):
+        return _running(settings.address, security)
+    if isinstance(settings, LocalSettings):
+        return local_cluster([Group(settings.workers or CPU_COUNT)], settings.host, security)
+    if isinstance(settings, CudaSettings):
+        return local_cluster(cuda_groups(settings), settings.host, security)
+    from screener.cluster.slurm import slurm_cluster
+
+    return slurm_cluster(settings, security)
 
 
 @contextmanager
-def _running(scheduler: str) -> Iterator[Client]:
+def _running(scheduler: str, security: Security | None) -> Iterator[Client]:
     address = _address_in(Path(scheduler)) if scheduler.endswith(".json") else scheduler
+    security = security or Security()  # which takes files of TLS from Dask's own configuration
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VersionMismatchWarning)
         try:
             with ThreadPoolExecutor(1) as executor:  # a notebook has a running loop in this thread
-                kind = executor.submit(asyncio.run, _kind_of_server(address)).result()
+                kind = executor.submit(asyncio.run, _kind_of_server(address, security)).result()
             if kind != "Scheduler":
                 raise ConfigError(f"{address} is the address of a {kind}, not of a scheduler")
-            client = Client(address, timeout=CONNECT_SECONDS)
-        except (OSError, ValueError, TypeError, ImportError, MemoryError) as error:
+            client = Client(address, timeout=CONNECT_SECONDS, security=security)
+        except (OSError, ValueError, TypeError, ImportError, MemoryError, RuntimeError) as error:
             # whatever another program says may read as the length of a message of exabytes
             reason = f"{type(error).__name__}: {error}" if str(error) else "no answer"
             raise ConfigError(
                 f"no Dask scheduler answers at {scheduler} ({reason}). Check the address, that "
-                "`dask scheduler` runs there with the same versions of dask and Python, and that "
-                "no firewall is in between; or leave the option out to use this machine"
+                "`dask scheduler` runs there with the same versions of dask and Python, that both "
+                "sides or neither use TLS, and that no firewall is in between; or leave the option "
+                "out to use this machine"
             ) from error
     for warning in caught:
         log.warning("%s", warning.message)
+    warn_if_open(address)
     with client:
         yield client
 
 
-async def _kind_of_server(address: str) -> str:
+async def _kind_of_server(address: str, security: Security) -> str:
     """`Scheduler`, or what else answers; `Client` itself would wait for ever for a mute server."""
-    credentials = Security().get_connection_args("client")
+    credentials = security.get_connection_args("client")
 
     async def ask() -> str:
         async with rpc(address, connection_args=credentials) as server:

@@ -1,40 +1,33 @@
-"""A Dask cluster of processes on this machine, reachable from this machine only.
+"""A Dask cluster of processes on this machine.
 
-The scheduler lives in this process, the workers below one other process. `distributed.LocalCluster`
-starts workers through multiprocessing, which imports the caller's script once more in each of them
-and so fails in scripts without an `if __name__ == "__main__"` guard; a command line does not.
+The scheduler lives in this process, the workers below another one for each group of workers that
+are alike. `distributed.LocalCluster` starts workers through multiprocessing, which imports the
+caller's script once more in each of them and so fails in scripts without an
+`if __name__ == "__main__"` guard; a command line does not.
 """
 
 import logging
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
 import dask
 from distributed import Client, LocalCluster, Nanny
+from distributed.security import Security
 
-from screener.cluster import worker_main
+from screener.cluster import dask_scheduler, unit_worker, worker_main
+from screener.cluster.settings import LOOPBACK
 from screener.errors import ConfigError
 
-LOOPBACK = "127.0.0.1"
-DASHBOARD_PORT = 8787  # Dask's usual one
 START_SECONDS = 120.0
 _END_SECONDS = 5.0
 
-_SETTINGS = {
-    "distributed.scheduler.allowed-failures": 3,
-    "distributed.scheduler.worker-ttl": "5 minutes",  # chemistry that holds the GIL is no death
-    "distributed.scheduler.no-workers-timeout": "10 minutes",
-    # both take some percent of a core from chemistry, and a task is one call into it
-    "distributed.admin.tick.interval": "500ms",
-    "distributed.worker.profile.enabled": False,
-}
 # a worker that dies is news; what tasks raise is raised again here; the rest is Dask by itself
 _LOGGING = {
     "distributed": "error",
@@ -45,46 +38,82 @@ _LOGGING = {
 _QUIET = ("-W", "ignore:resource_tracker:UserWarning")
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Worker processes that are alike, of one thread each."""
+
+    n_workers: int
+    name: str | None = None  # workers are called NAME-0, NAME-1, ...
+    resource: str | None = None  # that each declares, once
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 @contextmanager
-def local_cluster(n_workers: int) -> Iterator[Client]:
+def local_cluster(
+    groups: Sequence[Group], host: str = LOOPBACK, security: Security | None = None
+) -> Iterator[Client]:
     """Scheduler and workers for as long as the context.
 
     Args:
-        n_workers: processes, one thread each.
+        groups: of workers.
+        host: address of this machine to listen at.
+        security: TLS for all of them.
     Raises:
         ConfigError: the processes do not start.
     """
+    n_workers = sum(group.n_workers for group in groups)
     with (
-        dask.config.set(_SETTINGS),
+        dask.config.set(dask_scheduler.HERE),
         tempfile.TemporaryDirectory(prefix="screener-", ignore_cleanup_errors=True) as scratch,
-        _scheduler() as cluster,
+        _scheduler(host, security) as cluster,
         Client(cluster) as client,
-        _workers(cluster.scheduler_address, n_workers, scratch) as process,
+        ExitStack() as stack,
     ):
-        _wait(client, n_workers, process)
+        dask_scheduler.warn_if_open(cluster.scheduler_address)
+        options = {
+            "--nthreads": "1",
+            "--host": host,
+            "--local-directory": scratch,
+            "--death-timeout": f"{START_SECONDS:g}",
+            "--worker-class": f"{unit_worker.__name__}.UnitWorker",
+            **dask_scheduler.tls_options(security),
+        }
+        processes = [
+            stack.enter_context(_workers(cluster.scheduler_address, group, options))
+            for group in groups
+        ]
+        _wait(client, n_workers, processes)
         yield client
 
 
-def _scheduler() -> LocalCluster:
+def _scheduler(host: str, security: Security | None) -> LocalCluster:
     with warnings.catch_warnings():  # the port may still be taken between the two
         warnings.filterwarnings("ignore", r"Port \d+ is already in use", UserWarning)
-        return LocalCluster(
-            n_workers=0,
-            host=LOOPBACK,
-            dashboard_address=f"{LOOPBACK}:{_dashboard_port()}",
-            silence_logs=logging.ERROR,
-        )
+        try:
+            return LocalCluster(
+                n_workers=0,
+                host=host,
+                protocol=dask_scheduler.protocol_of(security) + "://",
+                security=security,
+                dashboard_address=dask_scheduler.dashboard_address(),
+                silence_logs=logging.ERROR,
+            )
+        except (OSError, RuntimeError) as error:
+            raise ConfigError(
+                f"no scheduler starts at {host}: {error}. Check that it is an address of this "
+                "machine, and the files of TLS where [cluster] names some"
+            ) from error
 
 
 @contextmanager
-def _workers(address: str, n_workers: int, scratch: str) -> Iterator["subprocess.Popen[bytes]"]:
-    options = {
-        "--nworkers": str(n_workers),
-        "--nthreads": "1",
-        "--host": LOOPBACK,
-        "--local-directory": scratch,
-        "--death-timeout": f"{START_SECONDS:g}",
-    }
+def _workers(
+    address: str, group: Group, options: Mapping[str, str]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    options = {**options, "--nworkers": str(group.n_workers)}
+    if group.name is not None:
+        options["--name"] = group.name
+    if group.resource is not None:
+        options["--resources"] = f"{group.resource}=1"
     arguments = ["--no-dashboard", *(text for option in options.items() for text in option)]
     try:
         process = subprocess.Popen(
@@ -93,6 +122,7 @@ def _workers(address: str, n_workers: int, scratch: str) -> Iterator["subprocess
             stdout=subprocess.DEVNULL,
             env={
                 **os.environ,
+                **group.environment,
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                 "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(
                     {**dask.config.config, "logging": _LOGGING}
@@ -117,14 +147,15 @@ def _workers(address: str, n_workers: int, scratch: str) -> Iterator["subprocess
             process.wait()
 
 
-def _wait(client: Client, n_workers: int, process: "subprocess.Popen[bytes]") -> None:
+def _wait(client: Client, n_workers: int, processes: Sequence["subprocess.Popen[bytes]"]) -> None:
     waited = 0.0
     while len(client.nthreads()) < n_workers or not _nannies_run(client):
-        if process.poll() is not None:
-            raise ConfigError(
-                f"the worker processes ended with exit code {process.returncode} before they "
-                "connected; what they said is on standard error"
-            )
+        for process in processes:
+            if process.poll() is not None:
+                raise ConfigError(
+                    f"the worker processes ended with exit code {process.returncode} before they "
+                    "connected; what they said is on standard error"
+                )
         if waited > START_SECONDS:
             raise ConfigError(
                 f"{len(client.nthreads())} of {n_workers} worker processes connected within "
@@ -141,14 +172,3 @@ def _nannies_run(client: Client) -> bool:
 
 def _status(dask_worker: Nanny) -> str:
     return str(dask_worker.status.value)
-
-
-def _dashboard_port() -> int:
-    """Dask's usual port, or any free one where that is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, DASHBOARD_PORT))
-        except OSError:
-            return 0
-    return DASHBOARD_PORT

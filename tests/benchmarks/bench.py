@@ -31,6 +31,7 @@ from rich.table import Table
 from scene import Scene
 
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
 from screener.execution.threads import one_thread
 
@@ -59,7 +60,7 @@ def main() -> None:
     console = Console(width=100)
     smiles = pd.read_csv(arguments.csv)["smiles"].tolist()
     comparisons: list[Comparison] = []
-    with tempfile.TemporaryDirectory() as folder, connect(None, 1) as client:
+    with tempfile.TemporaryDirectory() as folder, connect(LocalSettings(workers=1)) as client:
         scene = Scene(client, Path(folder), smiles)
         for name in arguments.only or BENCHMARKS:
             try:

@@ -26,6 +26,7 @@ from screener.campaign.plan import Unit
 from screener.campaign.run import StageRun
 from screener.campaign.setup import Setup
 from screener.cluster.factory import connect
+from screener.cluster.settings import AddressSettings
 from screener.execution.tasks import Task
 from screener.stores.files import Folder
 
@@ -109,7 +110,7 @@ def cluster(n_workers: int, path: str) -> Iterator[tuple[Client, int, list[int]]
     try:
         while not os.path.exists(file):
             time.sleep(0.1)
-        with connect(file, None) as client:
+        with connect(AddressSettings(address=file)) as client:
             client.wait_for_workers(n_workers)
             yield client, scheduler.pid, list(client.run(os.getpid).values())
     finally:

@@ -24,6 +24,7 @@ from dask.system import CPU_COUNT
 from screener.campaign.build import build_library
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
 
@@ -98,7 +99,7 @@ def main() -> None:
             source = write(Path(folder) / f"{n_molecules}.smi", n_molecules)
             before = loops(sample[::2])
             started = time.perf_counter()
-            with Watch() as watch, connect(None, CPU_COUNT) as client:
+            with Watch() as watch, connect(LocalSettings(workers=CPU_COUNT)) as client:
                 library = build_library(
                     [str(source)], f"{folder}/library-{n_molecules}", StandardiseSettings(), client
                 )

@@ -17,6 +17,7 @@ from screener.campaign import build_passes
 from screener.campaign.build import BuildProgress, build_library
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, MoleculeError, StoreError
 from screener.execution.tasks import Completed, Task
 from screener.library.settings import Layout
@@ -175,7 +176,7 @@ def test_bytes_do_not_depend_on_workers_blocks_or_order(
     inputs: list[Path], tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(inputs, tmp_path / "three", client)
-    with connect(None, 1) as one_worker:
+    with connect(LocalSettings(workers=1)) as one_worker:
         build(inputs, tmp_path / "one", one_worker)
     monkeypatch.setattr(build_passes, "run_tasks", backwards)
     monkeypatch.setattr(build_passes, "isolated_map", in_line)

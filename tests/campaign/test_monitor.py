@@ -11,6 +11,7 @@ from distributed import Client, Scheduler
 from screener.campaign.events import EventLog
 from screener.campaign.monitor import monitored
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import ScreenerError
 from screener.execution.tasks import MAX_ATTEMPTS, Task, run_tasks
 from screener.stores.files import Folder
@@ -31,7 +32,7 @@ def run_watched(client: Client, task: Task, folder: Path) -> None:
 
 def test_lost_workers_and_repeated_tasks_are_told(tmp_path):
     fatal = Task("unit-17", signal.raise_signal, (signal.SIGKILL,))
-    with connect(None, 1) as client:
+    with connect(LocalSettings(workers=1)) as client:
         client.run_on_scheduler(_blame_at_once)
         (address,) = client.nthreads()
         with pytest.raises(ScreenerError, match="was lost 3 times"):

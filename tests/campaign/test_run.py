@@ -25,6 +25,7 @@ from screener.campaign.setup import open_setup
 from screener.campaign.status import accounts, status
 from screener.campaign.toml import to_toml
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
 from screener.execution.tasks import run_tasks
 from screener.stores.files import Folder
@@ -251,7 +252,7 @@ def test_one_worker_and_another_order_give_the_same_bytes(finished, tmp_path, mo
 
     monkeypatch.setattr(run, "stage_plan", backwards)
     library = finished.copy_of_library(tmp_path / "library")
-    with connect(None, 1) as client:
+    with connect(LocalSettings(workers=1)) as client:
         run_campaign(
             finished.config.with_options(library=library, out=str(tmp_path / "campaign")), client
         )

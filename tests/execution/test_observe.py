@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from screener.cluster.factory import connect
+from screener.cluster.settings import AddressSettings
 from screener.execution.observe import memory
 
 
@@ -17,7 +18,7 @@ def test_a_scheduler_elsewhere_tells_its_memory_without_this_package(tmp_path: P
         try:
             while not file.exists():
                 assert process.poll() is None
-            with connect(str(file), None) as client:
+            with connect(AddressSettings(address=str(file))) as client:
                 told = memory(client)
         finally:
             process.kill()

@@ -12,6 +12,7 @@ import pytest
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker
 
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, MoleculeError, ScreenerError
 from screener.execution import tasks
 from screener.execution.tasks import Completed, Task, run_tasks
@@ -22,7 +23,7 @@ import faults
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with connect(None, 2) as client:
+    with connect(LocalSettings(workers=2)) as client:
         yield client
 
 
@@ -123,7 +124,7 @@ def test_a_killed_worker_costs_nothing_but_time(client: Client, tmp_path: Path) 
 
 
 def test_a_task_that_always_kills_its_worker_is_named() -> None:
-    with connect(None, 1) as client:
+    with connect(LocalSettings(workers=1)) as client:
         client.run_on_scheduler(_blame_at_once)
         with pytest.raises(ScreenerError, match=r"task unit-17 was lost 3 times.*KilledWorker"):
             list(run_tasks(client, [Task("unit-17", faults.kills_its_worker, (None,))]))
@@ -141,7 +142,7 @@ def test_a_worker_that_hangs_costs_nothing_but_time(
     marker = tmp_path / "stopped"
     work = [*additions(range(5)), Task("hangs", faults.stops_its_worker, (str(marker),))]
     work += [Task(f"slow-{i}", faults.slowly, (0.1, i)) for i in range(6)]
-    with connect(None, 2) as client:
+    with connect(LocalSettings(workers=2)) as client:
         done = list(run_tasks(client, work))
         assert int(marker.read_text()) not in client.run(os.getpid).values()  # it was ended
     assert sorted(completed.task.name for completed in done) == sorted(task.name for task in work)
@@ -152,7 +153,7 @@ def test_a_late_task_that_ends_after_all_counts_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tasks, "LATE_SECONDS", 0.2)
     monkeypatch.setattr(tasks, "LATE_FACTOR", 0.0)
     work = [*additions(range(5)), *(Task(f"s-{i}", faults.slowly, (2.0, i)) for i in range(2))]
-    with connect(None, 2) as client:
+    with connect(LocalSettings(workers=2)) as client:
         done = list(run_tasks(client, work))
         assert sorted(completed.task.name for completed in done) == sorted(t.name for t in work)
         assert eventually_forgotten(client)

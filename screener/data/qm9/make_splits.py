@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from screener.cluster.factory import connect
+from screener.cluster.settings import LocalSettings
 from screener.training.committed import to_compact_parquet
 from screener.training.labels import restore_all
 from screener.training.splits import PARTS, make_splits
@@ -19,7 +20,7 @@ from screener.training.splits import PARTS, make_splits
 if __name__ == "__main__":
     reference = Path(os.environ["SCREENER_REFERENCE_DATA"]) / "ppe1694_g4mp2.parquet"
     ppe1694 = pd.read_parquet(reference, columns=["inchikey"])["inchikey"].dropna()
-    with connect(None, None) as client:
+    with connect(LocalSettings()) as client:
         molecules = restore_all(client, lambda n: None)
     usable = molecules[molecules["aside"] == ""]
     splits = make_splits(

@@ -1,0 +1,169 @@
+"""Pods of the Dask operator as workers: a DaskCluster, and a worker group of its own for GPUs.
+
+The objects are plain values made here, and dask-kubernetes creates and deletes them. The operator
+has to be installed in the Kubernetes cluster (deploy/kubernetes/README.md).
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, Literal
+
+import dask
+from distributed import Client
+
+from screener.cluster import dask_scheduler, unit_worker
+from screener.cluster.extras import missing
+from screener.cluster.settings import KubernetesPool, KubernetesSettings
+from screener.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 1800.0  # nodes may have to be made first
+
+
+@contextmanager
+def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
+    """A DaskCluster until the context ends; begins once every pool has a worker.
+
+    Raises:
+        ConfigError: dask-kubernetes is missing, Kubernetes refuses an object, or pods do not start.
+    """
+    try:
+        operator = import_module("dask_kubernetes.operator")
+    except ImportError as error:
+        raise missing("kubernetes", error) from error
+    with dask.config.set(dask_scheduler.SETTINGS):
+        try:
+            cluster = operator.KubeCluster(
+                custom_cluster_spec=cluster_object(settings),
+                namespace=settings.namespace,
+                resource_timeout=int(START_SECONDS),
+                quiet=True,
+            )
+        except Exception as error:
+            raise ConfigError(
+                f"the Dask cluster does not start in Kubernetes: {type(error).__name__}: {error}. "
+                "Check that `kubectl get daskclusters` works, which wants the Dask operator "
+                "(deploy/kubernetes/README.md), and the image"
+            ) from error
+        log.warning(
+            "every pod of this Kubernetes cluster reaches the scheduler unless a network policy "
+            "such as deploy/kubernetes/network-policy.yaml forbids it"
+        )
+        with cluster, Client(cluster) as client:
+            if settings.gpu is not None:
+                cluster.add_worker_group("gpu", custom_spec=worker_object(settings, "GPU"))
+            _wait(client, 1 if settings.gpu is None else 2)
+            yield client
+
+
+def _wait(client: Client, n_pools: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while _n_pools(client) < n_pools:
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"not every pool had a worker within {START_SECONDS:g} s; "
+                "`kubectl get pods -l dask.org/component=worker` and `kubectl describe` say why"
+            )
+        time.sleep(0.5)
+
+
+def _n_pools(client: Client) -> int:
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return len({resource for worker in workers for resource in worker["resources"]})
+
+
+def cluster_object(settings: KubernetesSettings) -> dict[str, Any]:
+    """The DaskCluster: scheduler and CPU workers."""
+    selector = {"dask.org/cluster-name": settings.name, "dask.org/component": "scheduler"}
+    ports = {"tcp-comm": 8786, "http-dashboard": 8787}
+    health = {"httpGet": {"port": "http-dashboard", "path": "/health"}}
+    scheduler = {
+        **_container(settings, settings.cpu.model_copy(update={"gpus": 0})),
+        "name": "scheduler",
+        "args": ["dask", "scheduler", "--host", "0.0.0.0"],
+        "ports": [{"name": name, "containerPort": port} for name, port in ports.items()],
+        "readinessProbe": {**health, "periodSeconds": 1, "timeoutSeconds": 300},
+        "livenessProbe": {**health, "initialDelaySeconds": 15, "periodSeconds": 20},
+    }
+    return {
+        "apiVersion": "kubernetes.dask.org/v1",
+        "kind": "DaskCluster",
+        "metadata": {"name": settings.name},
+        "spec": {
+            "worker": worker_object(settings, "CPU"),
+            "scheduler": {
+                "spec": {"containers": [scheduler], **_volumes(settings)},
+                "service": {
+                    "type": "ClusterIP",
+                    "selector": selector,
+                    "ports": [
+                        {"name": name, "port": port, "targetPort": name}
+                        for name, port in ports.items()
+                    ],
+                },
+            },
+        },
+    }
+
+
+def worker_object(settings: KubernetesSettings, resource: Literal["CPU", "GPU"]) -> dict[str, Any]:
+    """The `worker` part of a DaskCluster or a DaskWorkerGroup.
+
+    Args:
+        settings: of the cluster; the pool that is asked for must be there.
+        resource: that its workers declare.
+    """
+    pool = settings.cpu if resource == "CPU" else settings.gpu
+    assert pool is not None
+    options = {
+        "--name": "$(DASK_WORKER_NAME)",  # from the operator, as the scheduler's address
+        "--nthreads": "1",
+        "--memory-limit": "auto",
+        "--resources": f"{resource}=1",
+        "--worker-class": f"{unit_worker.__name__}.UnitWorker",
+        "--death-timeout": "300",
+    }
+    container = {
+        **_container(settings, pool),
+        "name": "worker",
+        "args": [
+            *("dask", "worker", "--no-dashboard"),
+            *(text for option in options.items() for text in option),
+        ],
+    }
+    pod: dict[str, Any] = {"containers": [container], **_volumes(settings)}
+    if pool.node_selector:
+        pod["nodeSelector"] = pool.node_selector
+    if pool.tolerations:
+        pod["tolerations"] = list(pool.tolerations)
+    return {"replicas": pool.workers, "spec": pod}
+
+
+def _container(settings: KubernetesSettings, pool: KubernetesPool) -> dict[str, Any]:
+    resources: dict[str, str] = {"cpu": str(pool.cpus), "memory": pool.memory}
+    if pool.gpus:
+        resources["nvidia.com/gpu"] = str(pool.gpus)
+    container: dict[str, Any] = {
+        "image": settings.image,
+        "resources": {"requests": resources, "limits": resources},
+        "env": [
+            {"name": name, "value": str(value)}
+            for name, value in {**dask_scheduler.variables(), **settings.env}.items()
+        ],
+    }
+    if settings.env_secret is not None:
+        container["envFrom"] = [{"secretRef": {"name": settings.env_secret}}]
+    if settings.volume_claim is not None:
+        container["volumeMounts"] = [{"name": "data", "mountPath": settings.mount_path}]
+    return container
+
+
+def _volumes(settings: KubernetesSettings) -> dict[str, Any]:
+    if settings.volume_claim is None:
+        return {}
+    claim = {"claimName": settings.volume_claim}
+    return {"volumes": [{"name": "data", "persistentVolumeClaim": claim}]}
