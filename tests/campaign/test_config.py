@@ -116,3 +116,10 @@ def test_objectives_join_a_preset_and_replace_its_own():
 def test_numbers_in_options_are_checked():
     with pytest.raises(ConfigError, match="finalists"):
         CampaignConfig().with_options(finalists=0)
+
+
+def test_the_cluster_is_no_part_of_a_campaign(tmp_path):
+    plain, on_slurm = tmp_path / "plain.toml", tmp_path / "slurm.toml"
+    plain.write_text('library = "x"\n')
+    on_slurm.write_text('library = "x"\n\n[cluster]\nkind = "slurm"\n')
+    assert read_config(str(on_slurm)) == read_config(str(plain))

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from screener.campaign import build_passes
 from screener.cli.main import app, main
 from screener.cluster import factory
+from screener.cluster.settings import LocalSettings
 from screener.errors import MoleculeError, ScreenerError
 from screener.execution.tasks import Completed
 from screener.stores.library import LibraryStore
@@ -41,8 +42,8 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         return results
 
     @contextmanager
-    def connect(scheduler: str | None, workers: int | None) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(dashboard_link=f"{scheduler} {workers}")
+    def connect(settings: LocalSettings) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(dashboard_link=f"{settings.kind} {settings.workers}")
 
     def run(_: Any, tasks: Any) -> Iterator[Completed]:
         return (Completed(task, task.function(*task.arguments)) for task in tasks)
@@ -69,7 +70,7 @@ def test_build_and_info(inputs: Path, tmp_path: Path) -> None:
     assert built.exit_code == 0, built.output
     assert "8 read = 4 kept + 1 duplicates + 3 quarantined" in built.stdout
     assert str(out) in built.stdout
-    assert "Dask dashboard: None 2" in built.stderr
+    assert "Dask dashboard: local 2" in built.stderr
     again = invoke("build", inputs, "--out", out)
     assert again.stdout == built.stdout
     assert "dashboard" not in again.stderr  # nothing was started

@@ -1,3 +1,4 @@
+import logging
 import logging.handlers
 import os
 import signal
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import distributed
@@ -51,6 +53,16 @@ def ends(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.fixture
+def said() -> Iterator[list[logging.LogRecord]]:
+    """What we log; while a cluster is up, Dask silences stream handlers, pytest's as well."""
+    handler = logging.handlers.BufferingHandler(1000)
+    logger = logging.getLogger("screener")
+    logger.addHandler(handler)
+    yield handler.buffer
+    logger.removeHandler(handler)
 
 
 def running(n_workers: int) -> SpecCluster:
@@ -216,7 +228,7 @@ def test_a_server_of_another_kind_is_an_error(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_other_versions_are_mentioned(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, said: list[logging.LogRecord]
 ) -> None:
     with running(0) as cluster:
         monkeypatch.setattr(
@@ -226,8 +238,9 @@ def test_other_versions_are_mentioned(
         )
         with connect(AddressSettings(address=cluster.scheduler_address)):
             pass
-    assert VersionMismatchWarning.__name__ not in caplog.text
-    assert "dask 1.0 there" in caplog.text
+    (message,) = [record.getMessage() for record in said]
+    assert VersionMismatchWarning.__name__ not in message
+    assert "dask 1.0 there" in message
 
 
 def test_tls_from_workers_to_client(tmp_path: Path) -> None:
@@ -264,25 +277,21 @@ def own_address() -> str:
     return found[0] if found else "0.0.0.0"
 
 
-def test_a_scheduler_open_to_the_network_without_tls_is_a_warning() -> None:
-    # Dask silences the stream handlers of its own logger, which pytest's are as well
-    handler = logging.handlers.BufferingHandler(1000)
-    logger = logging.getLogger("screener")
-    logger.addHandler(handler)
-    try:
-        with connect(LocalSettings(workers=1)):
-            assert handler.buffer == []
-        with connect(LocalSettings(workers=1, host=own_address())) as client:
-            address = client.scheduler.address
-            assert not address.startswith("tcp://127.")
-            assert client.dashboard_link.startswith("http://127.0.0.1:")
-            with urllib.request.urlopen(client.dashboard_link) as page:
-                assert page.status == 200
-            with connect(AddressSettings(address=address)):
-                said = [record.getMessage() for record in handler.buffer]
-    finally:
-        logger.removeHandler(handler)
-    assert [f"{address} is open to the network without TLS" in text for text in said] == [True] * 2
+def test_a_scheduler_open_to_the_network_without_tls_is_a_warning(
+    said: list[logging.LogRecord],
+) -> None:
+    with connect(LocalSettings(workers=1)):
+        assert said == []
+    with connect(LocalSettings(workers=1, host=own_address())) as client:
+        address = client.scheduler.address
+        assert not address.startswith("tcp://127.")
+        assert client.dashboard_link.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(client.dashboard_link) as page:
+            assert page.status == 200
+        with connect(AddressSettings(address=address)):
+            pass
+    wanted = f"{address} is open to the network without TLS"
+    assert [wanted in record.getMessage() for record in said] == [True, True]
 
 
 def test_an_address_of_another_machine_is_an_error() -> None:

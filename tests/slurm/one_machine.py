@@ -138,6 +138,16 @@ class SlurmMachine:
             command, env=os.environ | self.environment, capture_output=True, text=True
         )
 
+    def batch(self, *options: str) -> str:
+        """Submit a script and wait for its end, more often than `sbatch --wait`: its exit code."""
+        submitted = self.run("sbatch", "--parsable", *options)
+        assert submitted.returncode == 0, submitted.stderr
+        job = submitted.stdout.strip()
+        while any(each.partition("+")[0] == job for each, *_ in self.jobs()):
+            time.sleep(0.2)
+        told = self.run("scontrol", "show", "job", job).stdout
+        return told.partition("ExitCode=")[2].split()[0]
+
     def jobs(self) -> list[list[str]]:
         """Id, partition and state of every job that waits or runs."""
         listing = self.run("squeue", "--noheader", "--format=%i %P %T").stdout

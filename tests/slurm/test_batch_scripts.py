@@ -27,12 +27,12 @@ def folder(
 
 def test_one_job_on_one_partition(folder: tuple[SlurmMachine, Path]) -> None:
     slurm, here = folder
-    submitted = slurm.run(
-        "sbatch", "--wait", "--nodes=1", "--ntasks-per-node=3", "--mem-per-cpu=1G",
+    code = slurm.batch(
+        "--nodes=1", "--ntasks-per-node=3", "--mem-per-cpu=1G",
         "--output=job.log", str(FOLDER / "screener.sbatch"),
         "library", "build", "solvents.smi", "--out", "library",
     )  # fmt: skip
-    assert submitted.returncode == 0, (submitted.stderr, (here / "job.log").read_text())
+    assert code == "0:0", (here / "job.log").read_text()
     assert len(Library.open(here / "library")) == 5
     assert not list(here.glob("*.scheduler.json"))
 
@@ -50,12 +50,12 @@ def test_one_heterogeneous_job_on_two_partitions(
         assert text.count(given) == 1
         text = text.replace(given, here_is)
     (here / "het.sbatch").write_text(text)
-    submitted = slurm.run(
-        "sbatch", "--wait", "--output=job.log", "het.sbatch",
+    code = slurm.batch(
+        "--output=job.log", "het.sbatch",
         "screen", small_library.folder.url, "--out", "campaign", "--top", "3",
         "--stages", tiny_bundles.direct, "--minimise", "homo_b3lyp_ev",
     )  # fmt: skip
-    assert submitted.returncode == 0, (submitted.stderr, (here / "job.log").read_text())
+    assert code == "0:0", (here / "job.log").read_text()
     assert (here / "campaign" / "shortlist.csv").read_text().count("\n") == 4
     provenance = (here / "campaign" / "provenance.json").read_text()
     assert '"worker_threads": 3' in provenance  # two CPU workers and one GPU worker
