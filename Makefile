@@ -35,7 +35,6 @@ labels: install
 
 soak: install
 	SCREENER_SOAK=1 $(BIN)/pytest tests/faults
-	$(BIN)/python tests/benchmarks/million.py
-	$(BIN)/python tests/benchmarks/engine.py
+	$(BIN)/python tests/benchmarks/million.py && $(BIN)/python tests/benchmarks/engine.py
 
 check: lint types layers test

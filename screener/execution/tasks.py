@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import dask
+from dask.utils import parse_timedelta
 from distributed import Client, Future, KilledWorker
 from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError
@@ -33,6 +35,7 @@ TICK_SECONDS = 0.5
 GATHER_SECONDS = 10.0  # results are small; longer means that the worker which holds it is gone
 RECONNECT_SECONDS = 10.0
 RESTART_SECONDS = 30.0
+NO_WORKERS_SECONDS = 300.0
 LATE_SECONDS = 60.0  # no task is late before this,
 LATE_FACTOR = 3.0  # and before so many times what the longest of the others took
 
@@ -79,7 +82,7 @@ def run_tasks(
     tasks: Iterable[Task],
     *,
     window_per_slot: int = 3,
-    wait_for_workers_seconds: float = 300.0,
+    wait_for_workers_seconds: float | None = None,
 ) -> Iterator[Completed]:
     """Carry out tasks, at most `window_per_slot` in flight per worker thread.
 
@@ -87,7 +90,8 @@ def run_tasks(
         client: connected, synchronous.
         tasks: pulled one by one as there is room; may be endless.
         window_per_slot: tasks in flight per thread of the pool that they need.
-        wait_for_workers_seconds: how long a pool that is needed may have no worker.
+        wait_for_workers_seconds: how long a pool that is needed may have no worker; by default
+            what Dask's own `no-workers-timeout` says, which clusters with queues set high.
     Yields:
         What is done, in order of completion. Closing the generator cancels what is in flight.
     Raises:
@@ -95,6 +99,9 @@ def run_tasks(
         ScreenerError: the scheduler is lost, or a task was lost with its worker again and again.
         Exception: whatever a task's function raises.
     """
+    if wait_for_workers_seconds is None:
+        said = dask.config.get("distributed.scheduler.no-workers-timeout")
+        wait_for_workers_seconds = parse_timedelta(said) if said else NO_WORKERS_SECONDS
     window = _Window(client, iter(tasks), window_per_slot, wait_for_workers_seconds)
     try:
         while window.fill():

@@ -103,8 +103,12 @@ def test_a_second_client_is_refused_with_the_owners_name(
     machines.start_workers(2)
     first = command.start()
     wait_until(lambda: command.n_done() > 2)
-    second = command.start()
-    output, _ = second.communicate()
+    first.send_signal(signal.SIGSTOP)  # for moments, lest it should finish first
+    try:
+        second = command.start()
+        output, _ = second.communicate()
+    finally:
+        first.send_signal(signal.SIGCONT)
     assert second.returncode == 2, output
     told = " ".join(output.split())
     assert f"process {first.pid} on {os.uname().nodename}" in told
