@@ -36,7 +36,7 @@ GATHER_SECONDS = 10.0  # results are small; longer means that the worker which h
 RECONNECT_SECONDS = 10.0
 RESTART_SECONDS = 30.0
 NO_WORKERS_SECONDS = 300.0
-LATE_SECONDS = 60.0  # no task is late before this,
+LATE_SECONDS = 30.0  # no task is late before this,
 LATE_FACTOR = 3.0  # and before so many times what the longest of the others took
 
 _INFRASTRUCTURE = (
