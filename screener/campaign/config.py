@@ -6,9 +6,7 @@ once; whether bundles, columns and library fit each other is checked there.
 """
 
 import re
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
@@ -29,6 +27,7 @@ from screener.ranking.objectives import (
     parse_objective,
 )
 from screener.ranking.presets import load_preset
+from screener.stores.toml import read_toml
 
 Level = Literal["mmff94", "gfn2-opt"]
 
@@ -266,11 +265,6 @@ def read_config(path: str) -> CampaignConfig:
     Raises:
         ConfigError: the file is missing, is not TOML, or says something unknown; names the line.
     """
-    try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    values = read_toml(path)
     values.pop("cluster", None)  # where it is done changes nothing of what is done
     return CampaignConfig.from_mapping(values, path)

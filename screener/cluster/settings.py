@@ -6,8 +6,6 @@ another one.
 """
 
 import re
-import tomllib
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -22,6 +20,7 @@ from pydantic import (
 )
 
 from screener.errors import ConfigError
+from screener.stores.toml import read_toml
 
 LOOPBACK = "127.0.0.1"
 
@@ -302,12 +301,7 @@ def read_cluster(path: str) -> ClusterSettings | None:
     Raises:
         ConfigError: the file is missing, is not TOML, or the table does not fit.
     """
-    try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    values = read_toml(path)
     return cluster_from(values["cluster"], path) if "cluster" in values else None
 
 
