@@ -133,8 +133,7 @@ class Receipts:
                     break
                 else:
                     yield receipt
-                    if seen is not None:
-                        seen.add(unit)
+                    told.add(unit)  # whoever joins it now does not make it another one
                 waiting.discard(unit)
             if not waiting:
                 break

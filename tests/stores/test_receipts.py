@@ -162,6 +162,16 @@ def test_a_reader_meets_every_receipt_while_they_are_joined(tmp_path: Path) -> N
         joining.result()
 
 
+def test_receipts_told_before_they_were_joined_are_not_told_again(tmp_path: Path) -> None:
+    receipts = Receipts(Folder(str(tmp_path)))
+    for name in ("aa", "bb", "cc"):
+        receipts.publish(receipt(name))
+    reader = receipts.all()
+    told = [next(reader).unit, next(reader).unit]
+    receipts.join("00000000", [receipts.read(unit) for unit in ("aa", "bb", "cc")])
+    assert told + [each.unit for each in reader] == ["aa", "bb", "cc"]
+
+
 def test_broken_receipts_stop_a_reader_and_are_forgotten_by_the_owner(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     receipts = Receipts(folder)
