@@ -32,7 +32,7 @@ from screener.campaign.structures import Prepared, StructureHints
 from screener.campaign.tally import Tally
 from screener.errors import DamagedError, StoreError
 from screener.execution.pools import Pools
-from screener.execution.tasks import Completed, Task, run_tasks
+from screener.execution.tasks import Completed, Task, ready_first, run_tasks
 from screener.records import Receipt
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
@@ -263,7 +263,7 @@ class StageRun:
         while True:
             # run_tasks ends when this iterator does, and what is still under way then may lead to
             # more; one more round does that
-            for completed in run_tasks(client, _first(self._ready, waiting)):
+            for completed in run_tasks(client, ready_first(self._ready, waiting)):
                 receipt = self._take(completed, split)
                 if receipt is not None and self._add(receipt):
                     yield receipt
@@ -333,14 +333,3 @@ class StageRun:
             rate=rate,
             seconds_left=left,
         )
-
-
-def _first(ready: deque[Task], waiting: Iterator[Task]) -> Iterator[Task]:
-    """Tasks that are ready before new ones, so that structures do not pile up."""
-    while True:
-        if ready:
-            yield ready.popleft()
-        elif (task := next(waiting, None)) is not None:
-            yield task
-        else:
-            return

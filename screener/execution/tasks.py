@@ -11,7 +11,7 @@ first to end counts, and the worker that was late is started anew.
 import logging
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -26,6 +26,7 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError
 
 from screener.errors import ScreenerError
+from screener.execution.forget import forget_submissions
 from screener.execution.pools import Pools, Resource
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ TICK_SECONDS = 0.5
 GATHER_SECONDS = 10.0  # results are small; longer means that the worker which holds it is gone
 RECONNECT_SECONDS = 10.0
 RESTART_SECONDS = 30.0
+FORGET_EVERY = 2000  # tasks, of which the scheduler keeps some half a kilobyte each
 NO_WORKERS_SECONDS = 300.0
 LATE_SECONDS = 30.0  # no task is late before this,
 LATE_FACTOR = 3.0  # and before so many times what the longest of the others took
@@ -111,6 +113,25 @@ def run_tasks(
         window.cancel()
 
 
+def ready_first(ready: deque[Task], waiting: Iterator[Task]) -> Iterator[Task]:
+    """Tasks for `run_tasks`, where the end of one makes another ready.
+
+    What is ready goes before what is new, so that what lies between the two steps does not pile up:
+    while the pool of the second step is full, its next task is held and nothing new begins.
+
+    Args:
+        ready: added to as tasks end.
+        waiting: new ones.
+    """
+    while True:
+        if ready:
+            yield ready.popleft()
+        elif (task := next(waiting, None)) is not None:
+            yield task
+        else:
+            return
+
+
 class _Window:
     def __init__(
         self, client: Client, tasks: Iterator[Task], per_slot: int, patience_seconds: float
@@ -125,6 +146,7 @@ class _Window:
         self._done: SimpleQueue[tuple[Future, float]] = SimpleQueue()  # with the time
         self._longest = 0.0  # seconds from submission to result
         self._next_look = 0.0  # for late tasks
+        self._n_submitted = 0
 
     def fill(self) -> bool:
         """Submit until the window is full; False when nothing is left to do or to wait for."""
@@ -256,6 +278,9 @@ class _Window:
             task, number, pool, future, time.monotonic(), is_second=elsewhere is not None
         )
         self._in_flight[pool] += 1
+        self._n_submitted += 1
+        if self._n_submitted % FORGET_EVERY == 0:
+            forget_submissions(self._client)
         future.add_done_callback(lambda done: self._done.put((done, time.monotonic())))
 
     def _require_client(self) -> None:

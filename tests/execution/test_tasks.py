@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, MoleculeError, ScreenerError
 from screener.execution import tasks
-from screener.execution.tasks import Completed, Task, run_tasks
+from screener.execution.tasks import Completed, Task, ready_first, run_tasks
 
 sys.path.insert(0, str(Path(__file__).parent))  # workers get it too
 import faults
@@ -83,6 +84,20 @@ def eventually_forgotten(client: Client) -> bool:
 
 def _n_tasks(dask_scheduler: Scheduler) -> int:
     return len(dask_scheduler.tasks)
+
+
+def test_the_scheduler_remembers_nothing_of_what_was_done(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "FORGET_EVERY", 10)
+    for _ in run_tasks(client, additions(range(99))):
+        pass
+    assert client.run_on_scheduler(_n_submissions) <= 20  # what was on its way then goes later
+
+
+def _n_submissions(dask_scheduler: Scheduler) -> int:
+    spans = dask_scheduler.extensions["spans"].spans.values()
+    return sum(len(span.metadata["collections"]) for span in spans if span.metadata)
 
 
 def test_equal_names_are_different_attempts(client: Client) -> None:
@@ -223,6 +238,34 @@ def test_a_window_is_no_larger_than_its_pool() -> None:
         for _ in range(5):
             next(running)
         assert len(pulled) <= 4 + 2 + 1  # done before the last, one slot, one held back
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.0, 0.05), (0.05, 0.0)])
+def test_neither_of_two_pools_floods_or_starves_the_other(first: float, second: float) -> None:
+    """Structures and predictions of units, where the one or the other is what takes time."""
+    n_units, per_slot = 40, 2
+    ready: deque[Task] = deque()
+    new = (Task(f"structures-{i}", faults.slowly, (first, i), "CPU") for i in range(n_units))
+    n_between, most_between, order = 0, 0, []
+    with (
+        pools(chemistry={"CPU": 2}, inference={"GPU": 1}) as cluster,
+        Client(cluster) as client,
+    ):
+        while n_between or not order:  # what is ready at the end of a round begins another
+            work = ready_first(ready, new)
+            for completed in run_tasks(client, work, window_per_slot=per_slot):
+                step, _, number = completed.task.name.partition("-")
+                order.append(step)
+                if step == "structures":
+                    arguments = (second, int(number))
+                    ready.append(Task(f"predictions-{number}", faults.slowly, arguments, "GPU"))
+                n_between += 1 if step == "structures" else -1
+                most_between = max(most_between, n_between)
+    assert order.count("structures") == order.count("predictions") == n_units
+    window_of_cpus, window_of_gpus = 2 * per_slot, 1 * per_slot
+    room = window_of_cpus + window_of_gpus + 1  # the one that is held back
+    assert most_between <= room
+    assert order.index("predictions") <= room
 
 
 def test_nothing_is_restricted_where_nobody_declares() -> None:
