@@ -20,6 +20,7 @@ from screener.campaign.plan import Unit
 from screener.campaign.structures import Prepared, make_missing, read_structures
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import MoleculeError, StoreError
+from screener.execution.device import device_of_worker
 from screener.execution.memory import keep_freed_memory
 from screener.execution.threads import one_thread
 from screener.models.bundle import Bundle, load_bundle
@@ -108,9 +109,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     library = open_library(job.library, job.library_digest)
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *(name for name, _ in job.own_columns)]
     molecules = library.read_rows(rows, columns)
-    table = predictions(
-        molecules, outcomes, open_bundle(job.bundle, job.bundle_digest), dict(job.own_columns)
-    )
+    bundle = open_bundle(job.bundle, job.bundle_digest, device_of_worker())
+    table = predictions(molecules, outcomes, bundle, dict(job.own_columns))
     quarantine = [
         QuarantineRecord.from_error(outcome, "structures", row=row, mol_id=mol_id)
         for outcome, row, mol_id in zip(
@@ -214,13 +214,13 @@ def open_library(url: str, digest: str) -> LibraryStore:
 
 
 @lru_cache(maxsize=4)
-def open_bundle(path: str, digest: str) -> Bundle:
-    """The bundle, loaded once per process.
+def open_bundle(path: str, digest: str, device: str = "cpu") -> Bundle:
+    """The bundle, loaded once per process and device.
 
     Raises:
         StoreError: it is not the one that the campaign was started with.
     """
-    bundle = load_bundle(path)
+    bundle = load_bundle(path, device)
     if bundle.digest != digest:
         raise StoreError(f"the bundle {path} is another one here than where the campaign started")
     return bundle

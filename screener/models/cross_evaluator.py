@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from screener.models.increments import NAMES, increments
 from screener.models.leave_out import regularised_factor
 from screener.models.local_kernel import LocalKernel, self_kernel
 from screener.models.model import MOLECULES
+from screener.models.portion import Portion
 from screener.models.representation import environments
 from screener.models.sparse import pad_columns
 from screener.records import Structure
@@ -48,6 +50,7 @@ class CrossEvaluator:
 
     def __init__(self, model: CrossFit, device: str = "cpu") -> None:
         self._device = torch.device(device)
+        self._portion = Portion(CHUNK, MOLECULES)
         self._settings = model.settings
         self._kernel = LocalKernel(environments(model.structures), model.settings.width, device)
         found = increments(model.structures)
@@ -59,9 +62,12 @@ class CrossEvaluator:
     def predict(self, structures: Sequence[Structure]) -> CrossValues:
         """Predict structures whose elements the representation knows and whose atoms lie apart; a
         row has the same bytes in whatever batch it is computed."""
+        return self._portion(partial(self._predict, structures))
+
+    def _predict(self, structures: Sequence[Structure], size: int) -> CrossValues:
         values, stds, distances = [], [], [np.empty(0)]
-        for start in range(0, len(structures), CHUNK):
-            part = structures[start : start + CHUNK]
+        for start in range(0, len(structures), size):
+            part = structures[start : start + size]
             chunk = environments(part)
             rows = self._kernel.rows(chunk)
             distances.append(rows.distances)

@@ -6,6 +6,7 @@ Calibration, domain and the table of predictions are made from these in `predict
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from screener.models.baseline import baseline, composition
 from screener.models.inducing import Inducing
 from screener.models.metric import Metric
+from screener.models.portion import Portion
 from screener.models.projection import Projected, Projection
 from screener.models.quantities import QUANTITIES
 from screener.models.representation import environments
@@ -67,6 +69,7 @@ class Evaluator:
 
     def __init__(self, model: SparseModel, device: str = "cpu") -> None:
         self.model = model
+        self._portion = Portion(CHUNK, MOLECULES)
         self.kernel = SparseKernel(model.inducing, model.width, device)
         both = np.concatenate([model.weights, model.difficulty], axis=1)
         self._weights = pad_columns(torch.from_numpy(both)).to(device)
@@ -81,10 +84,7 @@ class Evaluator:
 
     def predict(self, structures: Sequence[Structure]) -> RawPredictions:
         """Predict structures whose elements the representation knows and whose atoms lie apart."""
-        parts = [
-            self.predict_projected(self.projected(structures[i : i + CHUNK]))
-            for i in range(0, len(structures), CHUNK)
-        ]
+        parts = self._portion(partial(self._parts, structures))
         counts = composition(structures)
         baselines = [baseline(counts, row) for row in self.model.baselines]
         width = len(QUANTITIES)
@@ -95,6 +95,14 @@ class Evaluator:
             np.concatenate([np.empty(0), *(part[2] for part in parts)]),
             np.concatenate([[0], np.cumsum([s.n_atoms for s in structures], dtype=np.int64)]),
         )
+
+    def _parts(
+        self, structures: Sequence[Structure], size: int
+    ) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        return [
+            self.predict_projected(self.projected(structures[i : i + size]))
+            for i in range(0, len(structures), size)
+        ]
 
     def projected(self, structures: Sequence[Structure]) -> Projected:
         """Environments of structures as `predict_projected` takes them."""

@@ -130,18 +130,19 @@ def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
 
 
-def packed(n_atoms: NDArray[np.int64]) -> list[slice]:
-    """Consecutive molecules that fill one block of `ROWS` atoms each.
+def packed(n_atoms: NDArray[np.int64], n_rows: int = ROWS) -> list[slice]:
+    """Consecutive molecules that fill one block of `n_rows` atoms each.
 
     Evaluated so, all matrix products have one shape and a molecule's numbers do not depend on the
     others. A molecule of more atoms than that is alone.
 
     Args:
         n_atoms: (n_molecules,), atoms of each.
+        n_rows: what a block has room for.
     """
     blocks, first, filled = [], 0, 0
     for row, size in enumerate(n_atoms.tolist()):
-        if row > first and filled + size > ROWS:
+        if row > first and filled + size > n_rows:
             blocks.append(slice(first, row))
             first, filled = row, 0
         filled += size

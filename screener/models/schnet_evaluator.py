@@ -7,6 +7,7 @@ features of atoms after the last interaction. A row has the same bytes in whatev
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from screener.models.dense import affine
 from screener.models.inducing import Inducing
 from screener.models.model import RawPredictions
-from screener.models.pairs import ROWS, batch, neighbours, packed
+from screener.models.pairs import ROWS, Neighbours, batch, neighbours, packed
+from screener.models.portion import Portion, largest_that_fits
 from screener.models.representation import ELEMENTS
 from screener.models.schnet import SchNet
 from screener.models.schnet_model import SchNetModel
@@ -25,6 +27,8 @@ from screener.records import Structure
 FloatArray = NDArray[np.float64]
 
 CHUNK = 1024  # molecules whose features are in memory at once
+GPU_ROWS = 32 * ROWS  # atoms in a batch on a GPU, where its memory holds them
+BYTES_PER_ROW = 100_000  # some 32 pairs an atom, 128 features, five arrays of float32
 LEAST_SPREAD = 1e-6  # of members, standardised
 NOWHERE = -1e30  # the product with a known environment that only pads
 
@@ -53,6 +57,7 @@ class NetworkOutputs:
     ) -> None:
         self.network = network.to(device)
         self.device = device
+        self._rows = Portion(largest_that_fits(GPU_ROWS, ROWS, BYTES_PER_ROW, device), ROWS)
         self._n_projections = len(projections)
         padding = (0, 0, 0, -len(projections) % COLUMNS)
         self._projections = torch.nn.functional.pad(torch.from_numpy(projections), padding)
@@ -63,15 +68,16 @@ class NetworkOutputs:
     def __call__(self, structures: Sequence[Structure]) -> Iterator[Outputs]:
         """Outputs of the molecules, `CHUNK` by `CHUNK`."""
         for start in range(0, len(structures), CHUNK):
-            yield self._chunk(structures[start : start + CHUNK])
+            chunk = structures[start : start + CHUNK]
+            molecules = neighbours(chunk, self.network.settings.cutoff)
+            yield self._rows(partial(self._chunk, molecules))
 
-    def _chunk(self, structures: Sequence[Structure]) -> Outputs:
-        molecules = neighbours(structures, self.network.settings.cutoff)
+    def _chunk(self, molecules: Neighbours, n_rows: int) -> Outputs:
         parts = []
         with torch.no_grad():
-            for block in packed(np.diff(molecules.atom_offsets)):
-                rows = np.arange(len(structures))[block]
-                group = batch(molecules, rows, self.device)
+            for block in packed(np.diff(molecules.atom_offsets), n_rows):
+                rows = np.arange(len(molecules))[block]
+                group = batch(molecules, rows, self.device, multiple=n_rows)
                 features = self.network.features(group, self._tables)
                 members = self.network.readout(features, group)
                 projected = affine(features, self._projections, None).double()
