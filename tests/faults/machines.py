@@ -1,5 +1,6 @@
 """A Dask cluster of separate processes that can be killed, and campaigns run by a command on it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,17 @@ from screener.stores.files import Folder
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
 SCREENER = (sys.executable, "-m", "screener")
 SOAK = bool(os.environ.get("SCREENER_SOAK"))  # the long forms, by `make soak`
+INJECT = Path(__file__).parent / "inject"
 SECONDS = 300.0  # for anything that happens within moments on a quiet machine
+
+
+def injected(seconds: float = 0.0, fates: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment of workers whose molecules take longer, or meet a fate, by their SMILES."""
+    return {
+        "SCREENER_TEST_SECONDS": str(seconds),
+        "SCREENER_TEST_FATES": json.dumps(dict(fates or {})),
+        "PYTHONPATH": os.pathsep.join([str(INJECT), *sys.path]),
+    }
 
 
 class Machines:
