@@ -207,3 +207,31 @@ def test_the_preset_orders_known_solvents_as_its_literature_does():
     assert min(score, key=score.__getitem__) == "acetone"
     assert score["ethylene carbonate"] > score["N-methylpyrrolidone"]
     assert score["acetonitrile"] > score["N-methylpyrrolidone"]
+
+
+def test_exponents_bend_the_line_and_keep_its_ends():
+    """Derringer and Suich (1980), with their ends at 0.05 and 0.95 (or 1 at a target)."""
+    strict = parse_objective("maximise:lumo_b3lyp_ev:low=0,high=2,s=2")
+    assert worth(strict, 0.0, 1.0, 2.0) == pytest.approx([0.05, 0.05 + 0.9 * 0.25, 0.95])
+    lenient = parse_objective("minimise:homo_b3lyp_ev:low=-9,high=-6,t=0.5")
+    assert worth(lenient, -6.0, -6.75, -9.0) == pytest.approx([0.05, 0.05 + 0.9 * 0.5, 0.95])
+    target = parse_objective("target:dipole_b3lyp_debye:target=4,low=2,high=5,s=2,t=0.5")
+    assert worth(target, 2.0, 3.0, 4.0, 4.75, 5.0) == pytest.approx(
+        [0.05, 0.05 + 0.95 * 0.25, 1, 0.05 + 0.95 * 0.5, 0.05]
+    )
+
+
+def test_an_exponent_on_the_side_that_does_not_count_is_refused():
+    for text in ("maximise:n_heavy:low=1,high=2,t=2", "minimise:n_heavy:low=1,high=2,s=2"):
+        with pytest.raises(ConfigError, match="s belongs to maximise, t to minimise"):
+            parse_objective(text)
+    with pytest.raises(ConfigError, match="s must be positive"):
+        parse_objective("maximise:n_heavy:low=1,high=2,s=0")
+
+
+def test_exponents_of_one_change_no_digest():
+    before = RankingSettings(objectives=(LUMO_UP, HOMO_DOWN))
+    bent = RankingSettings(objectives=(LUMO_UP.model_copy(update={"s": 2.0}), HOMO_DOWN))
+    assert before.digest == "ede8d9fb38872c8bcdc5a7717728aaae"
+    assert bent.digest != before.digest
+    assert parse_objective(bent.objectives[0].text) == bent.objectives[0]
