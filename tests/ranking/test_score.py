@@ -24,6 +24,13 @@ SOLVENTS = {
     "N-methylpyrrolidone": (-6.3593, 1.0259, 3.6417, 1534.8850, 16, 7),
     "acetone": (-6.6151, -0.2367, 2.7362, 929.8479, 10, 4),
 }
+SMILES = {
+    "ethylene carbonate": "O=C1OCCO1",
+    "acetonitrile": "CC#N",
+    "1,2-dimethoxyethane": "COCCOC",
+    "N-methylpyrrolidone": "CN1CCCC1=O",
+    "acetone": "CC(C)=O",
+}
 COLUMNS = (
     "homo_b3lyp_ev",
     "lumo_b3lyp_ev",
@@ -37,8 +44,10 @@ HOMO_DOWN = parse_objective("minimise:homo_b3lyp_ev:low=-9,high=-6")
 
 
 def solvents(*names):
-    rows = [SOLVENTS[name] for name in names or SOLVENTS]
-    return pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
+    chosen = names or tuple(SOLVENTS)
+    rows = [SOLVENTS[name] for name in chosen]
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    return pa.table({"smiles": [SMILES[name] for name in chosen], **columns})
 
 
 def worth(objective, *values):
