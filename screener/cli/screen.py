@@ -34,6 +34,10 @@ Constraints = Annotated[
     list[str] | None,
     typer.Option("--constraint", help="Such as 'n_heavy<=12' or '1<=charge<=2'. Repeatable."),
 ]
+By = Annotated[
+    str | None,
+    typer.Option(help="value, or bound: the worse end of each 90 % interval (default value)."),
+]
 Top = Annotated[int | None, typer.Option(help="Molecules in the shortlist (default 100).")]
 KnownColumn = Annotated[
     str | None, typer.Option(help="Own column that is not empty for molecules known already.")
@@ -54,6 +58,7 @@ def screen(
     maximise: Maximise = None,
     objective: Objectives = None,
     constraint: Constraints = None,
+    by: By = None,
     top: Top = None,
     finalists: Annotated[
         int | None, typer.Option(help="Rows that enter a later stage (default 5 times --top).")
@@ -89,6 +94,7 @@ def screen(
         preset=preset,
         objectives=_objectives(minimise, maximise, objective),
         constraints=constraint or (),
+        by=by,
         top=top,
         known_column=known_column,
     )
@@ -194,6 +200,7 @@ def rank(
     maximise: Maximise = None,
     objective: Objectives = None,
     constraint: Constraints = None,
+    by: By = None,
     top: Top = None,
     known_column: KnownColumn = None,
 ) -> None:
@@ -209,6 +216,7 @@ def rank(
         preset=preset,
         objectives=_objectives(minimise, maximise, objective),
         constraints=constraint or (),
+        by=by,
         top=top,
     )
     folder = Store(absolute(campaign))

@@ -46,7 +46,7 @@ def with_asked(table: pa.Table, settings: RankingSettings) -> pa.Table:
     table = with_computed(table)
     table = with_structural(table, inputs_of(settings, table.column_names))
     for column in settings.columns:
-        names = _inputs(column, table.column_names)
+        names = inputs_of_column(column, table.column_names)
         if names != (column,) and set(names) <= set(table.column_names):
             values = parse_expression(column).values({each: numbers(table, each) for each in names})
             table = table.append_column(column, pa.array(values, pa.float64(), from_pandas=True))
@@ -95,10 +95,12 @@ def inputs_of(settings: RankingSettings, present: Iterable[str]) -> list[str]:
         ConfigError: an expression cannot be read.
     """
     known = set(present)
-    return list(dict.fromkeys(name for each in settings.columns for name in _inputs(each, known)))
+    return list(
+        dict.fromkeys(name for each in settings.columns for name in inputs_of_column(each, known))
+    )
 
 
-def _inputs(column: str, present: Container[str]) -> tuple[str, ...]:
+def inputs_of_column(column: str, present: Container[str]) -> tuple[str, ...]:
     """The columns that have to be there: itself, or those of an expression."""
     if is_name(column) or column in present:
         return (column,)
@@ -164,7 +166,11 @@ def left_out(settings: RankingSettings, columns: Iterable[str]) -> list[str]:
     """
     present = _available(columns)
     asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
-    return [each.text for each in asked if not present.issuperset(_inputs(each.column, present))]
+    return [
+        each.text
+        for each in asked
+        if not present.issuperset(inputs_of_column(each.column, present))
+    ]
 
 
 def _available(columns: Iterable[str]) -> set[str]:

@@ -33,6 +33,7 @@ from screener.ranking.ranges import typical_range
 from screener.stores.files import digest
 
 Goal = Literal["minimise", "maximise", "target", "range"]
+By = Literal["value", "bound"]
 _GOALS: tuple[str, ...] = get_args(Goal)
 _Model = TypeVar("_Model", bound=BaseModel)
 _NUMBER_KEYS = ("low", "high", "target", "weight", "s", "t")
@@ -196,6 +197,8 @@ class RankingSettings(BaseModel):
     Args:
         objectives: at least one, each on another column.
         constraints: what a molecule must fulfil to be ranked.
+        by: `value`, or `bound`: each predicted column counts by that end of its calibrated 90 %
+            interval which is worse, for objectives and constraints alike.
         top: how many molecules the shortlist holds.
         description: for readers, without effect on the ranking.
     Raises:
@@ -206,6 +209,7 @@ class RankingSettings(BaseModel):
 
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...] = ()
+    by: By = "value"
     top: PositiveInt = 100
     description: str = ""
 
@@ -257,6 +261,7 @@ class RankingSettings(BaseModel):
                 "objectives": [_deciding(each) for each in self.objectives],
                 "constraints": [each.model_dump(exclude={"why"}) for each in self.constraints],
                 "top": self.top,
+                **({} if self.by == "value" else {"by": self.by}),
             }
         )
 

@@ -23,7 +23,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
-from screener.ranking.columns import left_out, numbers, with_asked, with_computed
+from screener.ranking.columns import (
+    inputs_of_column,
+    left_out,
+    numbers,
+    with_asked,
+    with_computed,
+)
+from screener.ranking.expressions import is_name
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
 
 __all__ = ["Scores", "desirability", "score_table", "with_computed"]
@@ -56,9 +63,14 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     Returns:
         see `Scores`. With a single objective on no scale, the score is the value (`maximise`) or
         its negative (`minimise`), otherwise the weighted geometric mean of the desirabilities.
+        Ranked by the bound, the interval's worse end stands for the value; a column without
+        interval, such as a count or one of the caller's, has no other end than its value.
     Raises:
-        ConfigError: a column that is asked for is not numeric, or no objective is left.
+        ConfigError: a column that is asked for is not numeric, no objective is left, or an
+            expression of predicted columns, which has no calibrated interval, is to be ranked by
+            its bound.
     """
+    stored = table.column_names
     table = with_asked(table, settings)
     present = set(table.column_names)
     objectives = [each for each in settings.objectives if each.column in present]
@@ -70,16 +82,24 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
         )
     asked_here: list[Objective | Constraint] = [*objectives, *constraints]
     values = {each.column: numbers(table, each.column) for each in asked_here}
-    rule = _first_broken(constraints, values, table.num_rows)
+    ends = {name: (each, each) for name, each in values.items()}
+    if settings.by == "bound":
+        ends = {name: _ends(table, name, each, stored) for name, each in values.items()}
+        for name, (low, high) in ends.items():
+            values[name] = np.where(np.isnan(low + high), np.nan, values[name])
+    rule = _first_broken(constraints, ends, table.num_rows)
     no_value = _first_missing(values, rule)
 
     desirabilities: dict[str, FloatArray] = {}
     if settings.objectives[0].by_value:  # then it is the only one
         only = objectives[0]
-        score = values[only.column] if only.goal == "maximise" else -values[only.column]
+        low, high = ends[only.column]
+        score = low if only.goal == "maximise" else -high
     else:
         desirabilities = {
-            each.column: desirability(values[each.column], each) for each in objectives
+            # no goal wants two ranges apart, so the worst of an interval is at one of its ends
+            each.column: np.minimum(*(desirability(end, each) for end in ends[each.column]))
+            for each in objectives
         }
         logarithms = np.zeros(table.num_rows)
         for each in objectives:
@@ -163,20 +183,43 @@ def _tail(distance: FloatArray, slope: float) -> FloatArray:
     return _EDGE / (1.0 + (slope / _EDGE) * distance)
 
 
+def _ends(
+    table: pa.Table, column: str, values: FloatArray, stored: list[str]
+) -> tuple[FloatArray, FloatArray]:
+    """Both ends of the 90 % interval of a column; the values themselves where it has none."""
+    names = [f"{column}_lo90", f"{column}_hi90"]
+    if set(names) <= set(table.column_names):
+        return numbers(table, names[0]), numbers(table, names[1])
+    if not is_name(column):
+        uncertain = [
+            name
+            for name in inputs_of_column(column, stored)
+            if f"{name}_lo90" in table.column_names
+        ]
+        if uncertain:
+            raise ConfigError(
+                f"{column!r} reads {', '.join(uncertain)}, and what is made of predicted columns "
+                "has no calibrated interval; rank by value, or ask for the columns themselves"
+            )
+    return values, values
+
+
 def _first_broken(
-    constraints: list[Constraint], values: dict[str, FloatArray], n_rows: int
+    constraints: list[Constraint],
+    ends: dict[str, tuple[FloatArray, FloatArray]],
+    n_rows: int,
 ) -> list[str | None]:
     broken: list[str | None] = [None] * n_rows
     for constraint in constraints:
-        column = values[constraint.column]
+        low, high = ends[constraint.column]
         with np.errstate(
             invalid="ignore"
         ):  # comparisons with NaN are False: no value breaks no rule
             fails = np.zeros(n_rows, dtype=bool)
             if constraint.min is not None:
-                fails |= column < constraint.min
+                fails |= low < constraint.min
             if constraint.max is not None:
-                fails |= column > constraint.max
+                fails |= high > constraint.max
         for row in np.flatnonzero(fails):
             if broken[row] is None:
                 broken[row] = constraint.text

@@ -244,3 +244,50 @@ def test_exponents_of_one_change_no_digest():
     assert before.digest == "ede8d9fb38872c8bcdc5a7717728aaae"
     assert bent.digest != before.digest
     assert parse_objective(bent.objectives[0].text) == bent.objectives[0]
+
+
+def uncertain():
+    """Two molecules alike in value, of which the second is known less well."""
+    return pa.table(
+        {
+            "lumo_b3lyp_ev": [1.0, 1.1, 1.0],
+            "lumo_b3lyp_ev_lo90": [0.9, 0.4, None],
+            "lumo_b3lyp_ev_hi90": [1.1, 1.8, None],
+            "price": [1.0, 1.0, 1.0],
+        }
+    )
+
+
+def by_bound(*texts):
+    asked = [parse_objective(text) for text in texts if ":" in text]
+    bounds = [parse_constraint(text) for text in texts if ":" not in text]
+    return RankingSettings(objectives=tuple(asked), constraints=tuple(bounds), by="bound")
+
+
+def test_by_the_bound_the_worse_end_of_the_interval_counts():
+    scores = score_table(uncertain(), by_bound("maximise:lumo_b3lyp_ev")).score
+    assert scores[:2].tolist() == [0.9, 0.4]
+    scores = score_table(uncertain(), by_bound("minimise:lumo_b3lyp_ev")).score
+    assert scores[:2].tolist() == [-1.1, -1.8]
+    target = parse_objective("target:lumo_b3lyp_ev:target=1,low=0,high=2")
+    scores = score_table(uncertain(), by_bound(target.text))
+    assert scores.score[:2] == pytest.approx(worth(target, 0.9, 1.8))
+    assert scores.no_value == [None, None, "lumo_b3lyp_ev"]  # without an interval
+
+
+def test_by_the_bound_constraints_hold_for_the_whole_interval():
+    asked = by_bound("minimise:price", "lumo_b3lyp_ev>=0.5")
+    assert score_table(uncertain(), asked).rule == [None, "lumo_b3lyp_ev>=0.5", None]
+    asked = by_bound("minimise:price", "0.5<=lumo_b3lyp_ev<=1.05")
+    assert score_table(uncertain(), asked).rule[0] == "0.5<=lumo_b3lyp_ev<=1.05"
+
+
+def test_an_expression_of_predicted_columns_has_no_bound():
+    with pytest.raises(ConfigError, match=r"reads lumo_b3lyp_ev.*no calibrated interval"):
+        score_table(uncertain(), by_bound("maximise:lumo_b3lyp_ev * 2"))
+    assert score_table(uncertain(), by_bound("maximise:price * 2")).score.tolist() == [2.0] * 3
+
+
+def test_by_value_is_the_digest_of_before():
+    asked = by_bound("maximise:lumo_b3lyp_ev")
+    assert asked.digest != asked.model_copy(update={"by": "value"}).digest
