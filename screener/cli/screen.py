@@ -1,4 +1,4 @@
-"""`screener screen`, `status`, `rank`, `verify`: from options to a campaign, and back to text.
+"""`screener screen`, `status`, `rank`, `explain`, `verify`: options to a campaign, back to text.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 commands that use them, so that help and mistakes in options answer at once.
@@ -227,6 +227,19 @@ def rank(
     show.shortlist(folder, setup)
 
 
+def explain(
+    campaign: Folder,
+    name: Annotated[str, typer.Argument(help="mol_id, InChIKey, id of yours or SMILES.")],
+) -> None:
+    """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
+    from screener.campaign import explain as explaining
+    from screener.campaign.resolve import absolute
+    from screener.stores.files import Folder as Store
+
+    for label, text in explaining.explain(Store(absolute(campaign)), name):
+        typer.echo(f"{label}: {text}")
+
+
 def verify(
     folder: Annotated[str, typer.Argument(help="Folder or URL of a library or a campaign.")],
 ) -> None:
@@ -249,5 +262,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (screen, status, rank, verify):
+    for command in (screen, status, rank, explain, verify):
         app.command()(command)
