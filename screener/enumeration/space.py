@@ -160,8 +160,9 @@ def _reaction(
 
 def _matching(smarts: str, number: int, blocks: tuple[str, ...]) -> tuple[str, ...]:
     """The building blocks that can be this reactant."""
-    reactant = rdChemReactions.ReactionFromSmarts(smarts).GetReactantTemplate(number)
-    reactant.UpdatePropertyCache(strict=False)
+    reaction = rdChemReactions.ReactionFromSmarts(smarts)  # owns its templates
+    reaction.Initialize(silent=True)
+    reactant = reaction.GetReactantTemplate(number)
     return tuple(
         smiles for smiles in blocks if Chem.MolFromSmiles(smiles).HasSubstructMatch(reactant)
     )
