@@ -45,11 +45,7 @@ def _sums(sizes: tuple[Sizes, ...], most: int) -> list[list[int]]:
     the first site, as many as fit."""
     completions = _counts(sizes[1:], most)
     return [
-        [
-            *accumulate(
-                completions[left - size] for size in sizes[0][: bisect_right(sizes[0], left)]
-            )
-        ]
+        [*accumulate(completions[left - size] for size in sizes[0][: bisect_right(sizes[0], left)])]
         for left in range(most + 1)
     ]
 

@@ -7,7 +7,9 @@ n × n numbers; numbers beyond `size` are sent round again until they fall insid
 import hashlib
 from math import isqrt
 
-_ROUNDS = 4  # enough for a pseudo-random permutation: Luby and Rackoff, SIAM J. Comput. 17, 373 (1988)
+_ROUNDS = (
+    4  # enough for a pseudo-random permutation: Luby and Rackoff, SIAM J. Comput. 17, 373 (1988)
+)
 _MASK = (1 << 64) - 1
 
 

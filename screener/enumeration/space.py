@@ -137,9 +137,7 @@ def _checked_reaction(smarts: str, n_reactants: int, where: str) -> None:
         )
 
 
-def _reaction(
-    entry: ReactionSpec, blocks: Mapping[str, tuple[str, ...]], where: str
-) -> Reaction:
+def _reaction(entry: ReactionSpec, blocks: Mapping[str, tuple[str, ...]], where: str) -> Reaction:
     unknown = [name for name in entry.blocks if name not in blocks]
     if unknown:
         raise ConfigError(

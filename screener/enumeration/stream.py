@@ -159,7 +159,9 @@ class _Maker:
                 template = self._space.templates[k]
                 for found in template.draw(number, self._seed, judge):
                     identity = mol_id(found.smiles)[:16]
-                    rows.append((found.smiles, identity, template.family, found.scaffold, found.parts))
+                    rows.append(
+                        (found.smiles, identity, template.family, found.scaffold, found.parts)
+                    )
         columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
         digests = np.frombuffer(bytes.fromhex("".join(columns[1])), dtype=">u8")
         columns[1] = tuple(f"c{identity}" for identity in columns[1])

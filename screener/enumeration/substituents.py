@@ -98,7 +98,9 @@ class SubstituentSets:
         choices = self.of_sites(pattern, entry.sites, where)
         most = min(entry.max_heavy, self.limits.max_heavy)
         sizes = [tuple(part.composition.n_heavy for part in parts) for parts in choices]
-        combinations = Combinations(sizes, most - pattern.composition.n_heavy, self.limits.max_heavy)
+        combinations = Combinations(
+            sizes, most - pattern.composition.n_heavy, self.limits.max_heavy
+        )
         if combinations.size > MAX_SPELT_OUT:
             raise ConfigError(
                 f"{where}: {entry.smiles!r} stands for {combinations.size:,} substituents, more "

@@ -28,8 +28,13 @@ class Found(NamedTuple):
 class Template(Protocol):
     """Something that molecules are drawn from."""
 
-    family: str
-    size: int | None  # how many draws there are; None: without end
+    @property
+    def family(self) -> str:
+        """The class of its molecules."""
+
+    @property
+    def size(self) -> int | None:
+        """How many draws there are; None: without end."""
 
     def draw(self, number: int, seed: int, judge: Judge) -> Iterator[Found]:
         """The molecules of a draw, none or more.
