@@ -133,7 +133,8 @@ def test_marks_of_stereo_are_kept_and_others_left_open():
     }
 
 
-def test_a_stream_that_finds_nothing_more_ends():
+def test_a_stream_that_finds_nothing_more_ends(monkeypatch):
+    monkeypatch.setattr("screener.enumeration.stream.BARREN_BLOCKS", 3)
     barren = Spec.from_mapping(
         {
             "limits": {"max_heavy": 4},
