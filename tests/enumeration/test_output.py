@@ -11,8 +11,8 @@ from screener.library.sources import find_sources
 from screener.stores.files import from_parquet
 
 ROWS = [
-    {"smiles": "COC(=O)OC", "id": "c01", "family": "linear carbonate", "scaffold": "O=C(O[*:1])O[*:2]",
-     "parts": "[*]C [*]C"},
+    {"smiles": "COC(=O)OC", "id": "c01", "family": "linear carbonate",
+     "scaffold": "O=C(O[*:1])O[*:2]", "parts": "[*]C [*]C"},
     {"smiles": r"F/C=C\F", "id": "c02", "family": "a, b", "scaffold": "s", "parts": ""},
 ]  # fmt: skip
 
