@@ -148,6 +148,7 @@ class Campaign:
         preset: a shipped ranking, such as `electrolyte-solvent` (the default), or a TOML file.
         objectives: such as `maximise:lumo_b3lyp_ev`, or `Objective`s.
         constraints: such as `n_heavy<=12`, or `Constraint`s.
+        by: `value` (the default), or `bound` for the worse end of each 90 % interval.
         top: how many molecules the shortlist holds (default 100).
         known_column: own column whose non-empty rows are known molecules.
     Raises:
@@ -165,6 +166,7 @@ class Campaign:
         preset: str | None = None,
         objectives: Sequence[str | Objective] = (),
         constraints: Sequence[str | Constraint] = (),
+        by: str | None = None,
         top: int | None = None,
         known_column: str | None = None,
     ) -> None:
@@ -182,6 +184,7 @@ class Campaign:
             preset=preset,
             objectives=objectives,
             constraints=constraints,
+            by=by,
             top=top,
             known_column=known_column,
         )
@@ -219,14 +222,15 @@ class Campaign:
         preset: str | None = None,
         objectives: Sequence[str | Objective] = (),
         constraints: Sequence[str | Constraint] = (),
+        by: str | None = None,
         top: int | None = None,
         known_column: str | None = None,
     ) -> pd.DataFrame:
         """Rank the rows of the last stage by other objectives, without computing anything again.
 
         Args:
-            preset, objectives, constraints, top: what is wanted now; what is not said is as in the
-                campaign.
+            preset, objectives, constraints, by, top: what is wanted now; what is not said is as
+                in the campaign.
             known_column: own column that is not empty for molecules that are known already.
         Returns:
             the new shortlist.
@@ -234,7 +238,7 @@ class Campaign:
             ConfigError: the campaign is not finished, or a column is unknown.
         """
         asked = CampaignConfig().with_options(
-            preset=preset, objectives=objectives, constraints=constraints, top=top
+            preset=preset, objectives=objectives, constraints=constraints, by=by, top=top
         )
         rank_again(self.folder, asked.ranking, command=_command(), known_column=known_column)
         write_report(self.folder)

@@ -20,6 +20,7 @@ from pydantic import (
 
 from screener.errors import ConfigError
 from screener.ranking.objectives import (
+    By,
     Constraint,
     Objective,
     RankingSettings,
@@ -95,6 +96,7 @@ class RankingConfig(BaseModel):
         objectives: tables or text as on the command line; with a preset they are added to its own,
             and one on the same column replaces the preset's.
         constraints: the same for constraints.
+        by: `value`, or `bound` for the worse end of each calibrated interval.
         top: how many molecules the shortlist holds.
     """
 
@@ -103,6 +105,7 @@ class RankingConfig(BaseModel):
     preset: str | None = None
     objectives: tuple[Objective, ...] = ()
     constraints: tuple[Constraint, ...] = ()
+    by: By | None = None
     top: PositiveInt | None = None
 
     @field_validator("objectives", mode="before")
@@ -122,7 +125,8 @@ class RankingConfig(BaseModel):
     @property
     def says_nothing(self) -> bool:
         """Whether the objectives and constraints are left to the campaign or the default."""
-        return self.preset is None and not self.objectives and not self.constraints
+        asked = (self.preset, self.by, *self.objectives, *self.constraints)
+        return all(each is None for each in asked)
 
     def settings(self, known: RankingSettings | None = None) -> RankingSettings:
         """The settings asked for.
@@ -139,9 +143,10 @@ class RankingConfig(BaseModel):
             base = known or load_preset(DEFAULT_PRESET)
         source = known or base
         top = self.top or (source.top if source else DEFAULT_TOP)
+        by = self.by or (source.by if source else "value")
         if base is None:
             return RankingSettings(
-                objectives=self.objectives, constraints=self.constraints, top=top
+                objectives=self.objectives, constraints=self.constraints, by=by, top=top
             )
         asked = {each.column for each in self.objectives}
         bound = {each.column for each in self.constraints}
@@ -154,6 +159,7 @@ class RankingConfig(BaseModel):
                 *(each for each in base.constraints if each.column not in bound),
                 *self.constraints,
             ),
+            by=by,
             top=top,
             description=base.description if not (asked or bound) else "",
         )
@@ -213,6 +219,7 @@ class CampaignConfig(BaseModel):
         preset: str | None = None,
         objectives: Sequence[str | Objective] = (),
         constraints: Sequence[str | Constraint] = (),
+        by: str | None = None,
         top: int | None = None,
         known_column: str | None = None,
     ) -> "CampaignConfig":
@@ -226,6 +233,7 @@ class CampaignConfig(BaseModel):
             preset: name or path.
             objectives: text as on the command line, or objectives.
             constraints: the same.
+            by: `value` or `bound`.
             top: size of the shortlist.
             known_column: own column that marks known molecules.
         Raises:
@@ -235,6 +243,7 @@ class CampaignConfig(BaseModel):
             "preset": preset,
             "objectives": tuple(objectives) or None,
             "constraints": tuple(constraints) or None,
+            "by": by,
             "top": top,
         }
         parsed = tuple(

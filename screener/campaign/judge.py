@@ -7,6 +7,7 @@ unit with the acquisition's settings, the driver judges the last stage with the 
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,39 @@ def judge(table: pa.Table, settings: RankingSettings) -> Judged:
 def no_value(column: str) -> str:
     """The rule that filters rows without a value in `column`."""
     return f"no value of {column}"
+
+
+def emptied_by(
+    counts: Mapping[str, int], filtered: Mapping[str, int], settings: RankingSettings
+) -> str:
+    """Which rule left nobody, for a person.
+
+    Args:
+        counts: rows by verdict, none of them a candidate.
+        filtered: rows by the rule that is the first to exclude them.
+        settings: the ranking.
+    """
+    n_inside = n_left = counts.get("filtered", 0)
+    if n_inside == 0:
+        return (
+            f"none of the {counts.get('out_of_domain', 0):,} predicted ones is inside the models' "
+            "domain"
+        )
+    before: list[str] = []
+    for rule in dict.fromkeys((*(each.text for each in settings.constraints), *filtered)):
+        n_excluded = filtered.get(rule, 0)
+        if n_excluded == n_left:
+            whom = f"all {n_left:,} inside the domain"
+            if n_left < n_inside:
+                whom = (
+                    f"the last {n_left:,} of {n_inside:,} inside the domain, "
+                    f"after {', '.join(before)}"
+                )
+            return f"{rule} excludes {whom}"
+        if n_excluded:
+            n_left -= n_excluded
+            before.append(rule)
+    raise AssertionError((counts, filtered))  # a row that is filtered has its rule
 
 
 def _verdict(

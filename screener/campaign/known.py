@@ -42,8 +42,10 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class _Fate:
-    stage: str
+class Fate:
+    """Where a molecule ended."""
+
+    stage: str  # the last that it entered
     state: str
     reason: str
     score: float | None = None
@@ -59,20 +61,8 @@ def follow_known(folder: Folder, setup: Setup) -> pa.Table:
         a table of `SCHEMA`.
     """
     marked = {entry["row"]: entry for entry in _marked(setup)}
-    fates: dict[int, _Fate] = {}
-    for index, stage in enumerate(setup.stages):
-        plan = stage_plan(folder, setup, index)
-        assert plan is not None  # finished
-        last = index == len(setup.stages) - 1
-        settings = setup.ranking if last else setup.acquisition
-        state = "ranked" if last else "not selected"
-        for row, fate in _fates(
-            setup.store(folder, index), plan, settings, np.array(sorted(marked), dtype=np.int64)
-        ):
-            fates[row] = (
-                fate if fate.state != CANDIDATE else _Fate(stage.name, state, "", fate.score)
-            )
-    places = _places(
+    fates = follow(folder, setup, np.array(sorted(marked), dtype=np.int64))
+    places = places_of(
         folder,
         setup,
         [
@@ -98,6 +88,28 @@ def follow_known(folder: Folder, setup: Setup) -> pa.Table:
     return pa.Table.from_pylist(table, schema=SCHEMA)
 
 
+def follow(folder: Folder, setup: Setup, rows: NDArray[np.int64]) -> dict[int, Fate]:
+    """Where each of `rows` ended under the ranking of `setup`, before the shortlist is cut.
+
+    Args:
+        folder: of a campaign whose stages are all finished.
+        setup: the campaign.
+        rows: of the library, ascending.
+    """
+    fates: dict[int, Fate] = {}
+    for index, stage in enumerate(setup.stages):
+        plan = stage_plan(folder, setup, index)
+        assert plan is not None  # finished
+        last = index == len(setup.stages) - 1
+        settings = setup.ranking if last else setup.acquisition
+        state = "ranked" if last else "not selected"
+        for row, fate in _fates(setup.store(folder, index), plan, settings, rows):
+            fates[row] = (
+                fate if fate.state != CANDIDATE else Fate(stage.name, state, "", fate.score)
+            )
+    return fates
+
+
 def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
     """The known molecules of the library, block by block."""
     library = open_library(setup.library, setup.library_digest)
@@ -113,7 +125,7 @@ def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
 
 def _fates(
     store: PredictionStore, plan: StagePlan, settings: RankingSettings, rows: NDArray[np.int64]
-) -> Iterator[tuple[int, _Fate]]:
+) -> Iterator[tuple[int, Fate]]:
     """What a stage made of those of `rows` that entered it."""
     wanted = set(rows.tolist())
     for unit in store.stored(plan.places(plan.holding(rows))):
@@ -124,7 +136,7 @@ def _fates(
                 score = float(judged.score[place])
                 yield (
                     row,
-                    _Fate(
+                    Fate(
                         store.stage,
                         judged.verdict[place],
                         judged.reason[place],
@@ -134,10 +146,10 @@ def _fates(
         for record in unit.quarantine.to_pylist() if unit.quarantine is not None else []:
             if record["row"] in wanted:
                 reason = f"{record['code']}: {record['message']}"
-                yield record["row"], _Fate(store.stage, "quarantined", reason)
+                yield record["row"], Fate(store.stage, "quarantined", reason)
 
 
-def _places(folder: Folder, setup: Setup, ranked: list[Ranked]) -> dict[int, int]:
+def places_of(folder: Folder, setup: Setup, ranked: list[Ranked]) -> dict[int, int]:
     """The place of each of `ranked` among all candidates of the last stage, from 1, by row."""
     places = dict.fromkeys((entry.row for entry in ranked), 1)
     index = len(setup.stages) - 1

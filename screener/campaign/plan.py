@@ -79,13 +79,13 @@ class StagePlan:
             self.unit(index) for index in range(self.n_units)[start : start + self.segment_units]
         ]
 
-    def segment_of(self, index: int) -> str:
-        """The name of the segment that holds the unit at this place."""
-        return segment_name(index // self.segment_units)
+    def segment_of(self, index: int) -> int:
+        """The number of the segment that holds the unit at this place."""
+        return index // self.segment_units
 
     def places(self, units: Iterable[Unit]) -> Iterator[tuple[str, str]]:
         """Where these units are stored: the names of segment and unit."""
-        return ((self.segment_of(unit.index), unit.name) for unit in units)
+        return ((segment_name(self.segment_of(unit.index)), unit.name) for unit in units)
 
     def unit(self, index: int) -> Unit:
         """The unit at this place in the plan."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.campaign.config import RankingConfig
-from screener.campaign.judge import best, judge, no_value
+from screener.campaign.judge import best, emptied_by, judge, no_value
 from screener.campaign.known import follow_known
 from screener.campaign.plan import StagePlan
 from screener.campaign.provenance import Session
@@ -147,7 +147,7 @@ def chosen_otherwise(folder: Folder, setup: Setup) -> bool:
     """Whether other objectives or constraints kept rows from a later stage that the ranking of
     `setup` may want there."""
     there, now = asked(setup.acquisition), asked(setup.ranking)
-    if all(sorted(there[key]) == sorted(now[key]) for key in now):
+    if all(sorted(there.get(key, ())) == sorted(now.get(key, ())) for key in {*there, *now}):
         return False
     # a row that broke one of these breaks it still
     stands = {*now["constraints"], *map(no_value, setup.ranking.columns)}
@@ -181,7 +181,8 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
         counts["quarantined"] = tally.counts["quarantined"]
         counts["in"] = tally.counts["in"]
     if not top.entries:
-        log.warning("no molecule is left to rank; `screener status --accounts` tells why")
+        why = emptied_by(counts, filtered, setup.ranking)
+        log.warning("no molecule is left to rank: %s; `screener status --accounts` has more", why)
     predictions, structures = _rows(folder, setup, plan, top.rows)
     table = shortlist_table(predictions, top, setup.ranking, setup.known_column)
     files = write_shortlist(folder, path, table, structures)

@@ -242,7 +242,7 @@ class StageRun:
             self.tally.add(receipt)
         if is_new or index in self._again:
             self._again.discard(index)
-            number = index // self._plan.segment_units
+            number = self._plan.segment_of(index)
             if number < len(self._to_join):
                 self._to_join[number] -= 1
         return is_new
@@ -268,7 +268,7 @@ class StageRun:
                 if receipt is not None and self._add(receipt):
                     yield receipt
                 if receipt is not None:
-                    self._join_if_done(receipt.details["index"] // self._plan.segment_units)
+                    self._join_if_done(self._plan.segment_of(receipt.details["index"]))
             if not self._ready:
                 return
 

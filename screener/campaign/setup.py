@@ -172,8 +172,9 @@ def stage_plan(folder: Folder, setup: Setup, index: int) -> StagePlan | None:
 
 
 def asked(settings: RankingSettings) -> dict[str, list[str]]:
-    """Objectives and constraints as text; equal when they rank alike."""
-    return {
+    """Objectives and constraints as text, and by what; equal when they rank alike."""
+    by: dict[str, list[str]] = {} if settings.by == "value" else {"by": [settings.by]}
+    return by | {
         "objectives": [each.text for each in settings.objectives],
         "constraints": [each.text for each in settings.constraints],
     }

@@ -24,7 +24,7 @@ from screener.execution.device import device_of_worker
 from screener.execution.memory import keep_freed_memory
 from screener.execution.threads import one_thread
 from screener.models.bundle import Bundle, load_bundle
-from screener.ranking.columns import with_computed
+from screener.ranking.columns import inputs_of, with_computed, with_structural
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import Ranked
 from screener.records import QuarantineRecord, Receipt, Structure
@@ -111,6 +111,9 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     molecules = library.read_rows(rows, columns)
     bundle = open_bundle(job.bundle, job.bundle_digest, device_of_worker())
     table = predictions(molecules, outcomes, bundle, dict(job.own_columns))
+    table = with_structural(
+        table, inputs_of(job.acquisition, table.column_names)
+    )  # kept, so that ranking is quick
     quarantine = [
         QuarantineRecord.from_error(outcome, "structures", row=row, mol_id=mol_id)
         for outcome, row, mol_id in zip(

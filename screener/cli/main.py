@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from screener.cli import enumerate as enumeration
 from screener.cli import evaluate, library, models, screen, train
 from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
@@ -23,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+enumeration.register(library.app)
 app.add_typer(library.app, name="library")
 app.add_typer(models.app, name="models")
 screen.register(app)

@@ -1,4 +1,4 @@
-"""`screener screen`, `status`, `rank`, `verify`: from options to a campaign, and back to text.
+"""`screener screen`, `status`, `rank`, `explain`, `verify`: options to a campaign, back to text.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 commands that use them, so that help and mistakes in options answer at once.
@@ -34,6 +34,10 @@ Constraints = Annotated[
     list[str] | None,
     typer.Option("--constraint", help="Such as 'n_heavy<=12' or '1<=charge<=2'. Repeatable."),
 ]
+By = Annotated[
+    str | None,
+    typer.Option(help="value, or bound: the worse end of each 90 % interval (default value)."),
+]
 Top = Annotated[int | None, typer.Option(help="Molecules in the shortlist (default 100).")]
 KnownColumn = Annotated[
     str | None, typer.Option(help="Own column that is not empty for molecules known already.")
@@ -54,6 +58,7 @@ def screen(
     maximise: Maximise = None,
     objective: Objectives = None,
     constraint: Constraints = None,
+    by: By = None,
     top: Top = None,
     finalists: Annotated[
         int | None, typer.Option(help="Rows that enter a later stage (default 5 times --top).")
@@ -89,6 +94,7 @@ def screen(
         preset=preset,
         objectives=_objectives(minimise, maximise, objective),
         constraints=constraint or (),
+        by=by,
         top=top,
         known_column=known_column,
     )
@@ -194,6 +200,7 @@ def rank(
     maximise: Maximise = None,
     objective: Objectives = None,
     constraint: Constraints = None,
+    by: By = None,
     top: Top = None,
     known_column: KnownColumn = None,
 ) -> None:
@@ -209,6 +216,7 @@ def rank(
         preset=preset,
         objectives=_objectives(minimise, maximise, objective),
         constraints=constraint or (),
+        by=by,
         top=top,
     )
     folder = Store(absolute(campaign))
@@ -217,6 +225,19 @@ def rank(
     )
     write_report(folder)
     show.shortlist(folder, setup)
+
+
+def explain(
+    campaign: Folder,
+    name: Annotated[str, typer.Argument(help="mol_id, InChIKey, id of yours or SMILES.")],
+) -> None:
+    """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
+    from screener.campaign import explain as explaining
+    from screener.campaign.resolve import absolute
+    from screener.stores.files import Folder as Store
+
+    for label, text in explaining.explain(Store(absolute(campaign)), name):
+        typer.echo(f"{label}: {text}")
 
 
 def verify(
@@ -241,5 +262,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (screen, status, rank, verify):
+    for command in (screen, status, rank, explain, verify):
         app.command()(command)

@@ -2,7 +2,7 @@
 
 Started as `python -m screener.execution.child_main`. Before each item the child marks its position
 and the time in shared memory, so that the parent knows which item to blame for whatever happens
-next. Results travel as pickles over the pipe that was standard output, those of a twentieth of a
+next. Results travel as pickles over the pipe that was standard output, those of a quarter of a
 second together: one by one, pickling costs as much as a tenth of the chemistry. Library code that
 prints to standard output prints into nothing instead.
 """
@@ -33,7 +33,7 @@ MARK_BYTES = 16
 LOADING = -1  # unpickling a request, with the imports that this brings
 WAITING = -2  # for a request, or for the parent to take results
 
-FLUSH_SECONDS = 0.05  # at most this much finished work is repeated after a crash
+FLUSH_SECONDS = 0.25  # at most this much finished work is repeated after a crash
 
 _PR_SET_PDEATHSIG = 1
 

@@ -22,12 +22,12 @@ class Layout:
     """How the work is cut. Blocks and buckets leave no trace in the shards."""
 
     first_block_rows: int = 1024  # blocks grow, so that small inputs keep all workers busy
-    block_rows: int = 16384
+    block_rows: int = 8192
     block_characters: int = 16 << 20  # mol blocks are long
     bucket_bytes: int = 256 << 20  # of input, unpacked, per bucket of the deduplication
     shard_rows: int = 65536
     row_group_rows: int = 4096
-    blocks_per_part: int = 64  # of the tables of duplicates and quarantine
+    blocks_per_part: int = 16  # of the tables of duplicates and quarantine
 
     def rows_of_block(self, block: int) -> int:
         """Records in a block: every eighth block doubles the size, up to `block_rows`."""

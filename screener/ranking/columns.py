@@ -1,23 +1,114 @@
-"""Columns that a ranking needs: checks before a run starts, and those computed from others."""
+"""Columns that a ranking needs: checks before a run starts, and those computed from others.
+
+A column that is asked for is, in this order: one of the table, one computed here by its name, or an
+expression of such columns (`screener.ranking.expressions`), which is then called by its text.
+"""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+from rdkit import Chem
 
+from screener.chemistry.accessibility import sa_score
+from screener.chemistry.alerts import alerts, alerts_of
 from screener.errors import ConfigError
+from screener.ranking.expressions import is_name, parse_expression
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
 
+FloatArray = NDArray[np.float64]
+
+# columns made of the drawing alone, and only where they are asked for
+STRUCTURAL_COLUMNS = ("sa_score", "alerts", *(f"alert_{each.name}" for each in alerts()))
 # name -> the columns it is made of
 COMPUTED_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ae0_b3lyp_kcal_per_atom": ("ae0_b3lyp_kcal", "n_atoms"),
+    **dict.fromkeys(STRUCTURAL_COLUMNS, ("smiles",)),
 }
 _UNCERTAINTIES = ("", "_std", "_lo90", "_hi90", "_delta")
 
 
+def with_asked(table: pa.Table, settings: RankingSettings) -> pa.Table:
+    """The table with every column that the settings ask for and that can be had from it.
+
+    Args:
+        table: any rows.
+        settings: what is asked; columns that are missing and whose inputs are missing stay missing.
+    Returns:
+        the table of `with_computed` and `with_structural`, then one float64 column for each
+        expression, null where it has no value.
+    Raises:
+        ConfigError: an expression cannot be read, or a column in it is not numeric.
+    """
+    table = with_computed(table)
+    table = with_structural(table, inputs_of(settings, table.column_names))
+    for column in settings.columns:
+        names = inputs_of_column(column, table.column_names)
+        if names != (column,) and set(names) <= set(table.column_names):
+            values = parse_expression(column).values({each: numbers(table, each) for each in names})
+            table = table.append_column(column, pa.array(values, pa.float64(), from_pandas=True))
+    return table
+
+
+def with_structural(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+    """The table, with those of `columns` appended that are made of the drawing alone.
+
+    Args:
+        table: rows with `smiles`; without that column nothing is appended.
+        columns: names, of which those that the table has and those not known here are passed over.
+            `sa_score` (1 to 10), `alerts` (how many kinds), `alert_<name>` (0 or 1).
+    """
+    wanted = [
+        name
+        for name in dict.fromkeys(columns)
+        if name in STRUCTURAL_COLUMNS and name not in table.column_names
+    ]
+    if not wanted or "smiles" not in table.column_names:
+        return table
+    mols = [Chem.MolFromSmiles(smiles) for smiles in table["smiles"].to_pylist()]
+    if "sa_score" in wanted:
+        scores = pa.array([sa_score(mol) for mol in mols], pa.float64())
+        table = table.append_column("sa_score", scores)
+    if any(name.startswith("alert") for name in wanted):
+        raised = [alerts_of(mol) for mol in mols]
+        for name in wanted:
+            if name == "alerts":
+                values = [len(each) for each in raised]
+            elif name.startswith("alert_"):
+                values = [int(name.removeprefix("alert_") in each) for each in raised]
+            else:
+                continue
+            table = table.append_column(name, pa.array(values, pa.int32()))
+    return table
+
+
+def inputs_of(settings: RankingSettings, present: Iterable[str]) -> list[str]:
+    """Every column that is read, those of expressions instead of the expressions.
+
+    Args:
+        settings: what is asked.
+        present: columns of the table; a name among them is that column and no expression.
+    Raises:
+        ConfigError: an expression cannot be read.
+    """
+    known = set(present)
+    return list(
+        dict.fromkeys(name for each in settings.columns for name in inputs_of_column(each, known))
+    )
+
+
+def inputs_of_column(column: str, present: Container[str]) -> tuple[str, ...]:
+    """The columns that have to be there: itself, or those of an expression."""
+    if is_name(column) or column in present:
+        return (column,)
+    return parse_expression(column).columns
+
+
 def with_computed(table: pa.Table) -> pa.Table:
-    """The table, with the computed columns whose inputs it has appended.
+    """The table, with the energy per atom appended where its inputs are there.
 
     Args:
         table: any rows; `ae0_b3lyp_kcal` (kcal/mol) and `n_atoms` give `ae0_b3lyp_kcal_per_atom`,
@@ -47,9 +138,8 @@ def check_columns(settings: RankingSettings, known_columns: Iterable[str]) -> No
     Raises:
         ConfigError: names the first unknown column and the nearest known ones.
     """
-    known = set(known_columns)
-    known |= {name for name, inputs in COMPUTED_COLUMNS.items() if known.issuperset(inputs)}
-    for column in settings.columns:
+    known = _available(known_columns)
+    for column in inputs_of(settings, known):
         if column in known:
             continue
         names = {name.lower(): name for name in values_of(sorted(known))}
@@ -72,11 +162,20 @@ def left_out(settings: RankingSettings, columns: Iterable[str]) -> list[str]:
 
     Args:
         settings: what is asked.
-        columns: names as they are after `with_computed`.
+        columns: of the table; what can be computed from them is not left out.
     """
-    present = set(columns)
+    present = _available(columns)
     asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
-    return [each.text for each in asked if each.column not in present]
+    return [
+        each.text
+        for each in asked
+        if not present.issuperset(inputs_of_column(each.column, present))
+    ]
+
+
+def _available(columns: Iterable[str]) -> set[str]:
+    known = set(columns)
+    return known | {name for name, inputs in COMPUTED_COLUMNS.items() if known.issuperset(inputs)}
 
 
 def check_numeric(settings: RankingSettings, schema: pa.Schema) -> None:
@@ -86,7 +185,7 @@ def check_numeric(settings: RankingSettings, schema: pa.Schema) -> None:
         ConfigError: names the column and its type. Columns that the schema does not have are no
             concern of this.
     """
-    for column in settings.columns:
+    for column in inputs_of(settings, schema.names):
         if column in schema.names and not is_numeric(schema.field(column).type):
             raise ConfigError(
                 f"column {column!r} holds {schema.field(column).type}, and an objective or "
@@ -99,3 +198,21 @@ def is_numeric(kind: pa.DataType) -> bool:
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
     # a column that is null throughout has no other type
     return any(test(kind) for test in tests) or bool(pa.types.is_null(kind))
+
+
+def numbers(table: pa.Table, column: str) -> FloatArray:
+    """A column as contiguous float64 (n,), NaN where it is null or not finite.
+
+    Raises:
+        ConfigError: the column holds no numbers.
+    """
+    kind = table.schema.field(column).type
+    if not is_numeric(kind):
+        raise ConfigError(
+            f"column {column!r} holds {kind}, and an objective or constraint needs numbers"
+        )
+    array = table[column].combine_chunks()
+    found = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    found = np.array(found, dtype=np.float64)
+    found[~np.isfinite(found)] = np.nan
+    return found

@@ -6,6 +6,7 @@ Text on the command line::
                                                  minimise:homo_b3lyp_ev:low=-9,high=-6.4,weight=2
                                                  target:dipole_b3lyp_debye:target=4,low=2,high=6
                                                  range:n_heavy:low=4,high=9
+                                                 maximise:lumo_b3lyp_ev - homo_b3lyp_ev
     COLUMN<=NUMBER, COLUMN>=NUMBER, COLUMN==NUMBER, NUMBER<=COLUMN<=NUMBER
 
 The keys are the fields of `Objective`. How values become scores lives in `screener.ranking.score`,
@@ -32,9 +33,11 @@ from screener.ranking.ranges import typical_range
 from screener.stores.files import digest
 
 Goal = Literal["minimise", "maximise", "target", "range"]
+By = Literal["value", "bound"]
 _GOALS: tuple[str, ...] = get_args(Goal)
 _Model = TypeVar("_Model", bound=BaseModel)
-_NUMBER_KEYS = ("low", "high", "target", "weight")
+_NUMBER_KEYS = ("low", "high", "target", "weight", "s", "t")
+_ONES = ("weight", "s", "t")  # numbers that are 1 where nothing is said
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
@@ -42,13 +45,17 @@ class Objective(BaseModel):
     """One column and what is wanted of it.
 
     Args:
-        column: any predicted, computed or own numeric column.
+        column: any predicted, computed or own numeric column, or an expression of such columns
+            (`screener.ranking.expressions`).
         goal: `minimise`, `maximise`, `target` (as near as possible) or `range` (inside, all values
             equally good).
         low: in the column's unit; the lower end of the scale, for `range` of what is wanted.
         high: in the column's unit; the upper end.
         target: in the column's unit; only for goal `target`, between `low` and `high`.
-        weight: positive; its share in the weighted mean over the objectives.
+        weight: positive; its share in the weighted geometric mean over the objectives.
+        s: positive; exponent of the desirability where more is better: for `maximise`, and below
+            the values that `target` and `range` want.
+        t: positive; the same where less is better: for `minimise`, and above those values.
         why: where the bounds come from; for readers, without effect on the ranking.
     Raises:
         ConfigError: the numbers do not fit each other or the goal.
@@ -62,6 +69,8 @@ class Objective(BaseModel):
     high: FiniteFloat | None = None
     target: FiniteFloat | None = None
     weight: FiniteFloat = 1.0
+    s: FiniteFloat = 1.0
+    t: FiniteFloat = 1.0
     why: str = ""
 
     @check_model(mode="after")
@@ -69,8 +78,13 @@ class Objective(BaseModel):
         where = f"objective {self.goal}:{self.column}"
         if not self.column:
             raise ConfigError(f"{where}: the name of the column is empty")
-        if self.weight <= 0:
-            raise ConfigError(f"{where}: weight must be positive, not {number(self.weight)}")
+        for key in _ONES:
+            if (value := getattr(self, key)) <= 0:
+                raise ConfigError(f"{where}: {key} must be positive, not {number(value)}")
+        if (self.goal == "maximise" and self.t != 1) or (self.goal == "minimise" and self.s != 1):
+            raise ConfigError(
+                f"{where}: s belongs to maximise, t to minimise; target and range have both"
+            )
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ConfigError(
                 f"{where}: low ({number(self.low)}) must be smaller than high ({number(self.high)})"
@@ -91,14 +105,15 @@ class Objective(BaseModel):
     @property
     def by_value(self) -> bool:
         """Whether the value itself is the score: the scale has no ends (see `RankingSettings`)."""
-        return self.low is None and self.high is None
+        return self.low is None and self.high is None and self.s == self.t == 1
 
     @property
     def text(self) -> str:
         """As on the command line; `parse_objective` reads it back (without `why`)."""
         values = {key: getattr(self, key) for key in _NUMBER_KEYS}
-        if self.weight == 1.0:
-            del values["weight"]
+        for key in _ONES:
+            if values[key] == 1.0:
+                del values[key]
         numbers = ",".join(
             f"{key}={number(value)}" for key, value in values.items() if value is not None
         )
@@ -182,6 +197,8 @@ class RankingSettings(BaseModel):
     Args:
         objectives: at least one, each on another column.
         constraints: what a molecule must fulfil to be ranked.
+        by: `value`, or `bound`: each predicted column counts by that end of its calibrated 90 %
+            interval which is worse, for objectives and constraints alike.
         top: how many molecules the shortlist holds.
         description: for readers, without effect on the ranking.
     Raises:
@@ -192,6 +209,7 @@ class RankingSettings(BaseModel):
 
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...] = ()
+    by: By = "value"
     top: PositiveInt = 100
     description: str = ""
 
@@ -240,11 +258,18 @@ class RankingSettings(BaseModel):
         """Names the ranking: 32 hex digits over all that has an effect on it."""
         return digest(
             {
-                "objectives": [each.model_dump(exclude={"why"}) for each in self.objectives],
+                "objectives": [_deciding(each) for each in self.objectives],
                 "constraints": [each.model_dump(exclude={"why"}) for each in self.constraints],
                 "top": self.top,
+                **({} if self.by == "value" else {"by": self.by}),
             }
         )
+
+
+def _deciding(objective: Objective) -> dict[str, Any]:
+    """What an objective decides by; exponents of 1 are left out, as before there were any."""
+    ones = {key for key in ("s", "t") if getattr(objective, key) == 1.0}
+    return objective.model_dump(exclude={"why", *ones})
 
 
 def parse_objective(text: str) -> Objective:

@@ -5,8 +5,8 @@ Technol. 12, 214 (1980)), and the score is their weighted geometric mean, so tha
 fails in one respect is not saved by the others.
 
 Derringer and Suich clip: everything past the ends of a scale is worth exactly 0 or 1, which would
-leave molecules there in no order, and one clipped objective would hide all others. Here the
-straight line runs from 0.05 at one end to 0.95 at the other and passes, with the same slope, into
+leave molecules there in no order, and one clipped objective would hide all others. Here the line,
+straight or bent by their exponents, runs from 0.05 at one end to 0.95 at the other and passes into
 tails that approach 0 and 1 like 1/distance without reaching them: better values always score
 higher. Two goals are flat or folded by their meaning: inside a `range` all values are worth 1, and
 values equally far (in units of their side's width) from a `target` are worth the same. Equal scores
@@ -20,11 +20,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
-from screener.ranking.columns import is_numeric, left_out, with_computed
+from screener.ranking.columns import (
+    inputs_of_column,
+    left_out,
+    numbers,
+    with_asked,
+    with_computed,
+)
+from screener.ranking.expressions import is_name
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
 
 __all__ = ["Scores", "desirability", "score_table", "with_computed"]
@@ -49,7 +55,7 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     """Score every row by what its columns allow.
 
     Args:
-        table: (n,) rows; computed columns are added by `with_computed` where they are missing. A
+        table: (n,) rows; computed columns are added by `with_asked` where they are missing. A
             value that is null, NaN or infinite counts as no value: outside the models' domain, say.
             A row without a value for an objective or constraint gets no score.
         settings: what is asked; an objective or constraint whose column is missing is left out and
@@ -57,10 +63,15 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     Returns:
         see `Scores`. With a single objective on no scale, the score is the value (`maximise`) or
         its negative (`minimise`), otherwise the weighted geometric mean of the desirabilities.
+        Ranked by the bound, the interval's worse end stands for the value; a column without
+        interval, such as a count or one of the caller's, has no other end than its value.
     Raises:
-        ConfigError: a column that is asked for is not numeric, or no objective is left.
+        ConfigError: a column that is asked for is not numeric, no objective is left, or an
+            expression of predicted columns, which has no calibrated interval, is to be ranked by
+            its bound.
     """
-    table = with_computed(table)
+    stored = table.column_names
+    table = with_asked(table, settings)
     present = set(table.column_names)
     objectives = [each for each in settings.objectives if each.column in present]
     constraints = [each for each in settings.constraints if each.column in present]
@@ -70,17 +81,25 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
             f"no objective can be scored here: none of the columns {asked} exists at this stage"
         )
     asked_here: list[Objective | Constraint] = [*objectives, *constraints]
-    values = {each.column: _numbers(table, each.column) for each in asked_here}
-    rule = _first_broken(constraints, values, table.num_rows)
+    values = {each.column: numbers(table, each.column) for each in asked_here}
+    ends = {name: (each, each) for name, each in values.items()}
+    if settings.by == "bound":
+        ends = {name: _ends(table, name, each, stored) for name, each in values.items()}
+        for name, (low, high) in ends.items():
+            values[name] = np.where(np.isnan(low + high), np.nan, values[name])
+    rule = _first_broken(constraints, ends, table.num_rows)
     no_value = _first_missing(values, rule)
 
     desirabilities: dict[str, FloatArray] = {}
     if settings.objectives[0].by_value:  # then it is the only one
         only = objectives[0]
-        score = values[only.column] if only.goal == "maximise" else -values[only.column]
+        low, high = ends[only.column]
+        score = low if only.goal == "maximise" else -high
     else:
         desirabilities = {
-            each.column: desirability(values[each.column], each) for each in objectives
+            # no goal wants two ranges apart, so the worst of an interval is at one of its ends
+            each.column: np.minimum(*(desirability(end, each) for end in ends[each.column]))
+            for each in objectives
         }
         logarithms = np.zeros(table.num_rows)
         for each in objectives:
@@ -108,7 +127,9 @@ def desirability(values: FloatArray, objective: Objective) -> FloatArray:
     Returns:
         float64 (n,), above 0 and up to 1, NaN for NaN. `minimise` and `maximise`: 0.05 and 0.95 at
         the ends of the scale, strictly monotonic. `target`: 1 there, 0.05 at `low` and `high`.
-        `range`: 1 inside, 0.05 half its width outside.
+        `range`: 1 inside, 0.05 half its width outside. Between these the line is bent by the
+        exponents `s` (where more is better) and `t` (where less is): above 1 only values near the
+        good end are worth much, below 1 all but those near the poor end are.
     Raises:
         ConfigError: the objective has no scale.
     References:
@@ -118,34 +139,43 @@ def desirability(values: FloatArray, objective: Objective) -> FloatArray:
     if low is None or high is None:
         raise ConfigError(f"objective {objective.text} has no scale: give low and high")
     if objective.goal == "maximise":
-        return _rising((values - low) / (high - low))
+        return _rising((values - low) / (high - low), objective.s)
     if objective.goal == "minimise":
-        return _rising((high - values) / (high - low))
+        return _rising((high - values) / (high - low), objective.t)
     if objective.goal == "range":
         half = (high - low) / 2
-        return _falling(np.maximum(np.maximum(low - values, values - high), 0.0) / half)
-    target = low if objective.target is None else objective.target
-    below = (target - values) / (target - low)
-    above = (values - target) / (high - target)
-    return _falling(np.maximum(below, above))
+        below, above = (low - values) / half, (values - high) / half
+    else:
+        target = low if objective.target is None else objective.target
+        below = (target - values) / (target - low)
+        above = (values - target) / (high - target)
+    # at most one of the two distances is positive, and the other side is then worth 1
+    return np.minimum(
+        _falling(np.maximum(below, 0.0), objective.s),
+        _falling(np.maximum(above, 0.0), objective.t),
+    )
 
 
-def _rising(position: FloatArray) -> FloatArray:
-    """0.05 at 0, 0.95 at 1, straight between, tails of the same slope that never reach 0 and 1."""
+def _rising(position: FloatArray, exponent: float) -> FloatArray:
+    """0.05 at 0, 0.95 at 1, a power between, tails that never reach 0 and 1."""
     slope = 1.0 - 2.0 * _EDGE
     with np.errstate(invalid="ignore"):
         below = _tail(np.maximum(-position, 0.0), slope)
         above = _tail(np.maximum(position - 1.0, 0.0), slope)
-        line = _EDGE + slope * np.clip(position, 0.0, 1.0)
+        line = _EDGE + slope * np.clip(position, 0.0, 1.0) ** exponent
         return np.where(position < 0.0, below, np.where(position > 1.0, 1.0 - above, line))
 
 
-def _falling(distance: FloatArray) -> FloatArray:
-    """1 at distance 0, 0.05 at 1, straight between, then a tail that never reaches 0."""
+def _falling(distance: FloatArray, exponent: float) -> FloatArray:
+    """1 at distance 0, 0.05 at 1, a power between, then a tail that never reaches 0."""
     slope = 1.0 - _EDGE
     with np.errstate(invalid="ignore"):
         beyond = _tail(np.maximum(distance - 1.0, 0.0), slope)
-        return np.where(distance > 1.0, beyond, 1.0 - slope * np.minimum(distance, 1.0))
+        if exponent == 1.0:  # to the last bit as without an exponent
+            inside = 1.0 - slope * np.minimum(distance, 1.0)
+        else:
+            inside = _EDGE + slope * (1.0 - np.minimum(distance, 1.0)) ** exponent
+        return np.where(distance > 1.0, beyond, inside)
 
 
 def _tail(distance: FloatArray, slope: float) -> FloatArray:
@@ -153,34 +183,43 @@ def _tail(distance: FloatArray, slope: float) -> FloatArray:
     return _EDGE / (1.0 + (slope / _EDGE) * distance)
 
 
-def _numbers(table: pa.Table, column: str) -> FloatArray:
-    """A column as contiguous float64 (n,), NaN where it is null or not finite."""
-    kind = table.schema.field(column).type
-    if not is_numeric(kind):
-        raise ConfigError(
-            f"column {column!r} holds {kind}, and an objective or constraint needs numbers"
-        )
-    array = table[column].combine_chunks()
-    numbers = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    numbers = np.array(numbers, dtype=np.float64)
-    numbers[~np.isfinite(numbers)] = np.nan
-    return numbers
+def _ends(
+    table: pa.Table, column: str, values: FloatArray, stored: list[str]
+) -> tuple[FloatArray, FloatArray]:
+    """Both ends of the 90 % interval of a column; the values themselves where it has none."""
+    names = [f"{column}_lo90", f"{column}_hi90"]
+    if set(names) <= set(table.column_names):
+        return numbers(table, names[0]), numbers(table, names[1])
+    if not is_name(column):
+        uncertain = [
+            name
+            for name in inputs_of_column(column, stored)
+            if f"{name}_lo90" in table.column_names
+        ]
+        if uncertain:
+            raise ConfigError(
+                f"{column!r} reads {', '.join(uncertain)}, and what is made of predicted columns "
+                "has no calibrated interval; rank by value, or ask for the columns themselves"
+            )
+    return values, values
 
 
 def _first_broken(
-    constraints: list[Constraint], values: dict[str, FloatArray], n_rows: int
+    constraints: list[Constraint],
+    ends: dict[str, tuple[FloatArray, FloatArray]],
+    n_rows: int,
 ) -> list[str | None]:
     broken: list[str | None] = [None] * n_rows
     for constraint in constraints:
-        column = values[constraint.column]
+        low, high = ends[constraint.column]
         with np.errstate(
             invalid="ignore"
         ):  # comparisons with NaN are False: no value breaks no rule
             fails = np.zeros(n_rows, dtype=bool)
             if constraint.min is not None:
-                fails |= column < constraint.min
+                fails |= low < constraint.min
             if constraint.max is not None:
-                fails |= column > constraint.max
+                fails |= high > constraint.max
         for row in np.flatnonzero(fails):
             if broken[row] is None:
                 broken[row] = constraint.text
@@ -189,8 +228,8 @@ def _first_broken(
 
 def _first_missing(values: dict[str, FloatArray], rule: list[str | None]) -> list[str | None]:
     missing: list[str | None] = [None] * len(rule)
-    for column, numbers in values.items():
-        for row in np.flatnonzero(np.isnan(numbers)):
+    for column, found in values.items():
+        for row in np.flatnonzero(np.isnan(found)):
             if missing[row] is None and rule[row] is None:
                 missing[row] = column
     return missing

@@ -150,21 +150,18 @@ class Receipts:
             self.forget_joined(name)
             return []
 
-    def join(self, name: str, receipts: Sequence[Receipt]) -> bool:
+    def join(self, name: str, receipts: Sequence[Receipt]) -> None:
         """Put receipts into one file and remove the small ones.
 
         Args:
             name: of the file; the same receipts always go into a file of the same name.
-            receipts: as the joined file is to tell them.
-        Returns:
-            Whether this call wrote the file, and not another one before.
+            receipts: as the joined file is to tell them; a file that is there stays as it is.
         """
         lines = [json.dumps(asdict(receipt), sort_keys=True) + "\n" for receipt in receipts]
         data = gzip.compress("".join(lines).encode(), compresslevel=6, mtime=0)
-        is_first = self.folder.create_bytes(self._joined(name), data)
+        self.folder.create_bytes(self._joined(name), data)
         for receipt in receipts:
             self.forget(receipt.unit)
-        return is_first
 
     def sweep(self) -> int:
         """Remove small receipts of units that are joined; returns how many."""

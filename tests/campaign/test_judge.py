@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.campaign.judge import best, judge
+from screener.campaign.judge import best, emptied_by, judge
 from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
 from screener.ranking.topk import TopK
 
@@ -72,3 +72,24 @@ def test_a_floor_changes_no_result(values, k, cut):
     pruned = best(second, judge(second, SETTINGS), k, floor)
     assert top.merge(pruned) == whole
     assert isinstance(pruned, TopK)
+
+
+def test_says_which_rule_left_nobody():
+    table = table_of([-7.0, -9.0, None], [2.0, 0.5, 3.0], [True, True, True])
+    for rules, says in (
+        (["dipole_b3lyp_debye>=9"], "dipole_b3lyp_debye>=9 excludes all 3 inside the domain"),
+        (
+            ["dipole_b3lyp_debye>=1", "homo_b3lyp_ev>=-6"],
+            "no value of homo_b3lyp_ev excludes the last 1 of 3 inside the domain, after "
+            "dipole_b3lyp_debye>=1, homo_b3lyp_ev>=-6",
+        ),
+    ):
+        asked = RankingSettings(
+            objectives=SETTINGS.objectives,
+            constraints=tuple(parse_constraint(rule) for rule in rules),
+        )
+        judged = judge(table, asked)
+        assert emptied_by(judged.counts, judged.filtered, asked) == says
+    outside = table_of([-7.0], [2.0], [False])
+    judged = judge(outside, SETTINGS)
+    assert "none of the 1 predicted" in emptied_by(judged.counts, judged.filtered, SETTINGS)

@@ -18,6 +18,7 @@ from rdkit import Chem
 
 from screener.campaign import run
 from screener.campaign.config import CampaignConfig
+from screener.campaign.explain import explain
 from screener.campaign.plan import StagePlan
 from screener.campaign.rank import rank_again
 from screener.campaign.run import run_campaign
@@ -29,6 +30,7 @@ from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
 from screener.execution.tasks import run_tasks
 from screener.stores.files import Folder
+from screener.stores.library import LibraryStore
 
 N_UNITS = (6, 5)  # 22 rows by 4, 10 finalists by 2
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
@@ -107,6 +109,29 @@ def test_the_fate_of_known_molecules_is_followed(finished):
         in_list = shortlisted[shortlisted["source_id"] == name]
         assert (fate["state"] == "shortlisted") == (len(in_list) == 1)
         assert in_list["rank"].tolist() in ([], [fate["rank"]])
+
+
+def test_every_molecule_is_explained(finished):
+    folder = Folder(str(finished.folder))
+    ended = {name: dict(explain(folder, name)) for name in ("EC", "FEC", "C1COC(=O)O1")}
+    assert ended["EC"] == ended["C1COC(=O)O1"]  # by id and by another SMILES of it
+    assert ended["EC"]["nearest known"].startswith("ethylene carbonate (EC), Tanimoto similarity 1")
+    assert ended["FEC"]["ended"].startswith("out of domain at ")
+    assert ended["FEC"]["domain"].startswith("outside: ")
+    for row in pq.read_table(finished.folder / "shortlist.parquet").to_pylist():
+        said = dict(explain(folder, row["mol_id"]))
+        assert said["ended"].startswith(f"shortlisted: rank {row['rank']} with score ")
+        values = [text for label, text in said.items() if "homo" in label or "lumo" in label]
+        assert values
+        assert all("90 %" in text for text in values)
+    library = LibraryStore.open(str(finished.library))
+    twice = next(library.duplicates()).to_pylist()[0]
+    assert "first at" in dict(explain(folder, twice["smiles_input"]))["duplicate"]
+    aside = next(library.quarantine()).to_pylist()[0]
+    assert dict(explain(folder, aside["raw"])).keys() == {"ended"}
+    assert aside["code"] in explain(folder, aside["raw"])[0][1]
+    with pytest.raises(ConfigError, match="no molecule of the library"):
+        explain(folder, "unobtainium")
 
 
 def test_provenance_and_log_tell_how_it_came_about(finished):

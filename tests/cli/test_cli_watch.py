@@ -119,6 +119,8 @@ def test_a_campaign_is_followed_through_death_and_resumption(
         wait_until((campaign / "campaign.toml").exists, "campaign")
         with watching(campaign, True) as terminal, watching(campaign, False) as pipe:
             wait_until(lambda: list((campaign / "receipts").rglob("*.json")), "receipt")
+            os.kill(first.pid, signal.SIGSTOP)  # so that it cannot end before it was seen
+            wait_until(lambda: f"run by process {first.pid} on" in pipe.text, "word of the first")
             os.kill(first.pid, signal.SIGKILL)
             first.wait()
             wait_until(lambda: "nobody runs it" in pipe.text, "word of its death on the pipe")
@@ -144,6 +146,8 @@ def test_a_campaign_is_followed_through_death_and_resumption(
                 os.kill(second.pid, signal.SIGSTOP)  # so that it cannot end meanwhile
                 try:
                     alive = status()
+                    second_runs = f"run by process {second.pid} on"
+                    wait_until(lambda: second_runs in pipe.text, "word of the second")
                 finally:
                     os.kill(second.pid, signal.SIGCONT)
                 assert second.wait(SECONDS) == 0, log.read_text()
@@ -168,8 +172,6 @@ def test_a_campaign_is_followed_through_death_and_resumption(
     assert sum(done["stages"][0]["quarantine"].values()) == 1
 
     assert_lines(pipe.text)
-    assert f"run by process {first.pid} on" in pipe.text
-    assert f"run by process {second.pid} on" in pipe.text
     assert f"Dask dashboard: {started['dashboard']}" in pipe.text
     assert "mmff94: 6/6 units, 22/22 rows" in pipe.text
     assert terminal.text.count("out of domain") > 2  # drawn again

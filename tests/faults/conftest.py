@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from machines import Command, Machines
+from machines import Command, Machines, injected
 
 from screener.campaign.config import CampaignConfig, StageConfig
 from screener.campaign.toml import to_toml
@@ -49,8 +49,10 @@ def copy_of(library: Path, folder: Path) -> Path:
 
 
 @pytest.fixture
-def machines(tmp_path) -> Iterator[Machines]:
-    cluster = Machines(tmp_path)
+def machines(tmp_path, request) -> Iterator[Machines]:
+    """A parameter says how many seconds a molecule takes more, so that fast machines are not done
+    before anything has happened."""
+    cluster = Machines(tmp_path, injected(getattr(request, "param", 0.0)))
     try:
         yield cluster
     finally:

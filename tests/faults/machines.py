@@ -1,11 +1,13 @@
 """A Dask cluster of separate processes that can be killed, and campaigns run by a command on it."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,17 @@ from screener.stores.files import Folder
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
 SCREENER = (sys.executable, "-m", "screener")
 SOAK = bool(os.environ.get("SCREENER_SOAK"))  # the long forms, by `make soak`
+INJECT = Path(__file__).parent / "inject"
 SECONDS = 300.0  # for anything that happens within moments on a quiet machine
+
+
+def injected(seconds: float = 0.0, fates: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Environment of workers whose molecules take longer, or meet a fate, by their SMILES."""
+    return {
+        "SCREENER_TEST_SECONDS": str(seconds),
+        "SCREENER_TEST_FATES": json.dumps(dict(fates or {})),
+        "PYTHONPATH": os.pathsep.join([str(INJECT), *sys.path]),
+    }
 
 
 class Machines:
@@ -60,15 +72,14 @@ class Machines:
         return process
 
     def stop(self) -> None:
-        """End everything."""
-        for process in reversed(self._processes):
-            process.terminate()
+        """End everything at once: workers that are asked to leave take seconds for it."""
         for process in self._processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        child.kill()
+            process.kill()
+            process.wait()
 
 
 def worker_pids(nannies: "subprocess.Popen[bytes]") -> list[int]:

@@ -10,9 +10,11 @@ from machines import SOAK, Command, Machines, kill, wait_until, worker_pids
 
 pytestmark = pytest.mark.timeout(1800)  # of seconds; on a machine that does other things too
 N_CLIENT_KILLS = 25 if SOAK else 5
+MOSTLY_DONE = 24  # of 34 units
 KILL_SECONDS = (4.0, 8.0)  # between two kills; a worker takes some to start and load a model
 
 
+@pytest.mark.parametrize("machines", [2.0], indirect=True)
 def test_workers_that_are_killed_at_random(machines: Machines, command: Command, agrees):
     """One every few seconds, throughout; their nannies start others."""
     nannies = machines.start_workers(3)
@@ -77,19 +79,27 @@ def test_a_scheduler_that_is_killed(machines: Machines, command: Command, agrees
     agrees(command, units_done_before=n_done)
 
 
+@pytest.mark.parametrize("machines", [1.0], indirect=True)
 def test_a_client_that_is_killed_again_and_again(machines: Machines, command: Command, agrees):
     """At random moments, from its first second on; more than twenty times in the long form."""
     machines.start_workers(2)
     generator = random.Random(2)
     for n_kills in range(1, N_CLIENT_KILLS + 1):
-        wanted = command.n_done() + 1
+        n_before = command.n_done()
         process = command.start()
         # half of them once something is done, so that the campaign gets ahead; half at any time
-        if n_kills % 2:
-            wait_until(lambda wanted=wanted: command.n_done() >= wanted)
-            time.sleep(generator.uniform(0.0, 0.2))
+        # until then; once little is left, while it starts
+        seconds = generator.uniform(0.0, 5.0 if n_before < MOSTLY_DONE else 1.0)
+        if n_kills % 2 and n_before < MOSTLY_DONE:
+            wait_until(lambda n_before=n_before: command.n_done() > n_before)
+            time.sleep(seconds / 25)
         else:
-            time.sleep(generator.uniform(0.0, 5.0))
+            limit = time.monotonic() + seconds
+            wait_until(
+                lambda limit=limit, n_before=n_before: (
+                    time.monotonic() > limit or command.n_done() > n_before
+                )
+            )
         assert process.poll() is None, process.communicate()[0]
         kill(process)
     n_done = command.n_done()

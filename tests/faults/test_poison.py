@@ -1,15 +1,12 @@
 """Molecules that crash, devour memory or never end cost themselves alone."""
 
-import json
-import os
 import random
-import sys
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from machines import SOAK, Command, Machines
+from machines import SOAK, Command, Machines, injected
 
 from screener.campaign.build import build_library
 from screener.campaign.config import CampaignConfig, StageConfig
@@ -21,7 +18,6 @@ pytestmark = pytest.mark.timeout(1800)  # of seconds; on a machine that does oth
 N_EACH = 10 if SOAK else 1
 CODES = {"crashes": "crashed", "devours": "out_of_memory", "hangs": "timed_out"}
 WALL_CLOCK_SECONDS = 30.0  # enough for slow machines to fill the memory that a molecule may have
-INJECT = Path(__file__).parent / "inject"
 ENDS = ("O", "C#N", "OC", "C(C)=O", "OC=O")
 CHAINS = [f"{'C' * n}{end}" for n in range(2, 12) for end in ENDS]
 
@@ -51,11 +47,7 @@ def test_each_is_set_aside_with_its_cause_and_no_other(library, config, tmp_path
     molecules = library.read_range(0, library.n_rows, ["smiles", "mol_id"]).to_pylist()
     chosen = random.Random(3).sample(molecules, 3 * N_EACH)
     fates = {row["smiles"]: fate for row, fate in zip(chosen, [*CODES] * N_EACH, strict=True)}
-    environment = {
-        "SCREENER_TEST_FATES": json.dumps(fates),
-        "PYTHONPATH": os.pathsep.join([str(INJECT), *sys.path]),
-    }
-    machines = Machines(tmp_path, environment)
+    machines = Machines(tmp_path, injected(fates=fates))
     try:
         machines.start_workers(2)
         campaign = tmp_path / "campaign"

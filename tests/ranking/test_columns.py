@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from screener.errors import ConfigError
-from screener.ranking.columns import check_columns, check_numeric, left_out
+from screener.ranking.columns import check_columns, check_numeric, left_out, with_asked
 from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
 from screener.ranking.score import with_computed
 
@@ -75,3 +75,40 @@ def test_energy_per_atom_of_ethylene_carbonate_and_its_interval():
     assert "ae0_b3lyp_kcal_per_atom_hi90" not in computed.column_names
     assert with_computed(computed) == computed
     assert with_computed(table.drop_columns("n_atoms")) == table.drop_columns("n_atoms")
+
+
+def test_what_is_made_of_the_drawing_is_made_where_it_is_asked_for():
+    table = pa.table({"smiles": ["O=C1OCCO1", "CC(C)(C)OO"], "price": [1.0, 2.0]})
+    asked = RankingSettings(
+        objectives=(parse_objective("minimise:sa_score * price"),),
+        constraints=(parse_constraint("alerts==0"), parse_constraint("alert_peroxide==0")),
+    )
+    check_columns(asked, table.column_names)
+    found = with_asked(table, asked)
+    assert found["alerts"].to_pylist() == [0, 2]  # a peroxide, and a proton on oxygen
+    assert found["alert_peroxide"].to_pylist() == [0, 1]
+    assert found["sa_score * price"].to_pylist() == pytest.approx(
+        [found["sa_score"][0].as_py(), 2 * found["sa_score"][1].as_py()]
+    )
+    plain = RankingSettings(objectives=(parse_objective("minimise:price"),))
+    assert with_asked(table, plain).column_names == ["smiles", "price"]
+
+
+def test_a_column_of_ones_own_stands_above_what_is_computed():
+    table = pa.table({"smiles": ["CC#N"], "alerts": [7], "a - b": [5.0]})
+    asked = RankingSettings(
+        objectives=(parse_objective("minimise:a - b"),),
+        constraints=(parse_constraint("alerts==7"),),
+    )
+    assert with_asked(table, asked) == table
+
+
+def test_unknown_columns_of_an_expression_are_named():
+    asked = RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp_ev - homo_b3lyp"),))
+    known = ["homo_b3lyp_ev", "lumo_b3lyp_ev"]
+    with pytest.raises(ConfigError, match=r"'homo_b3lyp'.*did you mean homo_b3lyp_ev"):
+        check_columns(asked, known)
+    assert left_out(asked, known) == ["maximise:lumo_b3lyp_ev - homo_b3lyp"]
+    wrong = RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp_ev -"),))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        check_columns(wrong, known)

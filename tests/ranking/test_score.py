@@ -24,6 +24,13 @@ SOLVENTS = {
     "N-methylpyrrolidone": (-6.3593, 1.0259, 3.6417, 1534.8850, 16, 7),
     "acetone": (-6.6151, -0.2367, 2.7362, 929.8479, 10, 4),
 }
+SMILES = {
+    "ethylene carbonate": "O=C1OCCO1",
+    "acetonitrile": "CC#N",
+    "1,2-dimethoxyethane": "COCCOC",
+    "N-methylpyrrolidone": "CN1CCCC1=O",
+    "acetone": "CC(C)=O",
+}
 COLUMNS = (
     "homo_b3lyp_ev",
     "lumo_b3lyp_ev",
@@ -37,8 +44,10 @@ HOMO_DOWN = parse_objective("minimise:homo_b3lyp_ev:low=-9,high=-6")
 
 
 def solvents(*names):
-    rows = [SOLVENTS[name] for name in names or SOLVENTS]
-    return pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
+    chosen = names or tuple(SOLVENTS)
+    rows = [SOLVENTS[name] for name in chosen]
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    return pa.table({"smiles": [SMILES[name] for name in chosen], **columns})
 
 
 def worth(objective, *values):
@@ -207,3 +216,78 @@ def test_the_preset_orders_known_solvents_as_its_literature_does():
     assert min(score, key=score.__getitem__) == "acetone"
     assert score["ethylene carbonate"] > score["N-methylpyrrolidone"]
     assert score["acetonitrile"] > score["N-methylpyrrolidone"]
+
+
+def test_exponents_bend_the_line_and_keep_its_ends():
+    """Derringer and Suich (1980), with their ends at 0.05 and 0.95 (or 1 at a target)."""
+    strict = parse_objective("maximise:lumo_b3lyp_ev:low=0,high=2,s=2")
+    assert worth(strict, 0.0, 1.0, 2.0) == pytest.approx([0.05, 0.05 + 0.9 * 0.25, 0.95])
+    lenient = parse_objective("minimise:homo_b3lyp_ev:low=-9,high=-6,t=0.5")
+    assert worth(lenient, -6.0, -6.75, -9.0) == pytest.approx([0.05, 0.05 + 0.9 * 0.5, 0.95])
+    target = parse_objective("target:dipole_b3lyp_debye:target=4,low=2,high=5,s=2,t=0.5")
+    assert worth(target, 2.0, 3.0, 4.0, 4.75, 5.0) == pytest.approx(
+        [0.05, 0.05 + 0.95 * 0.25, 1, 0.05 + 0.95 * 0.5, 0.05]
+    )
+
+
+def test_an_exponent_on_the_side_that_does_not_count_is_refused():
+    for text in ("maximise:n_heavy:low=1,high=2,t=2", "minimise:n_heavy:low=1,high=2,s=2"):
+        with pytest.raises(ConfigError, match="s belongs to maximise, t to minimise"):
+            parse_objective(text)
+    with pytest.raises(ConfigError, match="s must be positive"):
+        parse_objective("maximise:n_heavy:low=1,high=2,s=0")
+
+
+def test_exponents_of_one_change_no_digest():
+    before = RankingSettings(objectives=(LUMO_UP, HOMO_DOWN))
+    bent = RankingSettings(objectives=(LUMO_UP.model_copy(update={"s": 2.0}), HOMO_DOWN))
+    assert before.digest == "ede8d9fb38872c8bcdc5a7717728aaae"
+    assert bent.digest != before.digest
+    assert parse_objective(bent.objectives[0].text) == bent.objectives[0]
+
+
+def uncertain():
+    """Two molecules alike in value, of which the second is known less well."""
+    return pa.table(
+        {
+            "lumo_b3lyp_ev": [1.0, 1.1, 1.0],
+            "lumo_b3lyp_ev_lo90": [0.9, 0.4, None],
+            "lumo_b3lyp_ev_hi90": [1.1, 1.8, None],
+            "price": [1.0, 1.0, 1.0],
+        }
+    )
+
+
+def by_bound(*texts):
+    asked = [parse_objective(text) for text in texts if ":" in text]
+    bounds = [parse_constraint(text) for text in texts if ":" not in text]
+    return RankingSettings(objectives=tuple(asked), constraints=tuple(bounds), by="bound")
+
+
+def test_by_the_bound_the_worse_end_of_the_interval_counts():
+    scores = score_table(uncertain(), by_bound("maximise:lumo_b3lyp_ev")).score
+    assert scores[:2].tolist() == [0.9, 0.4]
+    scores = score_table(uncertain(), by_bound("minimise:lumo_b3lyp_ev")).score
+    assert scores[:2].tolist() == [-1.1, -1.8]
+    target = parse_objective("target:lumo_b3lyp_ev:target=1,low=0,high=2")
+    scores = score_table(uncertain(), by_bound(target.text))
+    assert scores.score[:2] == pytest.approx(worth(target, 0.9, 1.8))
+    assert scores.no_value == [None, None, "lumo_b3lyp_ev"]  # without an interval
+
+
+def test_by_the_bound_constraints_hold_for_the_whole_interval():
+    asked = by_bound("minimise:price", "lumo_b3lyp_ev>=0.5")
+    assert score_table(uncertain(), asked).rule == [None, "lumo_b3lyp_ev>=0.5", None]
+    asked = by_bound("minimise:price", "0.5<=lumo_b3lyp_ev<=1.05")
+    assert score_table(uncertain(), asked).rule[0] == "0.5<=lumo_b3lyp_ev<=1.05"
+
+
+def test_an_expression_of_predicted_columns_has_no_bound():
+    with pytest.raises(ConfigError, match=r"reads lumo_b3lyp_ev.*no calibrated interval"):
+        score_table(uncertain(), by_bound("maximise:lumo_b3lyp_ev * 2"))
+    assert score_table(uncertain(), by_bound("maximise:price * 2")).score.tolist() == [2.0] * 3
+
+
+def test_by_value_is_the_digest_of_before():
+    asked = by_bound("maximise:lumo_b3lyp_ev")
+    assert asked.digest != asked.model_copy(update={"by": "value"}).digest

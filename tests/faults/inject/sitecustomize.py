@@ -1,4 +1,4 @@
-"""Molecules that crash, devour memory or never end, in the chemistry processes of workers.
+"""Molecules that take long, crash, devour memory or never end, in the chemistry of workers.
 
 Lies on the path of those tests alone. The processes are the real ones and die real deaths; what is
 put in is the cause, since no molecule can be relied upon to break the libraries of all versions.
@@ -15,6 +15,7 @@ if any("screener.execution.child_main" in word for word in sys.orig_argv):
     from screener.chemistry import structures
 
     _fates = json.loads(os.environ["SCREENER_TEST_FATES"])
+    _seconds = float(os.environ["SCREENER_TEST_SECONDS"])
     _make_structure = structures.make_structure
 
     def _make(smiles, mol_id, geometry):
@@ -28,6 +29,7 @@ if any("screener.execution.child_main" in word for word in sys.orig_argv):
         elif fate == "hangs":
             while True:
                 time.sleep(1)
+        time.sleep(_seconds)
         return _make_structure(smiles, mol_id, geometry)
 
     structures.make_structure = _make

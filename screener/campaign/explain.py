@@ -1,0 +1,163 @@
+"""Why a molecule of the library ended where it did, under the ranking of the current shortlist.
+
+Reads the campaign's folder and the library; predicts nothing.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from rdkit import Chem
+
+from screener.campaign import provenance
+from screener.campaign.judge import judge
+from screener.campaign.known import follow, places_of
+from screener.campaign.setup import Setup, open_setup, stage_plan
+from screener.campaign.work import open_library
+from screener.chemistry.alerts import alerts, alerts_of
+from screener.chemistry.nearest import nearest_known
+from screener.chemistry.standardise import StandardiseSettings, standardise
+from screener.errors import ConfigError, MoleculeError
+from screener.ranking.columns import with_asked
+from screener.ranking.objectives import RankingSettings
+from screener.ranking.topk import Ranked
+from screener.stores.files import Folder
+from screener.stores.library import LibraryStore
+
+_BLOCK_ROWS = 65_536
+_SETTINGS = StandardiseSettings(allow_charged=True)
+_KEYS = ["row", "mol_id", "inchikey", "smiles", "source_id"]
+
+
+def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
+    """What became of a molecule and why, line by line.
+
+    Args:
+        folder: of a finished campaign.
+        name: `mol_id`, InChIKey, source id or SMILES.
+    Returns:
+        label and text; the first line is `ended`.
+    Raises:
+        ConfigError: no finished campaign, or no such molecule in the library, its duplicates and
+            what it set aside.
+    """
+    setup = open_setup(folder)
+    told = folder.read_json(provenance.FILE) if folder.exists(provenance.FILE) else {}
+    if told.get("ranking") is None:
+        raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
+    settings = RankingSettings.from_mapping(told["ranking"]["settings"], f"{folder.url}: ranking")
+    setup = setup.model_copy(update={"ranking": settings})
+    library = open_library(setup.library, setup.library_digest)
+    names = _names(name)
+    lines: list[tuple[str, str]] = []
+    for table in library.duplicates():
+        for record in table.filter(
+            _is_any(table, ["source_id", "smiles_input"], names)
+        ).to_pylist():
+            place = f"{record['kept_source']}:{record['kept_line']}"
+            lines.append(("duplicate", f"{record['source']}:{record['line']}, first at {place}"))
+            names = [*names, record["mol_id"]]
+    found = _row(library, names)
+    if found is None:
+        for table in library.quarantine():
+            for record in table.filter(_is_any(table, ["raw", "mol_id"], names)).to_pylist():
+                where = f"{record['source']}:{record['line']}"
+                said = f"{record['code']}: {record['message']}"
+                return [("ended", f"set aside by the library ({where}), {said}")]
+        raise ConfigError(
+            f"no molecule of the library {setup.library} is called {name!r}; give its mol_id, "
+            "InChIKey, source id or SMILES"
+        )
+    return [*_ended(folder, setup, found), *lines, *_facts(found), *_terms(folder, setup, found)]
+
+
+def _names(name: str) -> list[str]:
+    """As given, and the mol_id where it is a SMILES."""
+    try:
+        return [name, *(each.mol_id for each in standardise(name, _SETTINGS))]
+    except MoleculeError:
+        return [name]
+
+
+def _is_any(table: pa.Table, columns: list[str], names: list[str]) -> pa.ChunkedArray:
+    wanted = pa.array(names, pa.string())
+    masks = [pc.is_in(table[column], wanted) for column in columns]
+    result = masks[0]
+    for mask in masks[1:]:
+        result = pc.or_(result, mask)
+    return result
+
+
+def _row(library: LibraryStore, names: list[str]) -> dict[str, Any] | None:
+    for start in range(0, library.n_rows, _BLOCK_ROWS):
+        block = library.read_range(start, min(start + _BLOCK_ROWS, library.n_rows), _KEYS)
+        hits = block.filter(_is_any(block, ["mol_id", "inchikey", "source_id"], names))
+        if hits.num_rows:
+            entry: dict[str, Any] = hits.slice(0, 1).to_pylist()[0]
+            return entry
+    return None
+
+
+def _ended(folder: Folder, setup: Setup, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    row = found["row"]
+    fate = follow(folder, setup, np.array([row], dtype=np.int64))[row]
+    text = f"{fate.state} at {fate.stage}" + (f": {fate.reason}" if fate.reason else "")
+    if fate.state == "ranked" and fate.score is not None:
+        entry = Ranked(fate.score, found["mol_id"], row)
+        place = places_of(folder, setup, [entry])[row]
+        state = "shortlisted" if place <= setup.ranking.top else "ranked, below the shortlist"
+        text = f"{state}: rank {place} with score {fate.score:.4f}"
+    yield "ended", text
+
+
+def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in ("smiles", "mol_id", "inchikey", "source_id"):
+        yield key, str(found[key] or "")
+    known, similarity = nearest_known(found["smiles"])
+    yield "nearest known", f"{known}, Tanimoto similarity {similarity:.2f}"
+    raised = alerts_of(Chem.MolFromSmiles(found["smiles"]))
+    for alert in alerts():
+        if alert.name in raised:
+            yield f"alert {alert.name}", f"{alert.why} ({alert.source})"
+
+
+def _terms(folder: Folder, setup: Setup, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Objectives and constraints by the predictions of the last stage that the molecule entered."""
+    rows = np.array([found["row"]], dtype=np.int64)
+    for index in reversed(range(len(setup.stages))):
+        plan = stage_plan(folder, setup, index)
+        assert plan is not None  # finished
+        for unit in setup.store(folder, index).stored(plan.places(plan.holding(rows))):
+            table = unit.predictions.filter(pc.equal(unit.predictions["row"], found["row"]))
+            if table.num_rows:
+                yield from terms(table, setup.ranking)
+                return
+
+
+def terms(table: pa.Table, settings: RankingSettings) -> Iterator[tuple[str, str]]:
+    """Domain, objectives and constraints of one row of predictions, as label and text."""
+    judged = judge(table, settings)
+    row = with_asked(table, settings).to_pylist()[0]
+    yield "domain", "inside" if row["in_domain"] else f"outside: {row['domain_reasons']}"
+    for objective in settings.objectives:
+        column, value = objective.column, row.get(objective.column)
+        text = "no value" if value is None else f"{value:.4g}"
+        low, high = row.get(f"{column}_lo90"), row.get(f"{column}_hi90")
+        if low is not None and high is not None:
+            text += f" (90 % {low:.4g} to {high:.4g})"
+        if column in judged.desirabilities and value is not None:
+            text += f", desirability {judged.desirabilities[column][0]:.3f}"
+        yield objective.text, text
+    for constraint in settings.constraints:
+        value = row.get(constraint.column)
+        if value is None:
+            yield constraint.text, "no value"
+            continue
+        margins = [
+            *([] if constraint.min is None else [value - constraint.min]),
+            *([] if constraint.max is None else [constraint.max - value]),
+        ]
+        met = "met" if min(margins) >= 0 else "broken"
+        yield constraint.text, f"{value:.4g}, {met} by {abs(min(margins)):.4g}"

@@ -1,0 +1,182 @@
+"""`screener library enumerate`: candidates from a specification to a file.
+
+Progress goes to standard error, accounts to standard output.
+"""
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from screener.errors import ConfigError, MoleculeError
+
+if TYPE_CHECKING:
+    from screener.enumeration.space import Space
+    from screener.enumeration.stream import Stream, Tally
+
+N_REASONS = 8
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the `library` commands."""
+    app.command("enumerate")(enumerate_candidates)
+
+
+def enumerate_candidates(
+    spec: Annotated[
+        str,
+        typer.Argument(
+            help="A shipped specification (battery, reactions, mutations) or a TOML file of yours."
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option(help="File or URL to write: .smi, .smi.gz, .csv, .csv.gz or .parquet.")
+    ],
+    limit: Annotated[int, typer.Option(min=1, help="Molecules, at most.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Of the shuffled order.")] = 0,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="File of molecules to mutate: SMILES, CSV, TSV, also compressed."),
+    ] = None,
+    elements: Annotated[
+        str | None, typer.Option(help="Such as H,C,N,O,F,S,P; in place of the specification's.")
+    ] = None,
+    max_heavy: Annotated[
+        int | None, typer.Option(help="Heavy atoms, at most; in place of the specification's.")
+    ] = None,
+    max_rings: Annotated[
+        int | None, typer.Option(help="Rings, at most; in place of the specification's.")
+    ] = None,
+    domain_sample: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Molecules, drawn evenly, that are made into structures to say which share the "
+            "models know; 0: none.",
+        ),
+    ] = 1000,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes (default one per CPU).")
+    ] = None,
+) -> None:
+    """Make candidates from scaffolds and substituents, from reactions, or by mutation.
+
+    The same specification and seed give the same molecules in the same order, whatever --workers;
+    those of a smaller --limit are the first of a larger one. Files that ship, to copy and edit, are
+    in screener/enumeration/sets.
+    """
+    from screener.enumeration.output import require_new, writing
+    from screener.enumeration.space import make_space
+    from screener.enumeration.spec import load_spec
+    from screener.enumeration.stream import SCHEMA, Stream
+
+    require_new(out)
+    asked = load_spec(spec)
+    changes: dict[str, Any] = {"max_heavy": max_heavy, "max_rings": max_rings}
+    if elements is not None:
+        changes["elements"] = elements.replace(",", " ").split()
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if changes:
+        asked = asked.with_limits(changes)
+    space = make_space(asked, spec, _seeds(seeds))
+    typer.echo(_described(space))
+    n_processes = workers or len(os.sched_getaffinity(0))
+    stream = Stream(space, seed=seed, limit=limit, n_processes=n_processes, n_sample=domain_sample)
+    started = time.perf_counter()
+    with writing(out, SCHEMA) as file, _progress() as progress:
+        line = progress.add_task("molecules", total=limit)
+        for table in stream:
+            file.write(table)
+            progress.update(line, advance=len(table))
+        if not stream.tally.n_kept:
+            raise ConfigError(_nothing(spec, stream.tally))
+    seconds = time.perf_counter() - started
+    rate = stream.tally.n_kept / seconds
+    typer.echo(_accounts(stream.tally))
+    typer.echo(f"{rate:,.0f} molecules a second on {n_processes} processes")
+    if domain_sample:
+        _tell_domains(stream)
+    typer.echo(f"candidates: {out}")
+
+
+def _seeds(path: str | None) -> list[str]:
+    """The SMILES in a file. Raises ConfigError: it cannot be read, or a line of it cannot."""
+    if path is None:
+        return []
+    from screener.library.readers import BlankCount, read_records
+    from screener.library.sources import find_sources
+
+    found = []
+    for source in find_sources([path]):
+        if source.format in ("sdf", "parquet"):
+            raise ConfigError(f"--seeds {path}: give the molecules as SMILES, CSV or TSV")
+        for record in read_records(source, None, None, BlankCount()):
+            error: MoleculeError | None = record.error
+            if error is not None:
+                raise ConfigError(f"{path}:{record.line}: {error}") from error
+            found.append(record.text)
+    if not found:
+        raise ConfigError(f"--seeds {path}: there is no molecule in it")
+    return found
+
+
+def _described(space: "Space") -> str:
+    draws = "draws without end" if space.n_draws is None else f"{space.n_draws:,} draws"
+    told = f"{len(space.templates)} templates in {len(space.families)} families, {draws}"
+    if space.left_out:
+        told += f"\npassed over, since limits rule them out: {' '.join(space.left_out)}"
+    return told
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _nothing(spec: str, tally: "Tally") -> str:
+    reasons = ", ".join(f"{reason} ({n:,})" for reason, n in tally.refused.most_common(3))
+    return (
+        f"{spec}: no molecule is inside the limits; refused: {reasons or 'nothing was made'}. "
+        "Widen the limits or edit the sets"
+    )
+
+
+def _accounts(tally: "Tally") -> str:
+    beyond = f" + {tally.n_beyond:,} beyond --limit" if tally.n_beyond else ""
+    n_refused = sum(tally.refused.values())
+    lines = [
+        f"{tally.n_made:,} made = {tally.n_kept:,} kept + {tally.n_duplicates:,} duplicates "
+        f"+ {n_refused:,} refused{beyond}",
+        f"ended: {tally.ended}",
+        "kept: " + ", ".join(f"{family} {n:,}" for family, n in tally.kept.most_common()),
+    ]
+    if n_refused:
+        reasons = tally.refused.most_common()
+        told = [f"{reason} {n:,}" for reason, n in reasons[:N_REASONS]]
+        if others := sum(n for _, n in reasons[N_REASONS:]):
+            told.append(f"others {others:,}")
+        lines.append("refused: " + ", ".join(told))
+    return "\n".join(lines)
+
+
+def _tell_domains(stream: "Stream") -> None:
+    from screener.campaign.domain_share import domain_shares
+    from screener.execution.threads import one_thread
+
+    one_thread()
+    sample = stream.sample.smiles
+    typer.echo(f"inside the models' domains, of {len(sample):,} drawn evenly (95 % interval):")
+    for share in domain_shares(sample):
+        low, high = share.interval
+        text = f"{share.n_inside / share.n_sample:.1%} ({low:.1%} to {high:.1%})"
+        if share.is_limit:
+            text = f"at most {text}, by elements, size and bonding"
+        typer.echo(f"  {share.bundle:<24} {text}")

@@ -1,0 +1,124 @@
+"""What a candidate may be, and the check of one molecule: its canonical SMILES, or why not."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import model_validator as check_model
+from rdkit import Chem
+from rdkit.Chem import FilterCatalog, rdqueries
+
+DEFAULT_ELEMENTS = ("H", "C", "N", "O", "F")
+_RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
+
+
+class Limits(BaseModel):
+    """The limits of a specification.
+
+    Args:
+        elements: that may occur, hydrogen included.
+        min_heavy, max_heavy: atoms but hydrogen.
+        max_rings: of the smallest set of smallest rings.
+        min_charge, max_charge: of the whole molecule.
+        forbidden: groups that must not occur, SMARTS by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    elements: tuple[str, ...] = DEFAULT_ELEMENTS
+    min_heavy: PositiveInt = 1
+    max_heavy: PositiveInt = Field(default=12, le=100)
+    max_rings: NonNegativeInt = 2
+    min_charge: int = 0
+    max_charge: int = 0
+    forbidden: Mapping[str, str] = {}
+
+    @field_validator("elements")
+    @classmethod
+    def _known(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        table = Chem.GetPeriodicTable()
+        known = {table.GetElementSymbol(number) for number in range(1, 119)}
+        unknown = [symbol for symbol in elements if symbol not in known]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: no such element")
+        if not set(elements) - {"H"}:
+            raise ValueError("name at least one element besides hydrogen")
+        return tuple(sorted(set(elements), key=table.GetAtomicNumber))
+
+    @field_validator("forbidden")
+    @classmethod
+    def _patterns(cls, forbidden: Mapping[str, str]) -> Mapping[str, str]:
+        for name, smarts in forbidden.items():
+            if not smarts.strip() or Chem.MolFromSmarts(smarts) is None:
+                raise ValueError(f"{name}: {smarts!r} is not SMARTS")
+        return forbidden
+
+    @check_model(mode="after")
+    def _ordered(self) -> "Limits":
+        if self.min_heavy > self.max_heavy:
+            raise ValueError(
+                f"min_heavy ({self.min_heavy}) is larger than max_heavy ({self.max_heavy}): "
+                "no molecule is both"
+            )
+        if self.min_charge > self.max_charge:
+            raise ValueError(
+                f"min_charge ({self.min_charge}) is larger than max_charge ({self.max_charge}): "
+                "no molecule has both"
+            )
+        return self
+
+
+class Judge:
+    """Checks molecules and counts why they were refused.
+
+    Args:
+        limits: what holds.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.n_judged = 0
+        self.refused: Counter[str] = Counter()
+        table = Chem.GetPeriodicTable()
+        numbers = [table.GetAtomicNumber(symbol) for symbol in limits.elements]
+        self._foreign = Chem.MolFromSmarts("[!#1" + "".join(f"!#{n}" for n in numbers) + "]")
+        self._forbidden = FilterCatalog.FilterCatalog()  # one call for all patterns
+        for name, smarts in limits.forbidden.items():
+            matcher = FilterCatalog.SmartsMatcher(name, smarts, 1)
+            self._forbidden.AddEntry(FilterCatalog.FilterCatalogEntry(name, matcher))
+
+    def __call__(self, text: str) -> str | None:
+        """Canonical SMILES of the molecule, or None, and then the reason is counted."""
+        self.n_judged += 1
+        molecule = Chem.MolFromSmiles(text)
+        reason = "no molecule" if molecule is None else self._reason(molecule)
+        if reason is None:
+            return str(Chem.MolToSmiles(molecule))
+        self.refused[reason] += 1
+        return None
+
+    def _reason(self, molecule: Chem.Mol) -> str | None:
+        limits = self.limits
+        n_heavy = molecule.GetNumHeavyAtoms()
+        if n_heavy < limits.min_heavy:
+            return "too small"
+        if n_heavy > limits.max_heavy:
+            return "too large"
+        if molecule.GetRingInfo().NumRings() > limits.max_rings:
+            return "too many rings"
+        if not limits.min_charge <= Chem.GetFormalCharge(molecule) <= limits.max_charge:
+            return "charge"
+        if molecule.HasSubstructMatch(self._foreign) or self._has_foreign_hydrogen(molecule):
+            return "element"
+        if len(molecule.GetAtomsMatchingQuery(_RADICAL)):
+            return "radical"
+        if self._forbidden.HasMatch(molecule):
+            return f"forbidden: {self._forbidden.GetFirstMatch(molecule).GetDescription()}"
+        if len(Chem.GetMolFrags(molecule)) > 1:
+            return "several molecules"
+        return None
+
+    def _has_foreign_hydrogen(self, molecule: Chem.Mol) -> bool:
+        return "H" not in self.limits.elements and (
+            molecule.GetNumAtoms(onlyExplicit=False) > molecule.GetNumHeavyAtoms()
+        )

@@ -1,0 +1,62 @@
+import re
+
+SPEC = """
+[limits]
+max_heavy = 9
+[substituents]
+small = ["[*][H]", "[*]C", "[*]F"]
+[[scaffolds]]
+family = "cyclic carbonate"
+smiles = "O=C1OC([*:1])C([*:2])O1"
+sites = "small"
+[[scaffolds]]
+family = "sulfite"
+smiles = "O=S1OC([*:1])C([*:2])O1"
+sites = "small"
+"""
+
+
+def test_enumerate_says_what_it_made_and_what_models_know(screener, tmp_path):
+    (tmp_path / "my.toml").write_text(SPEC)
+    out = tmp_path / "out.csv"
+    code, told, _ = screener(
+        "library", "enumerate", tmp_path / "my.toml", "--out", out, "--workers", 1
+    )
+    assert code == 0, told
+    assert "9 draws" in told
+    assert "limits rule them out: O=S1OC([*:1])C([*:2])O1" in told
+    assert "6 made = 6 kept + 0 duplicates + 0 refused" in told
+    assert "of 6 drawn evenly" in told
+    assert re.search(r"qm9-mmff94-direct +\d+\.\d% \(", told)
+    assert re.search(r"qm9-gfn2opt-delta +at most \d+\.\d% \(.*by elements, size and bonding", told)
+    header, *rows = out.read_text().splitlines()
+    assert header == "smiles,id,family,scaffold,parts"
+    assert len(rows) == 6
+    code, _, error = screener("library", "enumerate", tmp_path / "my.toml", "--out", out)
+    assert code == 2
+    assert "is there already" in error
+
+
+def test_options_stand_above_the_specification(screener, tmp_path):
+    (tmp_path / "my.toml").write_text(SPEC)
+    run = ("library", "enumerate", tmp_path / "my.toml", "--workers", 1, "--domain-sample", 0)
+    code, told, _ = screener(*run, "--out", tmp_path / "a.smi", "--elements", "H,C,O,F,S")
+    assert code == 0
+    assert "sulfite 6" in told
+    assert "domain" not in told
+    code, _, error = screener(*run, "--out", tmp_path / "b.smi", "--max-heavy", 4)
+    assert code == 2
+    assert "leave no scaffold" in error
+    assert not (tmp_path / "b.smi").exists()
+
+
+def test_mutation_starts_from_a_file(screener, tmp_path):
+    (tmp_path / "seeds.csv").write_text("name,smiles\nEC,O=C1OCCO1\n")
+    run = ("library", "enumerate", "mutations", "--limit", 50, "--workers", 1)
+    rest = ("--domain-sample", 0, "--out", tmp_path / "a.smi")
+    code, told, _ = screener(*run, *rest, "--seeds", tmp_path / "seeds.csv")
+    assert code == 0, told
+    assert len((tmp_path / "a.smi").read_text().splitlines()) == 50
+    code, _, error = screener(*run, "--out", tmp_path / "b.smi")
+    assert code == 2
+    assert "--seeds" in error

@@ -1,0 +1,193 @@
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Descriptors
+
+from screener.chemistry.standardise import StandardiseSettings, standardise
+from screener.enumeration.seen import EvenSample, Seen
+from screener.enumeration.space import make_space
+from screener.enumeration.spec import Spec, load_spec, spec_names
+from screener.enumeration.stream import Stream
+
+SEEDS = ["O=C1OCCO1", "COCCOC", "CCC#N", "CCOC(C)=O", "O=C1CCCO1", "CN(C)C(C)=O"]
+
+
+def space_of(name, **limits):
+    spec = load_spec(name)
+    spec = spec.with_limits(limits) if limits else spec
+    return make_space(spec, name, SEEDS if spec.mutation else ())
+
+
+def run(space, limit=1500, seed=0, n_processes=1, n_sample=0):
+    stream = Stream(space, seed=seed, limit=limit, n_processes=n_processes, n_sample=n_sample)
+    return pa.concat_tables(list(stream)), stream
+
+
+@pytest.fixture(scope="module", params=["battery", "reactions", "mutations"])
+def shipped(request):
+    space = space_of(request.param)
+    return space, *run(space)
+
+
+def test_every_molecule_is_canonical_once_and_inside_the_limits(shipped):
+    space, table, _ = shipped
+    limits = space.limits
+    smiles = table["smiles"].to_pylist()
+    assert len({Chem.CanonSmiles(each) for each in smiles}) == len(smiles) == 1500
+    assert [Chem.CanonSmiles(each) for each in smiles] == smiles
+    assert len(set(table["id"].to_pylist())) == len(smiles)
+    forbidden = [Chem.MolFromSmarts(smarts) for smarts in limits.forbidden.values()]
+    for text in smiles:
+        molecule = Chem.MolFromSmiles(text)
+        assert limits.min_heavy <= molecule.GetNumHeavyAtoms() <= limits.max_heavy
+        assert molecule.GetRingInfo().NumRings() <= limits.max_rings
+        assert {a.GetSymbol() for a in Chem.AddHs(molecule).GetAtoms()} <= set(limits.elements)
+        assert Chem.GetFormalCharge(molecule) == 0
+        assert Descriptors.NumRadicalElectrons(molecule) == 0
+        assert not any(molecule.HasSubstructMatch(group) for group in forbidden)
+
+
+def test_a_library_accepts_every_molecule(shipped):
+    _, table, _ = shipped
+    for text in table["smiles"].to_pylist()[:300]:
+        (molecule,) = standardise(text, StandardiseSettings())
+        flat = Chem.MolToSmiles(Chem.MolFromSmiles(molecule.smiles), isomericSmiles=False)
+        assert flat == Chem.MolToSmiles(Chem.MolFromSmiles(text), isomericSmiles=False)
+
+
+def test_accounts_add_up(shipped):
+    _, table, stream = shipped
+    tally = stream.tally
+    refused = sum(tally.refused.values())
+    assert tally.n_made == len(table) + tally.n_duplicates + refused + tally.n_beyond
+    assert Counter(table["family"].to_pylist()) == tally.kept
+
+
+def test_processes_and_limit_change_nothing(shipped):
+    space, table, _ = shipped
+    assert run(space, limit=400)[0].equals(table.slice(0, 400))
+    # more blocks than are under way at once
+    by_two, stream = run(space, limit=1500, n_processes=2)
+    assert by_two.equals(table)
+    assert stream.tally.ended == "as many as were asked for"
+
+
+def test_another_seed_gives_another_beginning(shipped):
+    space, table, _ = shipped
+    other = run(space, limit=400, seed=1)[0]["smiles"].to_pylist()
+    assert other != table["smiles"].to_pylist()[:400]
+
+
+def test_any_beginning_is_spread_over_families_and_scaffolds():
+    space = space_of("battery")
+    table, stream = run(space)
+    assert set(stream.tally.kept) == set(space.families)
+    assert max(stream.tally.kept.values()) < 0.2 * len(table)
+    assert len(set(table["scaffold"].to_pylist())) == len(space.templates)
+
+
+def test_other_elements_bring_sulfones_and_phosphates():
+    space = space_of("battery", elements=["H", "C", "N", "O", "F", "S", "P"])
+    assert not space.left_out
+    kept = run(space)[1].tally.kept
+    assert {"sulfone", "phosphate", "phosphonate", "sulfite"} <= set(kept)
+
+
+SMALL = {
+    "limits": {"max_heavy": 9},
+    "substituents": {"small": ["[*][H]", "[*]C", "[*]F"]},
+    "scaffolds": [
+        {"family": "a", "smiles": "O=C1OC([*:1])([*:2])C([*:3])([*:4])O1", "sites": "small"},
+        {"family": "b", "smiles": "O=C(OC[*:1])OC[*:2]", "sites": "small"},
+    ],
+}
+
+
+def test_a_small_space_is_exhausted_and_is_what_rdkit_counts():
+    table, stream = run(make_space(Spec.from_mapping(SMALL, "small"), "small"))
+    assert stream.tally.ended == "all draws are done"
+    every = set()
+    sites = ["", "(C)", "(F)"]
+    for a in sites:
+        every |= {f"O=C(OC{a})OC{b}" for b in sites}
+        for b in sites:
+            every |= {f"O=C1OC{a}{b}C{c}{d}O1" for c in sites for d in sites}
+    expected = {
+        Chem.CanonSmiles(text) for text in every if Chem.MolFromSmiles(text).GetNumHeavyAtoms() <= 9
+    }
+    assert set(table["smiles"].to_pylist()) == expected
+    assert stream.tally.n_duplicates == 0  # symmetry is known beforehand
+
+
+def test_marks_of_stereo_are_kept_and_others_left_open():
+    marked = {
+        **SMALL,
+        "scaffolds": [{"family": "a", "smiles": "O=C1OC[C@H]([*:1])O1", "sites": "small"}],
+    }
+    table, _ = run(make_space(Spec.from_mapping(marked, "small"), "small"))
+    assert set(table["smiles"].to_pylist()) == {
+        Chem.CanonSmiles(text) for text in ("O=C1OCCO1", "O=C1OC[C@H](C)O1", "O=C1OC[C@H](F)O1")
+    }
+
+
+def test_a_stream_that_finds_nothing_more_ends(monkeypatch):
+    monkeypatch.setattr("screener.enumeration.stream.BARREN_BLOCKS", 3)
+    barren = Spec.from_mapping(
+        {
+            "limits": {"max_heavy": 4},
+            "mutation": {"seeds": ["CC"], "rules": {"m": "[C:1]>>[C:1]F"}},
+        },
+        "barren",
+    )
+    table, stream = run(make_space(barren, "barren"))
+    assert sorted(table["smiles"].to_pylist()) == ["CC(F)F", "CCF", "FCCF"]
+    assert "nothing new" in stream.tally.ended
+
+
+def test_a_reaction_makes_the_product_that_chemists_expect():
+    values = {
+        "blocks": {"acids": ["CC(=O)O", "CCC"], "alcohols": ["CO", "OCCO"]},
+        "reactions": [
+            {
+                "family": "ester",
+                "name": "esterification",
+                "smarts": "[C:1](=[O:2])[OH].[CX4:3][OH:4]>>[C:1](=[O:2])[O:4][C:3]",
+                "blocks": ["acids", "alcohols"],
+            }
+        ],
+    }
+    table, _ = run(make_space(Spec.from_mapping(values, "ester"), "ester"))
+    rows = {row["smiles"]: row for row in table.to_pylist()}
+    assert set(rows) == {"COC(C)=O", "CC(=O)OCCO"}
+    assert rows["COC(C)=O"]["scaffold"] == "esterification"
+    assert rows["COC(C)=O"]["parts"] == "CC(=O)O CO"
+
+
+def test_seen_knows_what_a_set_knows():
+    generator = np.random.default_rng(0)
+    seen, known = Seen(), set()
+    for size in (100, 1, 0, 5000, 300, 300, 7):
+        digests = generator.integers(0, 4000, size).astype(np.uint64)
+        expected = []
+        for digest in digests.tolist():
+            expected.append(digest not in known)
+            known.add(digest)
+        assert seen.add(digests).tolist() == expected
+    assert len(seen) == len(known)
+
+
+def test_even_sample_is_of_all_and_does_not_depend_on_blocks():
+    digests = np.random.default_rng(0).permutation(1000).astype(np.uint64)
+    names = [f"m{digest}" for digest in digests.tolist()]
+    whole, parts = EvenSample(20), EvenSample(20)
+    whole.add(digests, names)
+    for start in range(0, 1000, 90):
+        parts.add(digests[start : start + 90], names[start : start + 90])
+    assert whole.smiles == parts.smiles == [f"m{digest}" for digest in range(20)]
+
+
+def test_what_ships_has_no_name_twice():
+    assert spec_names() == ["battery", "mutations", "reactions"]
