@@ -69,15 +69,13 @@ def acquisition_values(
     return np.where(np.isfinite(found), found, LOWEST)
 
 
-def best_of(
-    values: FloatArray, mol_ids: Sequence[str], rows: NDArray[np.int64], k: int
-) -> TopK:
+def best_of(values: FloatArray, mol_ids: Sequence[str], rows: NDArray[np.int64], k: int) -> TopK:
     """The k largest of a chunk, as `TopK.from_arrays` gives them, in less time."""
     if len(values) <= k:
         return TopK.from_arrays(values, mol_ids, rows, k)
     least = np.partition(values, len(values) - k)[len(values) - k]
     near = np.flatnonzero(values >= least)
-    return TopK.from_arrays(values[near], [mol_ids[i] for i in near], rows[near], k)
+    return TopK.from_arrays(values[near], [mol_ids[i] for i in near.tolist()], rows[near], k)
 
 
 class Chooser:

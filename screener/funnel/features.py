@@ -81,7 +81,9 @@ class Bits:
         """Some of the molecules, in the order asked for."""
         lengths = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        entries = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
+        entries = np.arange(offsets[-1]) + np.repeat(
+            self.offsets[:-1][rows] - offsets[:-1], lengths
+        )
         return Bits(offsets, self.columns[entries], self.counts[entries])
 
     def logarithms(self) -> sparse.csr_matrix:

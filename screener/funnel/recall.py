@@ -48,7 +48,8 @@ class Audit:
     @property
     def sampled(self) -> IntArray:
         """int64 (n_strata,), how many of each stratum are in the sample."""
-        return np.bincount(self.strata, minlength=len(self.sizes)).astype(np.int64)
+        found: IntArray = np.bincount(self.strata, minlength=len(self.sizes))
+        return found
 
     @property
     def probabilities(self) -> FloatArray:
@@ -97,7 +98,9 @@ def draw_audit(predicted: FloatArray, rows: IntArray, order: FloatArray, n: int)
 def _allocated(sizes: IntArray, n: int) -> IntArray:
     """How many of each stratum: none empty, none more than it has, the rest to the largest."""
     wanted = sizes**_POWER
-    given = np.minimum(sizes, np.maximum(1, np.floor(n * wanted / wanted.sum()).astype(np.int64)))
+    given: IntArray = np.minimum(
+        sizes, np.maximum(1, np.floor(n * wanted / wanted.sum()).astype(np.int64))
+    )
     for i in np.argsort(-sizes, kind="stable"):
         given[i] += min(sizes[i] - given[i], max(0, n - given.sum()))
     return given

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from screener.errors import ConfigError
+from screener.models.sparse import COLUMNS
 
 FloatArray = NDArray[np.float64]
 BLOCK = 4096  # rows of one product: always as many, since the last digits depend on it
@@ -50,9 +51,10 @@ class Prediction:
 class Surrogate:
     """A fitted surrogate; made by `fit_surrogate`."""
 
-    inducing: torch.Tensor  # float32 (m, n_dims)
+    inducing: torch.Tensor  # float32 (m, n_dims), m padded
     scale: float  # squared distance at which the kernel's argument is 1
-    weights: torch.Tensor  # float32 (m, (1 + n_members) * n_quantities), the mean first
+    weights: torch.Tensor  # float32 (m, (1 + n_members) * n_quantities padded), the mean first
+    n_members: int
     centre: FloatArray  # (n_quantities,)
     spread: FloatArray  # (n_quantities,)
 
@@ -65,6 +67,7 @@ class Surrogate:
             see `Prediction`. A row does not depend on the others or on how many there are.
         """
         n, n_quantities = len(points), len(self.centre)
+        n_wanted = (1 + self.n_members) * n_quantities
         values = np.empty((n, self.weights.shape[1]))
         block = torch.zeros(BLOCK, self.inducing.shape[1])
         for start in range(0, n, BLOCK):
@@ -72,7 +75,7 @@ class Surrogate:
             block[: len(some)] = some
             found = _kernel(block, self.inducing, self.scale) @ self.weights
             values[start : start + BLOCK] = found[: len(some)].numpy()
-        each = values.reshape(n, -1, n_quantities) * self.spread + self.centre
+        each = values[:, :n_wanted].reshape(n, -1, n_quantities) * self.spread + self.centre
         return Prediction(each[:, 0], np.ascontiguousarray(each[:, 1:].transpose(1, 0, 2)))
 
 
@@ -139,7 +142,16 @@ def fit_surrogate(
         deviation = torch.sqrt(variance * noise / (values + noise))
         columns[:, 1:, i] = columns[:, :1, i] + deviation[:, None] * draws
     weights = whitening @ (vectors @ columns.reshape(len(inducing), -1))
-    return Surrogate(inducing, scale, weights.float(), centre, spread)
+    # a multiple of `COLUMNS` each way: see there
+    rows, wide = -len(inducing) % COLUMNS, -weights.shape[1] % COLUMNS
+    return Surrogate(
+        torch.nn.functional.pad(inducing, (0, 0, 0, rows)),
+        scale,
+        torch.nn.functional.pad(weights.float(), (0, wide, 0, rows)),
+        settings.n_members,
+        centre,
+        spread,
+    )
 
 
 def _inducing(

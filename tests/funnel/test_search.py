@@ -1,0 +1,188 @@
+"""A search on made-up molecules whose values follow from their drawings."""
+
+import itertools
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Crippen, rdMolDescriptors
+
+from screener.errors import ConfigError
+from screener.funnel.acquisition import AcquisitionSettings, Chooser, acquisition_values
+from screener.funnel.draws import keys
+from screener.funnel.features import bits_of
+from screener.funnel.projection import Projection
+from screener.funnel.recall import draw_audit, estimate_recall
+from screener.funnel.search import Search, SearchSettings
+from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
+from screener.ranking.topk import TopK
+
+HEADS = ("C", "CC", "CCC", "CC(C)", "FC(F)(F)C", "N#CC", "COC", "C=CC", "CC(=O)C", "FC")
+MIDDLES = ("OC(=O)O", "C(=O)O", "O", "C(=O)N(C)", "OCCO", "C(C)", "C(F)", "S(=O)(=O)", "C(C#N)")
+TAILS = ("C", "CC", "C(C)C", "CC(F)(F)F", "CC#N", "CCOC", "CC=C", "C1CC1", "C1CCCC1", "C1CCOC1")
+SURROGATE = SurrogateSettings(n_dims=64, n_inducing=128, n_members=4)
+
+
+@pytest.fixture(scope="module")
+def library():
+    drawn = ["".join(parts) for parts in itertools.product(HEADS, MIDDLES, TAILS)]
+    mols = [Chem.MolFromSmiles(smiles) for smiles in drawn]
+    values = np.array([(Crippen.MolLogP(mol), rdMolDescriptors.CalcTPSA(mol)) for mol in mols])
+    return bits_of(drawn), [f"{i:04d}" for i in range(len(drawn))], values
+
+
+def score(values: np.ndarray) -> np.ndarray:
+    return values[:, 0] + values[:, 1] / 50
+
+
+def settings(**changes) -> SearchSettings:
+    given = {"budget": 180, "top_n": 30, "n_batches": 4, "surrogate": SURROGATE, "audit": 0.1}
+    return SearchSettings(**{**given, **changes})
+
+
+def carried_out(library, chosen: SearchSettings) -> Search:
+    bits, mol_ids, values = library
+    search = Search(bits, mol_ids, score, chosen)
+    while len(rows := search.ask()):
+        search.tell(rows, values[rows])
+    return search
+
+
+@pytest.mark.parametrize("rule", ["greedy", "ucb", "thompson"])
+def test_a_fifth_of_a_library_holds_most_of_its_best(library, rule):
+    search = carried_out(library, settings(acquisition=AcquisitionSettings(rule=rule)))
+    assert len(search.rows) == len(set(search.rows.tolist())) == 180
+    best = np.argsort(-score(library[2]))[:30]
+    assert np.isin(best, search.rows).mean() > 0.8  # at random: 0.2
+    said = search.recall()
+    assert 0.0 <= said.low <= said.recall <= said.high <= 1.0
+
+
+def test_a_search_that_is_told_its_past_asks_for_the_same(library):
+    bits, mol_ids, values = library
+    whole = carried_out(library, settings())
+    again = Search(bits, mol_ids, score, settings())
+    for _ in range(3):
+        rows = again.ask()
+        again.tell(rows, values[rows])
+    resumed = Search(bits, mol_ids, score, settings())
+    for part in (again.rows[:36], again.rows[36:68], again.rows[68:]):
+        assert (resumed.ask() == part[: len(resumed.ask())]).all()
+        rows = resumed.ask()
+        resumed.tell(rows, values[rows])
+    while len(rows := resumed.ask()):
+        resumed.tell(rows, values[rows])
+    assert (resumed.rows == whole.rows).all()
+    other = carried_out(library, settings(seed=1))
+    assert set(other.rows.tolist()) != set(whole.rows.tolist())
+
+
+def test_a_budget_that_is_too_small_says_what_it_does_not_reach():
+    with pytest.raises(ConfigError, match=r"12 molecules is too small: 2 in the first.*20 batches"):
+        settings(budget=12, n_batches=20).sizes(1000)
+    with pytest.raises(ConfigError, match="too small"):
+        settings(budget=5).sizes(1000)
+    assert sum(settings(budget=5000).sizes(900)) == 900
+
+
+def test_the_recall_is_not_known_before_the_audit(library):
+    bits, mol_ids, _ = library
+    with pytest.raises(ConfigError, match="audit"):
+        Search(bits, mol_ids, score, settings()).recall()
+
+
+def test_a_surrogate_knows_more_than_the_mean_and_how_much(library):
+    bits, _, values = library
+    points = Projection.of(bits, 64, seed=0)(bits)
+    order = np.random.default_rng(1).permutation(len(values))
+    fit, test = order[:400], order[400:]
+    surrogate = fit_surrogate(points[fit], values[fit], score(values[fit]), SURROGATE, seed=0)
+    found = surrogate.predict(points[test])
+    errors = np.abs(found.mean - values[test])
+    assert (errors.mean(axis=0) < 0.3 * values.std(axis=0)).all()
+    assert found.members.shape == (4, len(test), 2)
+    alone = surrogate.predict(points[test][7:8])
+    assert (alone.mean[0] == found.mean[7]).all()
+
+
+def test_a_surrogate_refuses_what_it_cannot_learn_from():
+    points = np.zeros((3, 2), np.float32)
+    with pytest.raises(ConfigError, match="at least two"):
+        fit_surrogate(points[:1], np.zeros((1, 1)), np.zeros(1), SURROGATE, 0)
+    with pytest.raises(ConfigError, match="finite"):
+        fit_surrogate(points, np.array([[1.0], [np.nan], [2.0]]), np.zeros(3), SURROGATE, 0)
+
+
+def test_keys_are_even_and_depend_on_nothing_but_row_seed_and_purpose():
+    rows = np.arange(20_000)
+    drawn = keys(rows, 3, 1)
+    assert (keys(rows[::-1], 3, 1)[::-1] == drawn).all()
+    counts = np.histogram(drawn, bins=20, range=(0.0, 1.0))[0]
+    assert ((counts - 1000.0) ** 2 / 1000.0).sum() < 43.8  # chi squared, 19 degrees, 0.1 %
+    for other in (keys(rows, 4, 1), keys(rows, 3, 2)):
+        assert abs(np.corrcoef(drawn, other)[0, 1]) < 0.03
+
+
+def test_a_batch_is_the_same_in_whatever_chunks_the_library_goes_by():
+    generator = np.random.default_rng(0)
+    values = np.round(generator.normal(size=500), 1)  # with many equals
+    mol_ids = [f"{i * 7919 % 500:03d}" for i in range(500)]
+
+    def chosen(order: np.ndarray, size: int) -> np.ndarray:
+        chooser = Chooser(40, 0.25, seed=2, purpose=1)
+        for start in range(0, 500, size):
+            rows = order[start : start + size]
+            chooser.add(values[rows], [mol_ids[row] for row in rows], rows)
+        return chooser.rows()
+
+    whole = chosen(np.arange(500), 500)
+    assert len(set(whole.tolist())) == 40
+    assert (chosen(generator.permutation(500), 37) == whole).all()
+    best = TopK.from_arrays(values, mol_ids, np.arange(500), 30).rows
+    assert (whole[:30] == best).all()
+
+
+def test_what_has_no_score_comes_last():
+    of_mean = np.array([1.0, np.nan, 3.0])
+    members = np.array([[1.0, np.nan, 3.0], [2.0, np.nan, 5.0]])
+    for rule in ("greedy", "ucb", "thompson"):
+        values = acquisition_values(
+            of_mean, members, np.arange(3), AcquisitionSettings(rule=rule), 0, 1
+        )
+        assert np.isfinite(values).all()
+        assert values.argsort().tolist()[0] == 1
+
+
+def test_the_stated_recall_holds_the_true_one_as_often_as_it_says():
+    """90 % intervals on 60 made-up libraries; by chance alone 46 or fewer would be one in 2,000."""
+    held, widths = 0, []
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        truth = generator.normal(size=20_000)
+        predicted = truth + 0.5 * generator.normal(size=20_000)
+        evaluated = np.zeros(20_000, dtype=bool)
+        evaluated[np.argsort(-predicted)[:1_700]] = True
+        left = np.flatnonzero(~evaluated)
+        audit = draw_audit(predicted[left], left, keys(left, seed, 9), 300)
+        evaluated[audit.rows] = True
+        said = estimate_recall(truth[evaluated], audit, truth[audit.rows], 300, seed)
+        recall = evaluated[np.argsort(-truth)[:300]].mean()
+        held += said.low <= recall <= said.high
+        widths.append(said.high - said.low)
+    assert held > 46
+    assert np.mean(widths) < 0.6  # 300 looked at of 18,300 say no more
+
+
+def test_an_audit_of_everything_leaves_nothing_uncertain():
+    truth = np.random.default_rng(0).normal(size=400)
+    rows = np.arange(100, 400)
+    audit = draw_audit(truth[rows], rows, keys(rows, 0, 1), 300)
+    assert sorted(audit.rows.tolist()) == rows.tolist()
+    assert (audit.probabilities == 1.0).all()
+    said = estimate_recall(np.concatenate([truth[:100], truth[audit.rows]]), audit,
+                           truth[audit.rows], 50, 0)  # fmt: skip
+    assert (said.low, said.recall, said.high) == (1.0, 1.0, 1.0)
+    with pytest.raises(ConfigError, match="at least 4"):
+        draw_audit(truth, np.arange(400), truth, 3)
+    with pytest.raises(ConfigError, match="400 molecules have a score"):
+        estimate_recall(truth, audit, truth[audit.rows], 500, 0)
