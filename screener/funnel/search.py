@@ -45,7 +45,7 @@ class SearchSettings(BaseModel):
 
     budget: PositiveInt
     first: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    audit: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.04
+    audit: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
     n_batches: PositiveInt = 10
     top_n: PositiveInt
     seed: NonNegativeInt = 0

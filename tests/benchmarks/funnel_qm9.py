@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--rule", choices=["greedy", "ucb", "thompson"], default="greedy")
     parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--exploration", type=float, default=0.05)
-    parser.add_argument("--audit", type=float, default=0.04)
+    parser.add_argument("--audit", type=float, default=0.2)
     parser.add_argument("--first", type=float, default=0.2)
     asked = parser.parse_args()
     one_thread()
