@@ -3,7 +3,7 @@
 Reads the campaign's folder and the library; predicts nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,7 @@ def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
         ConfigError: no finished campaign, or no such molecule in the library, its duplicates and
             what it set aside.
     """
-    setup = open_setup(folder)
-    told = folder.read_json(provenance.FILE) if folder.exists(provenance.FILE) else {}
-    if told.get("ranking") is None:
-        raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
-    settings = RankingSettings.from_mapping(told["ranking"]["settings"], f"{folder.url}: ranking")
-    setup = setup.model_copy(update={"ranking": settings})
+    setup = as_ranked(folder)
     library = open_library(setup.library, setup.library_digest)
     names = _names(name)
     lines: list[tuple[str, str]] = []
@@ -70,7 +65,48 @@ def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
             f"no molecule of the library {setup.library} is called {name!r}; give its mol_id, "
             "InChIKey, source id or SMILES"
         )
-    return [*_ended(folder, setup, found), *lines, *_facts(found), *_terms(folder, setup, found)]
+    ended = ends(folder, setup, {found["row"]: found["mol_id"]})[found["row"]]
+    return [("ended", ended), *lines, *_facts(found), *_terms(folder, setup, found)]
+
+
+def as_ranked(folder: Folder) -> Setup:
+    """The campaign with the ranking of its current shortlist.
+
+    Raises:
+        ConfigError: no campaign, or one without a shortlist.
+    """
+    setup = open_setup(folder)
+    told = folder.read_json(provenance.FILE) if folder.exists(provenance.FILE) else {}
+    if told.get("ranking") is None:
+        raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
+    settings = RankingSettings.from_mapping(told["ranking"]["settings"], f"{folder.url}: ranking")
+    return setup.model_copy(update={"ranking": settings})
+
+
+def ends(folder: Folder, setup: Setup, mol_ids: Mapping[int, str]) -> dict[int, str]:
+    """Where molecules of the library ended, by row, in words.
+
+    Args:
+        folder: of a finished campaign.
+        setup: see `as_ranked`.
+        mol_ids: of the molecules, by row.
+    """
+    fates = follow(folder, setup, np.array(sorted(mol_ids), dtype=np.int64))
+    ranked = [
+        Ranked(fate.score, mol_ids[row], row)
+        for row, fate in fates.items()
+        if fate.state == "ranked" and fate.score is not None
+    ]
+    places = places_of(folder, setup, ranked)
+    texts = {}
+    for row, fate in fates.items():
+        if row in places:
+            state = "shortlisted" if places[row] <= setup.ranking.top else "below the shortlist"
+            texts[row] = f"{state}: rank {places[row]} with score {fate.score:.4f}"
+        else:
+            reason = f": {fate.reason}" if fate.reason else ""
+            texts[row] = f"{fate.state} at {fate.stage}{reason}"
+    return texts
 
 
 def _names(name: str) -> list[str]:
@@ -98,18 +134,6 @@ def _row(library: LibraryStore, names: list[str]) -> dict[str, Any] | None:
             entry: dict[str, Any] = hits.slice(0, 1).to_pylist()[0]
             return entry
     return None
-
-
-def _ended(folder: Folder, setup: Setup, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    row = found["row"]
-    fate = follow(folder, setup, np.array([row], dtype=np.int64))[row]
-    text = f"{fate.state} at {fate.stage}" + (f": {fate.reason}" if fate.reason else "")
-    if fate.state == "ranked" and fate.score is not None:
-        entry = Ranked(fate.score, found["mol_id"], row)
-        place = places_of(folder, setup, [entry])[row]
-        state = "shortlisted" if place <= setup.ranking.top else "ranked, below the shortlist"
-        text = f"{state}: rank {place} with score {fate.score:.4f}"
-    yield "ended", text
 
 
 def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

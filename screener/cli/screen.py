@@ -1,4 +1,4 @@
-"""`screener screen`, `status`, `rank`, `explain`, `verify`: options to a campaign, back to text.
+"""`screener screen` and the commands that look at campaigns: options to a campaign, back to text.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 commands that use them, so that help and mistakes in options answer at once.
@@ -240,6 +240,16 @@ def explain(
         typer.echo(f"{label}: {text}")
 
 
+def compare(before: Folder, after: Annotated[str, typer.Argument(help="The other one.")]) -> None:
+    """Say which molecules entered and left between two campaigns' shortlists, and why."""
+    from screener.campaign import compare as comparing
+    from screener.campaign.resolve import absolute
+    from screener.cli import show
+    from screener.stores.files import Folder as Store
+
+    show.comparison(comparing.compare(Store(absolute(before)), Store(absolute(after))))
+
+
 def verify(
     folder: Annotated[str, typer.Argument(help="Folder or URL of a library or a campaign.")],
 ) -> None:
@@ -262,5 +272,5 @@ def verify(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (screen, status, rank, explain, verify):
+    for command in (screen, status, rank, explain, compare, verify):
         app.command()(command)

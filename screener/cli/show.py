@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from screener.campaign.compare import Comparison
 from screener.campaign.estimate import Estimate
 from screener.campaign.run import Progress as StageProgress
 from screener.campaign.setup import Setup
@@ -138,6 +139,31 @@ def for_results() -> Console:
     """Standard output; wide where it is no terminal, so that files and pipes get whole rows."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, 160))
+
+
+def comparison(found: Comparison) -> None:
+    """What changed between two shortlists."""
+    console = for_results()
+
+    def line(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    for difference in found.settings:
+        line(difference)
+    for title, changes in (
+        ("entered", found.entered),
+        ("left", found.left),
+        ("moved", found.moved),
+    ):
+        line(f"{title}: {len(changes):,}")
+        for change in changes:
+            ranks = " -> ".join(
+                "none" if rank is None else str(rank)
+                for rank in (change.rank_before, change.rank_after)
+            )
+            why = f" ({change.why})" if change.why else ""
+            line(f"  {ranks}  {change.source_id}  {change.smiles}{why}")
+    line(f"at the same rank: {found.n_unmoved:,}")
 
 
 def accounts(found: Accounts, console: Console | None = None) -> None:

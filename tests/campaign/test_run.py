@@ -17,7 +17,8 @@ from distributed import Client, Scheduler, SpecCluster, Worker
 from rdkit import Chem
 
 from screener.campaign import run
-from screener.campaign.config import CampaignConfig
+from screener.campaign.compare import compare
+from screener.campaign.config import CampaignConfig, RankingConfig
 from screener.campaign.explain import explain
 from screener.campaign.plan import StagePlan
 from screener.campaign.rank import rank_again
@@ -132,6 +133,32 @@ def test_every_molecule_is_explained(finished):
     assert aside["code"] in explain(folder, aside["raw"])[0][1]
     with pytest.raises(ConfigError, match="no molecule of the library"):
         explain(folder, "unobtainium")
+
+
+def test_two_campaigns_are_compared(finished, tmp_path):
+    other = Folder(str(tmp_path / "other"))
+    shutil.copytree(finished.folder, tmp_path / "other")
+    before = pq.read_table(finished.folder / "shortlist.parquet").to_pylist()
+    same = compare(Folder(str(finished.folder)), other)
+    assert (same.settings, same.entered, same.left, same.moved) == ((), (), (), ())
+    assert same.n_unmoved == len(before)
+
+    ranking = RankingConfig(objectives=["minimise:n_heavy"], constraints=["n_heavy<=5"], top=3)
+    rank_again(other, ranking, command=["screener", "rank"])
+    found = compare(Folder(str(finished.folder)), other)
+    after = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
+    assert any("ranking.objectives" in line for line in found.settings)
+    assert {each.mol_id for each in found.left} == (
+        {row["mol_id"] for row in before} - {row["mol_id"] for row in after}
+    )
+    for each in found.left:
+        assert each.rank_after is None
+        large = Chem.MolFromSmiles(each.smiles).GetNumHeavyAtoms() > 5
+        assert each.why.startswith("filtered at" if large else "below the shortlist: rank ")
+    back = compare(other, Folder(str(finished.folder)))
+    assert [each.mol_id for each in back.left] == [each.mol_id for each in found.entered]
+    for each in back.entered:
+        assert each.why == {one.mol_id: one.why for one in found.left}[each.mol_id]
 
 
 def test_provenance_and_log_tell_how_it_came_about(finished):
