@@ -150,6 +150,8 @@ class Campaign:
         constraints: such as `n_heavy<=12`, or `Constraint`s.
         by: `value` (the default), or `bound` for the worse end of each 90 % interval.
         top: how many molecules the shortlist holds (default 100).
+        max_similarity: Tanimoto similarity of any two of them, at most.
+        per_scaffold: molecules of one ring scaffold, at most.
         known_column: own column whose non-empty rows are known molecules.
     Raises:
         ConfigError: a text, number or file does not fit.
@@ -168,6 +170,8 @@ class Campaign:
         constraints: Sequence[str | Constraint] = (),
         by: str | None = None,
         top: int | None = None,
+        max_similarity: float | None = None,
+        per_scaffold: int | None = None,
         known_column: str | None = None,
     ) -> None:
         if config is None:
@@ -186,6 +190,8 @@ class Campaign:
             constraints=constraints,
             by=by,
             top=top,
+            max_similarity=max_similarity,
+            per_scaffold=per_scaffold,
             known_column=known_column,
         )
         if self.config.out is None:
@@ -224,13 +230,15 @@ class Campaign:
         constraints: Sequence[str | Constraint] = (),
         by: str | None = None,
         top: int | None = None,
+        max_similarity: float | None = None,
+        per_scaffold: int | None = None,
         known_column: str | None = None,
     ) -> pd.DataFrame:
         """Rank the rows of the last stage by other objectives, without computing anything again.
 
         Args:
-            preset, objectives, constraints, by, top: what is wanted now; what is not said is as
-                in the campaign.
+            preset, objectives, constraints, by, top, max_similarity, per_scaffold: what is wanted
+                now; what is not said is as in the campaign.
             known_column: own column that is not empty for molecules that are known already.
         Returns:
             the new shortlist.
@@ -238,7 +246,13 @@ class Campaign:
             ConfigError: the campaign is not finished, or a column is unknown.
         """
         asked = CampaignConfig().with_options(
-            preset=preset, objectives=objectives, constraints=constraints, by=by, top=top
+            preset=preset,
+            objectives=objectives,
+            constraints=constraints,
+            by=by,
+            top=top,
+            max_similarity=max_similarity,
+            per_scaffold=per_scaffold,
         )
         rank_again(self.folder, asked.ranking, command=_command(), known_column=known_column)
         write_report(self.folder)

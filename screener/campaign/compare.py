@@ -14,6 +14,7 @@ from screener.campaign.explain import as_ranked, ends
 from screener.campaign.setup import Setup, asked, differences
 from screener.campaign.shortlist import FILES
 from screener.campaign.work import open_library
+from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder
 
 _BLOCK_ROWS = 65_536
@@ -68,7 +69,11 @@ def compare(before: Folder, after: Folder) -> Comparison:
 
 
 def _said(setup: Setup) -> dict[str, Any]:
-    return {**setup.compute, "ranking": {**asked(setup.ranking), "top": setup.ranking.top}}
+    return {**setup.compute, "ranking": {**asked(setup.ranking), **_size(setup.ranking)}}
+
+
+def _size(ranking: RankingSettings) -> dict[str, float]:
+    return {"top": ranking.top, **ranking.diversity}
 
 
 def _shortlist(folder: Folder) -> dict[str, dict[str, Any]]:

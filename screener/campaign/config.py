@@ -24,6 +24,7 @@ from screener.ranking.objectives import (
     Constraint,
     Objective,
     RankingSettings,
+    Similarity,
     parse_constraint,
     parse_objective,
 )
@@ -98,6 +99,7 @@ class RankingConfig(BaseModel):
         constraints: the same for constraints.
         by: `value`, or `bound` for the worse end of each calibrated interval.
         top: how many molecules the shortlist holds.
+        max_similarity, per_scaffold: keep its molecules apart, see `RankingSettings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +109,8 @@ class RankingConfig(BaseModel):
     constraints: tuple[Constraint, ...] = ()
     by: By | None = None
     top: PositiveInt | None = None
+    max_similarity: Similarity | None = None
+    per_scaffold: PositiveInt | None = None
 
     @field_validator("objectives", mode="before")
     @classmethod
@@ -142,11 +146,13 @@ class RankingConfig(BaseModel):
         elif not self.objectives:
             base = known or load_preset(DEFAULT_PRESET)
         source = known or base
-        top = self.top or (source.top if source else DEFAULT_TOP)
-        by = self.by or (source.by if source else "value")
+        others: dict[str, Any] = {"top": DEFAULT_TOP}
+        for name in ("by", "top", "max_similarity", "per_scaffold"):
+            if (value := getattr(self, name) or (source and getattr(source, name))) is not None:
+                others[name] = value
         if base is None:
             return RankingSettings(
-                objectives=self.objectives, constraints=self.constraints, by=by, top=top
+                objectives=self.objectives, constraints=self.constraints, **others
             )
         asked = {each.column for each in self.objectives}
         bound = {each.column for each in self.constraints}
@@ -159,8 +165,7 @@ class RankingConfig(BaseModel):
                 *(each for each in base.constraints if each.column not in bound),
                 *self.constraints,
             ),
-            by=by,
-            top=top,
+            **others,
             description=base.description if not (asked or bound) else "",
         )
 
@@ -221,6 +226,8 @@ class CampaignConfig(BaseModel):
         constraints: Sequence[str | Constraint] = (),
         by: str | None = None,
         top: int | None = None,
+        max_similarity: float | None = None,
+        per_scaffold: int | None = None,
         known_column: str | None = None,
     ) -> "CampaignConfig":
         """The same with what is given here instead; an option that is left out changes nothing.
@@ -235,6 +242,8 @@ class CampaignConfig(BaseModel):
             constraints: the same.
             by: `value` or `bound`.
             top: size of the shortlist.
+            max_similarity: of two molecules in it.
+            per_scaffold: molecules of one scaffold in it.
             known_column: own column that marks known molecules.
         Raises:
             ConfigError: a text or number does not fit.
@@ -245,6 +254,8 @@ class CampaignConfig(BaseModel):
             "constraints": tuple(constraints) or None,
             "by": by,
             "top": top,
+            "max_similarity": max_similarity,
+            "per_scaffold": per_scaffold,
         }
         parsed = tuple(
             StageConfig.parse(stage) if isinstance(stage, str) else stage for stage in stages

@@ -15,6 +15,7 @@ from screener.campaign import provenance
 from screener.campaign.judge import judge
 from screener.campaign.known import follow, places_of
 from screener.campaign.setup import Setup, open_setup, stage_plan
+from screener.campaign.shortlist import FILES
 from screener.campaign.work import open_library
 from screener.chemistry.alerts import alerts, alerts_of
 from screener.chemistry.nearest import nearest_known
@@ -98,10 +99,16 @@ def ends(folder: Folder, setup: Setup, mol_ids: Mapping[int, str]) -> dict[int, 
         if fate.state == "ranked" and fate.score is not None
     ]
     places = places_of(folder, setup, ranked)
+    listed = folder.read_table(FILES[0]).select(["row", "rank"]).to_pylist()
+    ranks = {entry["row"]: entry["rank"] for entry in listed}
     texts = {}
     for row, fate in fates.items():
-        if row in places:
-            state = "shortlisted" if places[row] <= setup.ranking.top else "below the shortlist"
+        if row in ranks:
+            texts[row] = f"shortlisted: rank {ranks[row]} with score {fate.score:.4f}"
+        elif row in places:
+            state = "below the shortlist"
+            if setup.ranking.diversity and places[row] <= setup.ranking.pool:
+                state = "passed over, too much like better ones"
             texts[row] = f"{state}: rank {places[row]} with score {fate.score:.4f}"
         else:
             reason = f": {fate.reason}" if fate.reason else ""

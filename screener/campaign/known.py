@@ -4,7 +4,7 @@ Follows each of them through the stages of a finished campaign. Their places amo
 molecules need one pass over the last stage's predictions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +51,13 @@ class Fate:
     score: float | None = None
 
 
-def follow_known(folder: Folder, setup: Setup) -> pa.Table:
+def follow_known(folder: Folder, setup: Setup, shortlisted: Collection[int]) -> pa.Table:
     """The fate of every known molecule under the ranking of `setup`, in the library's order.
 
     Args:
         folder: of a campaign whose stages are all finished.
         setup: with a `known_column`.
+        shortlisted: rows of the shortlist.
     Returns:
         a table of `SCHEMA`.
     """
@@ -74,12 +75,11 @@ def follow_known(folder: Folder, setup: Setup) -> pa.Table:
     table = []
     for row, entry in marked.items():
         fate, place = fates[row], places.get(row)
-        shortlisted = place is not None and place <= setup.ranking.top
         table.append(
             entry
             | {
                 "stage": fate.stage,
-                "state": "shortlisted" if shortlisted else fate.state,
+                "state": "shortlisted" if row in shortlisted else fate.state,
                 "reason": fate.reason,
                 "rank": place,
                 "score": fate.score if fate.state == "ranked" else None,

@@ -27,6 +27,7 @@ from screener.campaign.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.structures import read_structures
 from screener.campaign.tally import Tally
 from screener.campaign.work import no_predictions, open_bundle, open_library
+from screener.chemistry.diversity import choose_diverse
 from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
 from screener.ranking.columns import check_columns, check_numeric
 from screener.ranking.topk import TopK
@@ -167,7 +168,7 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
     store = setup.store(folder, index)
     plan = stage_plan(folder, setup, index)
     if tally is None:
-        tally = Tally.of(store.receipts.all(), setup.ranking.top)
+        tally = Tally.of(store.receipts.all(), setup.ranking.pool)
     if plan is None or tally.n_units < plan.n_units:
         raise ConfigError(
             f"stage {store.stage} of {folder.url} is not finished; resume the campaign with "
@@ -183,11 +184,13 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
     if not top.entries:
         why = emptied_by(counts, filtered, setup.ranking)
         log.warning("no molecule is left to rank: %s; `screener status --accounts` has more", why)
+    if setup.ranking.diversity:
+        top = _apart(setup, top)
     predictions, structures = _rows(folder, setup, plan, top.rows)
     table = shortlist_table(predictions, top, setup.ranking, setup.known_column)
     files = write_shortlist(folder, path, table, structures)
     if setup.known_column is not None:
-        folder.write_table(path + KNOWN, follow_known(folder, setup))
+        folder.write_table(path + KNOWN, follow_known(folder, setup, set(top.rows.tolist())))
     folder.write_json(
         path + FILE,
         {
@@ -204,11 +207,34 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
     )
 
 
+def _apart(setup: Setup, best_ones: TopK) -> TopK:
+    """Of the best, those that the shortlist keeps apart."""
+    library = open_library(setup.library, setup.library_digest)
+    ascending = np.sort(best_ones.rows)
+    drawn = library.read_rows(ascending, ["row", "smiles"])
+    smiles = dict(zip(drawn["row"].to_pylist(), drawn["smiles"].to_pylist(), strict=True))
+    settings, entries = setup.ranking, best_ones.entries
+    places = choose_diverse(
+        [smiles[entry.row] for entry in entries],
+        settings.top,
+        settings.max_similarity,
+        settings.per_scaffold,
+    )
+    if len(places) < settings.top and len(entries) == settings.pool:
+        log.warning(
+            "of the best %d molecules only %d are as different as asked for; allow more "
+            "similarity, or more of one scaffold, or ask for fewer",
+            len(entries),
+            len(places),
+        )
+    return TopK(settings.top, tuple(entries[place] for place in places))
+
+
 def _judge_all(
     store: PredictionStore, plan: StagePlan, setup: Setup
 ) -> tuple[TopK, Counter[str], Counter[str], set[str]]:
     """Judge every row of the last stage again, unit by unit."""
-    top = TopK(setup.ranking.top)
+    top = TopK(setup.ranking.pool)
     counts: Counter[str] = Counter()
     filtered: Counter[str] = Counter()
     left_out: set[str] = set()

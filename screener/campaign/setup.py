@@ -119,7 +119,7 @@ class Setup(BaseModel):
     def k(self, index: int) -> int:
         """How many of the best of a stage are wanted: by the next stage, or for the shortlist."""
         last = index == len(self.stages) - 1
-        return self.ranking.top if last else self.n_entering(index + 1)
+        return self.ranking.pool if last else self.n_entering(index + 1)
 
     def store(self, folder: Folder, index: int) -> PredictionStore:
         """The predictions of a stage."""

@@ -1,7 +1,7 @@
 """The known electrolyte molecule that is most like another one.
 
 The list is `screener/data/examples/known-molecules.csv`; likeness is the Tanimoto similarity of
-Morgan fingerprints (radius 2, 2,048 bits; Rogers and Hahn, J. Chem. Inf. Model. 50, 742 (2010)).
+Morgan fingerprints.
 """
 
 import csv
@@ -10,8 +10,9 @@ from importlib.resources import files
 from typing import Any
 
 from rdkit import Chem
-from rdkit.Chem import rdFingerprintGenerator
 from rdkit.DataStructs import BulkTanimotoSimilarity
+
+from screener.chemistry.fingerprints import fingerprint
 
 
 def nearest_known(smiles: str) -> tuple[str, float]:
@@ -34,9 +35,4 @@ def _known() -> tuple[list[str], list[Any]]:
 
 
 def _print(smiles: str) -> Any:
-    return _generator().GetFingerprint(Chem.MolFromSmiles(smiles))
-
-
-@lru_cache(maxsize=1)
-def _generator() -> Any:
-    return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
+    return fingerprint(Chem.MolFromSmiles(smiles))

@@ -39,6 +39,13 @@ By = Annotated[
     typer.Option(help="value, or bound: the worse end of each 90 % interval (default value)."),
 ]
 Top = Annotated[int | None, typer.Option(help="Molecules in the shortlist (default 100).")]
+MaxSimilarity = Annotated[
+    float | None,
+    typer.Option(help="Of two molecules in the shortlist, by Tanimoto: 0.6 (default any)."),
+]
+PerScaffold = Annotated[
+    int | None, typer.Option(help="Molecules of one ring scaffold in the shortlist (default any).")
+]
 KnownColumn = Annotated[
     str | None, typer.Option(help="Own column that is not empty for molecules known already.")
 ]
@@ -60,6 +67,8 @@ def screen(
     constraint: Constraints = None,
     by: By = None,
     top: Top = None,
+    max_similarity: MaxSimilarity = None,
+    per_scaffold: PerScaffold = None,
     finalists: Annotated[
         int | None, typer.Option(help="Rows that enter a later stage (default 5 times --top).")
     ] = None,
@@ -96,6 +105,8 @@ def screen(
         constraints=constraint or (),
         by=by,
         top=top,
+        max_similarity=max_similarity,
+        per_scaffold=per_scaffold,
         known_column=known_column,
     )
     if plan and (scheduler or cluster):
@@ -202,6 +213,8 @@ def rank(
     constraint: Constraints = None,
     by: By = None,
     top: Top = None,
+    max_similarity: MaxSimilarity = None,
+    per_scaffold: PerScaffold = None,
     known_column: KnownColumn = None,
 ) -> None:
     """Rank a finished campaign by other objectives, without computing anything again."""
@@ -218,6 +231,8 @@ def rank(
         constraints=constraint or (),
         by=by,
         top=top,
+        max_similarity=max_similarity,
+        per_scaffold=per_scaffold,
     )
     folder = Store(absolute(campaign))
     setup, _ = rank_again(

@@ -16,11 +16,12 @@ and the bounds used where none are given in `screener.ranking.ranges`.
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     FiniteFloat,
     PositiveInt,
     ValidationError,
@@ -34,6 +35,8 @@ from screener.stores.files import digest
 
 Goal = Literal["minimise", "maximise", "target", "range"]
 By = Literal["value", "bound"]
+Similarity = Annotated[float, Field(gt=0.0, lt=1.0)]
+POOL_PER_PLACE = 20  # molecules that a diverse shortlist is chosen from
 _GOALS: tuple[str, ...] = get_args(Goal)
 _Model = TypeVar("_Model", bound=BaseModel)
 _NUMBER_KEYS = ("low", "high", "target", "weight", "s", "t")
@@ -200,6 +203,9 @@ class RankingSettings(BaseModel):
         by: `value`, or `bound`: each predicted column counts by that end of its calibrated 90 %
             interval which is worse, for objectives and constraints alike.
         top: how many molecules the shortlist holds.
+        max_similarity: two molecules of the shortlist are at most as similar as this (Tanimoto, 0
+            to 1): of those that are more, the better one stays.
+        per_scaffold: molecules of one ring scaffold in the shortlist, at most.
         description: for readers, without effect on the ranking.
     Raises:
         ConfigError: an open end on a column without a typical range, or a column in two objectives.
@@ -211,6 +217,8 @@ class RankingSettings(BaseModel):
     constraints: tuple[Constraint, ...] = ()
     by: By = "value"
     top: PositiveInt = 100
+    max_similarity: Similarity | None = None
+    per_scaffold: PositiveInt | None = None
     description: str = ""
 
     @field_validator("objectives", mode="after")
@@ -254,6 +262,17 @@ class RankingSettings(BaseModel):
         return tuple(dict.fromkeys(each.column for each in asked))
 
     @property
+    def diversity(self) -> dict[str, float]:
+        """What keeps molecules of the shortlist apart; empty where nothing is asked."""
+        asked = {"max_similarity": self.max_similarity, "per_scaffold": self.per_scaffold}
+        return {name: value for name, value in asked.items() if value is not None}
+
+    @property
+    def pool(self) -> int:
+        """How many of the best the shortlist is chosen from."""
+        return POOL_PER_PLACE * self.top if self.diversity else self.top
+
+    @property
     def digest(self) -> str:
         """Names the ranking: 32 hex digits over all that has an effect on it."""
         return digest(
@@ -262,6 +281,7 @@ class RankingSettings(BaseModel):
                 "constraints": [each.model_dump(exclude={"why"}) for each in self.constraints],
                 "top": self.top,
                 **({} if self.by == "value" else {"by": self.by}),
+                **self.diversity,
             }
         )
 

@@ -233,7 +233,9 @@ def _warnings(
     if ranking["shortlisted"] < settings.top:
         yield (
             f"{settings.top} molecules were asked for and only {ranking['shortlisted']} could be "
-            "ranked; the accounts below tell why."
+            "ranked"
+            + (" and are as different as asked for" if settings.diversity else "")
+            + "; the accounts below tell why."
         )
     if not ended.is_balanced:
         yield "The accounts do not add up: this is a fault of the program, please report it."

@@ -1,5 +1,6 @@
 """One real campaign in many ways, and the same bytes from each of them."""
 
+import itertools
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from distributed import Client, Scheduler, SpecCluster, Worker
 from rdkit import Chem
+from rdkit.DataStructs import TanimotoSimilarity
 
 from screener.campaign import run
 from screener.campaign.compare import compare
@@ -26,6 +28,7 @@ from screener.campaign.run import run_campaign
 from screener.campaign.setup import open_setup
 from screener.campaign.status import accounts, status
 from screener.campaign.toml import to_toml
+from screener.chemistry.fingerprints import fingerprint
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
@@ -133,6 +136,35 @@ def test_every_molecule_is_explained(finished):
     assert aside["code"] in explain(folder, aside["raw"])[0][1]
     with pytest.raises(ConfigError, match="no molecule of the library"):
         explain(folder, "unobtainium")
+
+
+def test_a_diverse_shortlist_is_that_of_a_full_sort_in_memory(finished, tmp_path):
+    folder = Folder(str(tmp_path / "other"))
+    shutil.copytree(finished.folder, tmp_path / "other")
+    everything = RankingConfig(objectives=["minimise:homo_b3lyp_ev"], top=1000)
+    rank_again(folder, everything, command=["screener", "rank"])
+    full = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
+    assert len(full) > 6
+    prints = {row["mol_id"]: fingerprint(Chem.MolFromSmiles(row["smiles"])) for row in full}
+
+    def likeness(one, other) -> float:
+        return TanimotoSimilarity(prints[one["mol_id"]], prints[other["mol_id"]])
+
+    limit = sorted(likeness(a, b) for a, b in itertools.combinations(full, 2))[-4] - 1e-9
+    wanted: list[dict] = []
+    for row in full:
+        if all(likeness(row, better) <= limit for better in wanted):
+            wanted.append(row)
+    assert len(wanted) < len(full)
+    apart = everything.model_copy(update={"max_similarity": limit})
+    rank_again(folder, apart, command=["screener", "rank"])
+    found = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
+    assert [row["mol_id"] for row in found] == [row["mol_id"] for row in wanted]
+    assert [row["rank"] for row in found] == [*range(1, len(found) + 1)]
+    assert accounts(folder).is_balanced
+    left = {row["mol_id"] for row in full} - {row["mol_id"] for row in found}
+    missing = next(row for row in full if row["mol_id"] in left)
+    assert explain(folder, missing["mol_id"])[0][1].startswith("passed over, too much like better")
 
 
 def test_two_campaigns_are_compared(finished, tmp_path):
