@@ -96,8 +96,8 @@ def _stage(
 ) -> StageEstimate:
     stage = setup.stages[index]
     n_entering = setup.n_entering(index)
-    plan = stage_plan(folder, setup, index) or StagePlan(
-        "", range(n_entering), stage.unit_rows, stage.segment_units
+    plan = stage_plan(folder, setup, index) or StagePlan.whole(
+        "", n_entering, stage.unit_rows, stage.segment_units
     )
     n_done = len(setup.store(folder, index).receipts.done())
     n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)

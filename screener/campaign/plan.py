@@ -38,39 +38,59 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StagePlan:
-    """The units of one stage: its rows, ascending, at most `unit_rows` at a time.
+    """The units of one stage, at most `unit_rows` rows each.
 
-    Ascending, so that a unit reads few shards and does not depend on how its rows were found.
+    Rows may be chosen batch by batch while the stage runs. Those of a batch come in ascending
+    order, so that a unit reads few shards and does not depend on how its rows were found, and its
+    units follow those of the batches before it, which it does not change.
 
     Args:
         stage_digest: names the stage and what decides its results.
-        rows: `range(n)` for the whole library, or int64 (n,) chosen rows from `chosen`.
-        unit_rows: rows per unit; the last has what is left.
+        batches: of each its rows: `range(n)` for the whole library, or int64 (n,), ascending.
+        unit_rows: rows per unit; the last of a batch has what is left.
         segment_units: units per segment, whose files are joined once all of them are done.
+        is_open: whether more batches may follow.
     """
 
     stage_digest: str
-    rows: range | NDArray[np.int64]
+    batches: tuple[range | NDArray[np.int64], ...]
     unit_rows: int
     segment_units: int
+    is_open: bool = False
+
+    @classmethod
+    def whole(
+        cls, stage_digest: str, n_rows: int, unit_rows: int, segment_units: int
+    ) -> "StagePlan":
+        """The plan of a whole library."""
+        return cls(stage_digest, (range(n_rows),), unit_rows, segment_units)
 
     @classmethod
     def chosen(
-        cls, stage_digest: str, rows: Iterable[int], unit_rows: int, segment_units: int
+        cls,
+        stage_digest: str,
+        batches: Iterable[Iterable[int]],
+        unit_rows: int,
+        segment_units: int,
+        *,
+        is_open: bool = False,
     ) -> "StagePlan":
-        """The plan of chosen rows, whatever their order."""
-        ascending = np.unique(np.fromiter(rows, dtype=np.int64))
-        return cls(stage_digest, ascending, unit_rows, segment_units)
+        """The plan of chosen rows, whatever their order within each batch."""
+        ascending = tuple(np.unique(np.fromiter(rows, dtype=np.int64)) for rows in batches)
+        return cls(stage_digest, ascending, unit_rows, segment_units, is_open)
 
     @property
     def n_rows(self) -> int:
         """How many rows the stage has."""
-        return len(self.rows)
+        return sum(map(len, self.batches))
 
     @property
     def n_units(self) -> int:
         """How many units these make."""
-        return -(-len(self.rows) // self.unit_rows)
+        return sum(map(self._n_units, self.batches))
+
+    def _n_units(self, rows: range | NDArray[np.int64]) -> int:
+        return -(-len(rows) // self.unit_rows)
 
     def segment(self, number: int) -> list[Unit]:
         """The units of a segment; the last one may have fewer."""
@@ -89,9 +109,14 @@ class StagePlan:
 
     def unit(self, index: int) -> Unit:
         """The unit at this place in the plan."""
-        rows = self.rows[index * self.unit_rows : (index + 1) * self.unit_rows]
-        runs = ((rows.start, rows.stop),) if isinstance(rows, range) else runs_of(rows)
-        return Unit(index, unit_name(self.stage_digest, runs), runs)
+        place = index  # in its batch
+        for batch in self.batches:
+            if place < self._n_units(batch):
+                rows = batch[place * self.unit_rows : (place + 1) * self.unit_rows]
+                runs = ((rows.start, rows.stop),) if isinstance(rows, range) else runs_of(rows)
+                return Unit(index, unit_name(self.stage_digest, runs), runs)
+            place -= self._n_units(batch)
+        raise IndexError(f"unit {index} of a plan of {self.n_units}")
 
     def units(self) -> Iterator[Unit]:
         """All units, one by one."""
@@ -99,11 +124,15 @@ class StagePlan:
 
     def holding(self, rows: NDArray[np.int64]) -> Iterator[Unit]:
         """The units that hold any of these rows, each once; rows outside the plan have none."""
-        if isinstance(self.rows, range):
-            places = rows[(rows >= 0) & (rows < len(self.rows))]
-        else:
-            places = np.searchsorted(self.rows, rows[np.isin(rows, self.rows)])
-        return map(self.unit, np.unique(places // self.unit_rows).tolist())
+        before = 0
+        for batch in self.batches:
+            if isinstance(batch, range):
+                places = rows[(rows >= 0) & (rows < len(batch))]
+            else:
+                places = np.searchsorted(batch, rows[np.isin(rows, batch)])
+            for place in np.unique(places // self.unit_rows).tolist():
+                yield self.unit(before + place)
+            before += self._n_units(batch)
 
 
 def runs_of(rows: NDArray[np.int64]) -> Runs:

@@ -163,12 +163,12 @@ def stage_plan(folder: Folder, setup: Setup, index: int) -> StagePlan | None:
     stage = setup.stages[index]
     name = setup.stage_digest(stage)
     if stage.rows is None:
-        return StagePlan(name, range(setup.n_rows), stage.unit_rows, stage.segment_units)
+        return StagePlan.whole(name, setup.n_rows, stage.unit_rows, stage.segment_units)
     batch = setup.store(folder, index).read_batch()
     if batch is None:
         return None
     rows = batch["row"].to_pylist()
-    return StagePlan.chosen(name, rows, stage.unit_rows, stage.segment_units)
+    return StagePlan.chosen(name, [rows], stage.unit_rows, stage.segment_units)
 
 
 def asked(settings: RankingSettings) -> dict[str, list[str]]:

@@ -67,8 +67,8 @@ class Stage:
     @property
     def plan(self) -> StagePlan:
         """Units of the size that campaigns have."""
-        return StagePlan(
-            "benchmark", range(self.library.n_rows), UNIT_ROWS[self.geometry.level], 128
+        return StagePlan.whole(
+            "benchmark", self.library.n_rows, UNIT_ROWS[self.geometry.level], 128
         )
 
     def job(self, structures: str) -> StageJob:

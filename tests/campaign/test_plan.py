@@ -11,7 +11,7 @@ from screener.campaign.plan import StagePlan, runs_of, segment_name, unit_name
 
 @given(n_rows=st.integers(0, 5000), unit_rows=st.integers(1, 700))
 def test_ranges_cover_every_row_once_in_order(n_rows, unit_rows):
-    plan = StagePlan("stage", range(n_rows), unit_rows, 8)
+    plan = StagePlan.whole("stage", n_rows, unit_rows, 8)
     units = list(plan.units())
     rows = np.concatenate([unit.rows for unit in units]) if units else np.empty(0, np.int64)
     assert rows.tolist() == list(range(n_rows))
@@ -21,9 +21,9 @@ def test_ranges_cover_every_row_once_in_order(n_rows, unit_rows):
 
 @given(rows=st.sets(st.integers(0, 10**9), min_size=1, max_size=200), unit_rows=st.integers(1, 40))
 def test_batches_hold_the_chosen_rows_whatever_their_order(rows, unit_rows):
-    plan = StagePlan.chosen("stage", rows, unit_rows, 8)
+    plan = StagePlan.chosen("stage", [rows], unit_rows, 8)
     units = list(plan.units())
-    other_order = StagePlan.chosen("stage", sorted(rows, reverse=True), unit_rows, 8)
+    other_order = StagePlan.chosen("stage", [sorted(rows, reverse=True)], unit_rows, 8)
     assert units == list(other_order.units())
     assert np.concatenate([unit.rows for unit in units]).tolist() == sorted(rows)
     assert len(units) == plan.n_units
@@ -35,12 +35,28 @@ def test_batches_hold_the_chosen_rows_whatever_their_order(rows, unit_rows):
     unit_rows=st.integers(1, 40),
 )
 def test_rows_are_found_in_the_units_that_hold_them(rows, wanted, unit_rows):
+    ascending = sorted(rows)
     for plan in (
-        StagePlan.chosen("stage", rows, unit_rows, 8),
-        StagePlan("stage", range(200), unit_rows, 8),
+        StagePlan.chosen("stage", [rows], unit_rows, 8),
+        StagePlan.chosen("stage", [ascending[::2], ascending[1::2]], unit_rows, 8),
+        StagePlan.whole("stage", 200, unit_rows, 8),
     ):
         found = list(plan.holding(np.array(sorted(wanted), dtype=np.int64)))
         assert found == [u for u in plan.units() if wanted.intersection(u.rows.tolist())]
+
+
+@given(
+    batches=st.lists(st.sets(st.integers(0, 500), min_size=1, max_size=50), max_size=5),
+    unit_rows=st.integers(1, 40),
+)
+def test_a_batch_that_follows_leaves_the_units_before_it_as_they_were(batches, unit_rows):
+    plans = [StagePlan.chosen("stage", batches[:n], unit_rows, 8) for n in range(len(batches) + 1)]
+    for before, after, batch in zip(plans, plans[1:], batches, strict=False):
+        units = list(after.units())
+        assert units[: before.n_units] == list(before.units())
+        added = [row for unit in units[before.n_units :] for row in unit.rows.tolist()]
+        assert added == sorted(batch)
+        assert [unit.index for unit in units] == list(range(after.n_units))
 
 
 def test_a_unit_is_named_by_its_rows_and_its_stage():
@@ -53,7 +69,7 @@ def test_a_unit_is_named_by_its_rows_and_its_stage():
 
 @given(n_units=st.integers(1, 60), segment_units=st.integers(1, 20))
 def test_segments_hold_every_unit_once_in_order(n_units, segment_units):
-    plan = StagePlan("stage", range(2 * n_units), 2, segment_units)
+    plan = StagePlan.whole("stage", 2 * n_units, 2, segment_units)
     numbers = range(-(-n_units // segment_units))
     units = [unit for number in numbers for unit in plan.segment(number)]
     assert units == list(plan.units())
@@ -65,7 +81,7 @@ def test_segments_hold_every_unit_once_in_order(n_units, segment_units):
 
 
 def test_a_billion_rows_are_planned_lazily():
-    plan = StagePlan("stage", range(10**9), 512, 128)
+    plan = StagePlan.whole("stage", 10**9, 512, 128)
     assert [unit.runs for unit in islice(plan.units(), 2)] == [((0, 512),), ((512, 1024),)]
     assert plan.n_units == 1_953_125
     (holding,) = plan.holding(np.array([999_999_999]))
