@@ -4,7 +4,8 @@ A library goes by in chunks, and what is kept of it is no more than a batch. Equ
 ordered by `mol_id`: molecules with the same features, stereoisomers for one, are no accident.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 
 from screener.funnel.draws import keys
+from screener.funnel.surrogate import Prediction
 from screener.ranking.topk import TopK
 
 FloatArray = NDArray[np.float64]
@@ -39,34 +41,86 @@ class AcquisitionSettings(BaseModel):
     beta: NonNegativeFloat = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Makes one number of a molecule's quantities.
+
+    Args:
+        score: quantities (n, n_quantities) to scores (n,), larger is better; NaN where there is
+            none.
+        allows: quantities to bool (n,), whether they keep every limit; None where nothing limits.
+    """
+
+    score: Callable[[FloatArray], FloatArray]
+    allows: Callable[[FloatArray], NDArray[np.bool_]] | None = None
+
+
 def acquisition_values(
-    of_mean: FloatArray,
-    of_members: FloatArray,
+    found: Prediction,
+    scorer: Scorer,
     rows: NDArray[np.int64],
     settings: AcquisitionSettings,
     seed: int,
     purpose: int,
+    origin: float,
 ) -> FloatArray:
     """How much each molecule should be evaluated, larger is sooner.
 
+    Where it is not certain that a molecule will turn out to be a candidate, what counts of its
+    score's lead over a poor molecule is the part that is to be expected.
+
     Args:
-        of_mean: float64 (n,), the score of the mean prediction.
-        of_members: float64 (n_members, n), the score of each member's prediction.
+        found: predictions of n molecules.
+        scorer: makes scores of them.
         rows: int64 (n,), row numbers; with the seed they decide which member is drawn.
         settings: see there.
         seed: of the run.
         purpose: of the batch.
+        origin: score of a poor molecule.
     Returns:
         float64 (n,), finite; where there is no score, `LOWEST`.
     """
     if settings.rule == "greedy":
-        found = of_mean
+        values = scorer.score(found.mean)
     elif settings.rule == "ucb":
-        found = of_members.mean(axis=0) + settings.beta * of_members.std(axis=0)
+        of_members = np.stack([scorer.score(member) for member in found.members])
+        values = of_members.mean(axis=0) + settings.beta * of_members.std(axis=0)
     else:
-        drawn = (keys(rows, seed, purpose) * len(of_members)).astype(np.int64)
-        found = of_members[drawn, np.arange(len(rows))]
-    return np.where(np.isfinite(found), found, LOWEST)
+        drawn = (keys(rows, seed, purpose) * len(found.members)).astype(np.int64)
+        values = scorer.score(found.members[drawn, np.arange(len(rows))])
+    likely = _likely(found, scorer)
+    if likely is not None:
+        lead = values - origin
+        values = np.where(lead > 0.0, lead * likely, lead)
+    return np.where(np.isfinite(values), values, LOWEST)
+
+
+def origin_of(scores: FloatArray) -> float:
+    """Score of a poor molecule: the lowest tenth of a random sample's; 0 if none has any."""
+    known = scores[np.isfinite(scores)]
+    return float(np.quantile(known, 0.1)) if len(known) else 0.0
+
+
+def expected_above(found: Prediction, scorer: Scorer, threshold: float) -> float:
+    """How many of the molecules are expected to be candidates with a higher score."""
+    above = np.zeros(len(found.mean))
+    for member in found.members:
+        is_above = scorer.score(member) > threshold
+        if scorer.allows is not None:
+            is_above &= scorer.allows(member)
+        above += is_above
+    if found.success is not None:
+        above *= found.success
+    return float(above.sum()) / len(found.members)
+
+
+def _likely(found: Prediction, scorer: Scorer) -> FloatArray | None:
+    """How likely each is to be a candidate; None where all are."""
+    if scorer.allows is None:
+        return found.success
+    n_allowed = np.sum([scorer.allows(member) for member in found.members], axis=0)
+    share = (n_allowed + 0.5) / (len(found.members) + 1)  # Jeffreys: a few members prove nothing
+    return share if found.success is None else share * found.success
 
 
 def best_of(values: FloatArray, mol_ids: Sequence[str], rows: NDArray[np.int64], k: int) -> TopK:
@@ -98,6 +152,11 @@ class Chooser:
         self._best = self._best.merge(best_of(values, mol_ids, rows, self._size))
         drawn = -keys(rows, self._seed, self._purpose)
         self._drawn = self._drawn.merge(best_of(drawn, mol_ids, rows, self._size))
+
+    def merge(self, other: "Chooser") -> None:
+        """Add what another of the same batch was given."""
+        self._best = self._best.merge(other._best)
+        self._drawn = self._drawn.merge(other._drawn)
 
     def rows(self) -> NDArray[np.int64]:
         """int64, best first, those drawn at the end."""

@@ -14,6 +14,7 @@ from screener.errors import ConfigError
 from screener.funnel.features import Bits
 
 FloatArray = NDArray[np.float32]
+N_FOR_PROJECTION = 8000  # molecules that the directions are taken from
 
 
 @dataclass(frozen=True, slots=True, eq=False)

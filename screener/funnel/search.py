@@ -1,32 +1,28 @@
 """A search for the best of a library by a part of it: what is evaluated, batch after batch.
 
 First a random sample, then batches that a surrogate fitted to all results so far chooses, at the
-end an audit sample of what is left. A batch follows from the settings and the results before it
-alone, so a search that is told its results again asks for the same molecules.
+end an audit sample of what is left. The search ends when its budget is spent, or when the next
+batch promises too little. A batch follows from the settings and the results before it alone, so a
+search that is told its results again asks for the same molecules.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from screener.errors import ConfigError
-from screener.funnel.acquisition import AcquisitionSettings, Chooser, acquisition_values
+from screener.funnel.acquisition import AcquisitionSettings
 from screener.funnel.draws import keys
-from screener.funnel.features import Bits
-from screener.funnel.projection import Projection
 from screener.funnel.recall import Audit, RecallEstimate, draw_audit, estimate_recall
-from screener.funnel.surrogate import Prediction, Surrogate, SurrogateSettings, fit_surrogate
+from screener.funnel.surrogate import SurrogateSettings
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Scorer = Callable[[FloatArray], FloatArray]  # quantities (n, n_quantities) to scores (n,)
 
-FIRST, AUDIT = 0, -1  # numbers of batches
-N_FOR_PROJECTION = 8000  # molecules from which the directions are taken
-CHUNK = 16384  # molecules that are predicted at once
+FIRST = 0  # number of the first batch
 
 
 class SearchSettings(BaseModel):
@@ -38,6 +34,8 @@ class SearchSettings(BaseModel):
         audit: share of it that is drawn from what is left in the end.
         n_batches: in between.
         top_n: the best of which the search is to find as many as possible.
+        least_gain: no more batches are evaluated once the next one is expected to bring fewer than
+            this share of the best `top_n`; 0 to spend the whole budget.
         seed: of all draws.
     """
 
@@ -45,20 +43,21 @@ class SearchSettings(BaseModel):
 
     budget: PositiveInt
     first: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    audit: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
+    audit: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     n_batches: PositiveInt = 10
     top_n: PositiveInt
+    least_gain: NonNegativeFloat = 0.0
     seed: NonNegativeInt = 0
     acquisition: AcquisitionSettings = AcquisitionSettings()
     surrogate: SurrogateSettings = SurrogateSettings()
 
-    def sizes(self, n_rows: int) -> list[int]:
+    def sizes(self, n_candidates: int) -> list[int]:
         """How many molecules each batch has: the first, those in between, the audit.
 
         Raises:
             ConfigError: the budget does not reach that far.
         """
-        budget = min(self.budget, n_rows)
+        budget = min(self.budget, n_candidates)
         n_first, n_audit = round(budget * self.first), round(budget * self.audit)
         between = budget - n_first - n_audit
         if n_first < 2 or between < self.n_batches:
@@ -70,103 +69,110 @@ class SearchSettings(BaseModel):
         return [n_first, *np.diff(ends).tolist(), n_audit]
 
 
-class Search:
-    """A search whose library is in memory.
+class Candidates(Protocol):
+    """The molecules that a search chooses from, wherever they are.
 
-    Args:
-        bits: features of the library, of n molecules.
-        mol_ids: (n,), which decide between equals.
-        score: makes scores of quantities, larger is better; NaN for what can be no candidate.
-        settings: see there.
+    They know what became of those that were chosen; batches are numbered from 0.
     """
 
-    def __init__(
-        self, bits: Bits, mol_ids: Sequence[str], score: Scorer, settings: SearchSettings
-    ) -> None:
-        self._mol_ids, self._score, self._settings = mol_ids, score, settings
-        self._sizes = settings.sizes(len(bits))
-        everything = np.arange(len(bits))
-        order = np.argsort(keys(everything, settings.seed, FIRST), kind="stable")
-        sample = bits.take(order[:N_FOR_PROJECTION])
-        self._project = Projection.of(sample, settings.surrogate.n_dims, settings.seed)
-        parts = [
-            self._project(bits.take(everything[start : start + CHUNK]))
-            for start in range(0, len(bits), CHUNK)
-        ]
-        self._points = np.concatenate(parts)
-        self._batches: list[IntArray] = []
-        self._targets: list[FloatArray] = []
-        self._audit: Audit | None = None
+    def draw(self, n: int) -> IntArray:
+        """The first n of them in an order that the seed decides (`FIRST`); rows, int64."""
+        ...
+
+    def fit(self, number: int) -> None:
+        """Fit the surrogate of batch `number` to what became of those before it."""
+        ...
+
+    def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
+        """A batch by that surrogate, best first, of those whose rows are not in `taken`."""
+        ...
+
+    def gain(self, number: int, rows: IntArray, threshold: float) -> float:
+        """How many of these rows are expected to have a score above the threshold."""
+        ...
+
+    def promise(self, number: int, taken: IntArray) -> tuple[IntArray, FloatArray]:
+        """All rows that are not in `taken`, ascending, and how promising each is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Rows that are evaluated together."""
+
+    rows: IntArray  # (n,), as chosen
+    audit: Audit | None = None  # of the last batch: how it was drawn
+
+
+class Search:
+    """A search, whatever its candidates are.
+
+    Args:
+        candidates: what is searched.
+        settings: see there.
+        n_candidates: how many there are.
+    Raises:
+        ConfigError: the budget is too small.
+    """
+
+    def __init__(self, candidates: Candidates, settings: SearchSettings, n_candidates: int) -> None:
+        self._candidates, self._settings = candidates, settings
+        self._sizes = settings.sizes(n_candidates)
+        self._batches: list[Batch] = []
+        self._scores: list[FloatArray] = []
 
     @property
     def rows(self) -> IntArray:
         """Rows evaluated so far, in the order in which they were asked for."""
-        return np.concatenate([np.empty(0, np.int64), *self._batches])
+        return np.concatenate([np.empty(0, np.int64), *(batch.rows for batch in self._batches)])
 
-    def ask(self) -> IntArray:
-        """Rows of the next batch; empty when the budget is spent."""
-        number = len(self._batches)
-        if number == len(self._sizes) or self._sizes[number] == 0:
-            return np.empty(0, np.int64)
-        seed, size = self._settings.seed, self._sizes[number]
+    @property
+    def is_over(self) -> bool:
+        """Whether the audit was the last batch to be told."""
+        return bool(self._batches) and self._batches[-1].audit is not None
+
+    def ask(self) -> Batch | None:
+        """The next batch; None when the search is over."""
+        number, seed = len(self._batches), self._settings.seed
+        if self.is_over:
+            return None
         if number == FIRST:
-            return np.argsort(keys(np.arange(len(self._points)), seed, FIRST), kind="stable")[:size]
-        surrogate, left = self._fitted(), self._left()
-        if number == len(self._sizes) - 1:
-            predicted = np.concatenate(
-                [self._score(self._predict(surrogate, rows).mean) for rows in _chunks(left)]
-            )
-            self._audit = draw_audit(predicted, left, keys(left, seed, len(self._sizes)), size)
-            return self._audit.rows
-        settings = self._settings.acquisition
-        chooser = Chooser(size, settings.exploration, seed, number)
-        for rows in _chunks(left):
-            found = self._predict(surrogate, rows)
-            of_members = np.stack([self._score(member) for member in found.members])
-            values = acquisition_values(
-                self._score(found.mean), of_members, rows, settings, seed, number
-            )
-            chooser.add(values, [self._mol_ids[row] for row in rows], rows)
-        return chooser.rows()
+            return Batch(self._candidates.draw(self._sizes[FIRST]))
+        self._candidates.fit(number)
+        taken = np.sort(self.rows)
+        if number < len(self._sizes) - 1:
+            rows = self._candidates.choose(number, taken, self._sizes[number])
+            if self._is_worth_it(number, rows):
+                return Batch(rows)
+        left, promise = self._candidates.promise(number, taken)
+        order = keys(left, seed, len(self._sizes))
+        audit = draw_audit(promise, left, order, self._sizes[-1])
+        return Batch(audit.rows, audit)
 
-    def tell(self, rows: IntArray, targets: FloatArray) -> None:
-        """Quantities (n, n_quantities) of the rows that were asked for."""
-        self._batches.append(rows)
-        self._targets.append(targets)
+    def tell(self, batch: Batch, scores: FloatArray) -> None:
+        """The scores (n,) of a batch; NaN for what turned out to be no candidate."""
+        self._batches.append(batch)
+        self._scores.append(scores)
 
     def recall(self) -> RecallEstimate:
         """The recall of the best `top_n`, from the audit.
 
         Raises:
-            ConfigError: the audit has not been evaluated.
+            ConfigError: the audit has not been evaluated, or too few have a score.
         """
-        if self._audit is None or len(self._batches) < len(self._sizes):
+        if not self.is_over:
             raise ConfigError("the recall is known once the audit sample is evaluated")
-        scores = self._score(np.concatenate(self._targets))
-        n_audit = len(self._audit.rows)
+        audit = self._batches[-1].audit
+        assert audit is not None
+        scores = np.concatenate(self._scores)
         return estimate_recall(
-            scores, self._audit, scores[-n_audit:], self._settings.top_n, self._settings.seed
+            scores, audit, self._scores[-1], self._settings.top_n, self._settings.seed
         )
 
-    def _left(self) -> IntArray:
-        left = np.ones(len(self._points), dtype=bool)
-        left[self.rows] = False
-        return np.flatnonzero(left)
-
-    def _fitted(self) -> Surrogate:
-        rows, targets = self.rows, np.concatenate(self._targets)
-        known = np.isfinite(targets).all(axis=1)
-        return fit_surrogate(
-            self._points[rows[known]],
-            targets[known],
-            self._score(targets[known]),
-            self._settings.surrogate,
-            self._settings.seed,
-        )
-
-    def _predict(self, surrogate: Surrogate, rows: IntArray) -> Prediction:
-        return surrogate.predict(self._points[rows])
-
-
-def _chunks(rows: IntArray) -> list[IntArray]:
-    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    def _is_worth_it(self, number: int, rows: IntArray) -> bool:
+        least, top_n = self._settings.least_gain, self._settings.top_n
+        scores = np.concatenate(self._scores)
+        scores = np.sort(scores[np.isfinite(scores)])[::-1]
+        if least == 0.0 or len(scores) < top_n:
+            return len(rows) > 0
+        return self._candidates.gain(number, rows, float(scores[top_n - 1])) >= least * top_n

@@ -45,6 +45,7 @@ class Prediction:
 
     mean: FloatArray  # (n, n_quantities)
     members: FloatArray  # (n_members, n, n_quantities)
+    success: FloatArray | None = None  # (n,), how likely there are values at all; None: certain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,9 @@ class Surrogate:
     n_members: int
     centre: FloatArray  # (n_quantities,)
     spread: FloatArray  # (n_quantities,)
+    may_fail: (
+        bool  # then the last of the quantities is 1 for molecules with values and 0 for others
+    )
 
     def predict(self, points: NDArray[np.float32]) -> Prediction:
         """The quantities of molecules.
@@ -76,7 +80,10 @@ class Surrogate:
             found = _kernel(block, self.inducing, self.scale) @ self.weights
             values[start : start + BLOCK] = found[: len(some)].numpy()
         each = values[:, :n_wanted].reshape(n, -1, n_quantities) * self.spread + self.centre
-        return Prediction(each[:, 0], np.ascontiguousarray(each[:, 1:].transpose(1, 0, 2)))
+        success = None
+        if self.may_fail:
+            success, each = np.clip(each[:, 0, -1], 0.0, 1.0), each[:, :, :-1]
+        return Prediction(each[:, 0], np.ascontiguousarray(each[:, 1:].transpose(1, 0, 2)), success)
 
 
 def fit_surrogate(
@@ -90,28 +97,23 @@ def fit_surrogate(
 
     Args:
         points: float32 (n, n_dims), the projected features.
-        targets: float64 (n, n_quantities), each in its own unit.
+        targets: float64 (n, n_quantities), each in its own unit; a row that is not finite is a
+            molecule without values, from which is learnt how likely there are any.
         scores: float64 (n,), what is looked for is high; half of the inducing molecules are those
             with the highest, as precision counts there, and the others are drawn. NaN counts as
             lowest.
         settings: see there.
         seed: of the draws.
     Raises:
-        ConfigError: fewer than two molecules, or a target that is not finite.
+        ConfigError: fewer than two molecules with values.
     References:
         Rasmussen and Williams, Gaussian Processes for Machine Learning, MIT Press (2006), chapters
         2, 5 and 8; Seeger, Williams and Lawrence, AISTATS (2003).
     """
-    if len(points) < 2:
+    known = np.isfinite(targets).all(axis=1)
+    if known.sum() < 2:
         raise ConfigError("the surrogate needs at least two molecules with values")
-    if not np.isfinite(targets).all():
-        raise ConfigError("the surrogate learns from finite values only; leave the others out")
     generator = np.random.default_rng(seed)
-    centre = targets.mean(axis=0)
-    spread = targets.std(axis=0)
-    spread = np.where(spread > 0.0, spread, 1.0)
-    standard = torch.from_numpy((targets - centre) / spread)
-
     inducing = torch.from_numpy(points[_inducing(scores, settings.n_inducing, generator)])
     drawn = generator.permutation(len(points))[:_N_FOR_SCALE]
     scale = settings.length**2 * _median_distance(torch.from_numpy(points[drawn]))
@@ -120,28 +122,12 @@ def fit_surrogate(
     whitening = torch.linalg.solve_triangular(
         torch.linalg.cholesky(among).T, torch.eye(len(inducing), dtype=torch.float64), upper=True
     )
-    gram = torch.zeros_like(among)
-    moment = torch.zeros(len(inducing), standard.shape[1], dtype=torch.float64)
-    for start in range(0, len(points), BLOCK):
-        some = torch.from_numpy(points[start : start + BLOCK])
-        features = _kernel(some, inducing, scale).double() @ whitening
-        gram += features.T @ features
-        moment += features.T @ standard[start : start + BLOCK]
-
-    values, vectors = torch.linalg.eigh(gram)
-    values = values.clamp_min(0.0)
-    rotated = vectors.T @ moment
-    squares = (standard**2).sum(dim=0)
-    columns = torch.empty(
-        len(inducing), 1 + settings.n_members, standard.shape[1], dtype=torch.float64
-    )
-    for i in range(standard.shape[1]):
-        noise, variance = _noise(values, rotated[:, i], float(squares[i]), len(points))
-        columns[:, 0, i] = rotated[:, i] / (values + noise)
-        draws = torch.from_numpy(generator.standard_normal((len(inducing), settings.n_members)))
-        deviation = torch.sqrt(variance * noise / (values + noise))
-        columns[:, 1:, i] = columns[:, :1, i] + deviation[:, None] * draws
-    weights = whitening @ (vectors @ columns.reshape(len(inducing), -1))
+    basis = _Basis(inducing, scale, whitening)
+    fits = [_fit(basis, points[known], targets[known], settings.n_members, generator)]
+    if not known.all():
+        success = known.astype(np.float64)[:, None]
+        fits.append(_fit(basis, points, success, settings.n_members, generator))
+    weights = torch.cat([fit.weights for fit in fits], dim=2).reshape(len(inducing), -1)
     # a multiple of `COLUMNS` each way: see there
     rows, wide = -len(inducing) % COLUMNS, -weights.shape[1] % COLUMNS
     return Surrogate(
@@ -149,9 +135,62 @@ def fit_surrogate(
         scale,
         torch.nn.functional.pad(weights.float(), (0, wide, 0, rows)),
         settings.n_members,
-        centre,
-        spread,
+        np.concatenate([fit.centre for fit in fits]),
+        np.concatenate([fit.spread for fit in fits]),
+        may_fail=len(fits) > 1,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Basis:
+    """The space that the inducing molecules span."""
+
+    inducing: torch.Tensor  # float32 (m, n_dims)
+    scale: float
+    whitening: torch.Tensor  # float64 (m, m)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    weights: torch.Tensor  # float64 (m, 1 + n_members, n_quantities), the mean first
+    centre: FloatArray  # (n_quantities,)
+    spread: FloatArray  # (n_quantities,)
+
+
+def _fit(
+    basis: _Basis,
+    points: NDArray[np.float32],
+    targets: FloatArray,
+    n_members: int,
+    generator: np.random.Generator,
+) -> _Fit:
+    """The posterior of each quantity's weights: its mean, and draws from it."""
+    centre = targets.mean(axis=0)
+    spread = targets.std(axis=0)
+    spread = np.where(spread > 0.0, spread, 1.0)
+    standard = torch.from_numpy((targets - centre) / spread)
+    n_inducing = len(basis.inducing)
+    gram = torch.zeros(n_inducing, n_inducing, dtype=torch.float64)
+    moment = torch.zeros(n_inducing, standard.shape[1], dtype=torch.float64)
+    for start in range(0, len(points), BLOCK):
+        some = torch.from_numpy(points[start : start + BLOCK])
+        features = _kernel(some, basis.inducing, basis.scale).double() @ basis.whitening
+        gram += features.T @ features
+        moment += features.T @ standard[start : start + BLOCK]
+
+    values, vectors = torch.linalg.eigh(gram)
+    values = values.clamp_min(0.0)
+    rotated = vectors.T @ moment
+    squares = (standard**2).sum(dim=0)
+    columns = torch.empty(n_inducing, 1 + n_members, standard.shape[1], dtype=torch.float64)
+    for i in range(standard.shape[1]):
+        noise, variance = _noise(values, rotated[:, i], float(squares[i]), len(points))
+        columns[:, 0, i] = rotated[:, i] / (values + noise)
+        draws = torch.from_numpy(generator.standard_normal((n_inducing, n_members)))
+        deviation = torch.sqrt(variance * noise / (values + noise))
+        columns[:, 1:, i] = columns[:, :1, i] + deviation[:, None] * draws
+    weights = basis.whitening @ (vectors @ columns.reshape(n_inducing, -1))
+    return _Fit(weights.reshape(columns.shape), centre, spread)
 
 
 def _inducing(

@@ -13,8 +13,9 @@ import time
 import numpy as np
 
 from screener.execution.threads import one_thread
-from screener.funnel.acquisition import AcquisitionSettings
+from screener.funnel.acquisition import AcquisitionSettings, Scorer
 from screener.funnel.features import Bits, bits_of
+from screener.funnel.in_memory import InMemory
 from screener.funnel.search import Search, SearchSettings
 from screener.training.qm9 import entries
 
@@ -85,9 +86,11 @@ def main() -> None:
                 audit=asked.audit,
                 acquisition=AcquisitionSettings(rule=asked.rule, exploration=asked.exploration),
             )
-            search = Search(bits, mol_ids, score, settings)
-            while len(rows := search.ask()):
-                search.tell(rows, values[rows])
+            candidates = InMemory(bits, mol_ids, Scorer(score), settings)
+            search = Search(candidates, settings, len(bits))
+            while batch := search.ask():
+                candidates.tell(batch.rows, values[batch.rows])
+                search.tell(batch, truth[batch.rows])
             recall = np.isin(best, search.rows).mean()
             said = search.recall()
             found.append((recall, said.low <= recall <= said.high, said.high - said.low))

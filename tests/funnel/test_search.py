@@ -8,13 +8,19 @@ from rdkit import Chem
 from rdkit.Chem import Crippen, rdMolDescriptors
 
 from screener.errors import ConfigError
-from screener.funnel.acquisition import AcquisitionSettings, Chooser, acquisition_values
+from screener.funnel.acquisition import (
+    AcquisitionSettings,
+    Chooser,
+    Scorer,
+    acquisition_values,
+)
 from screener.funnel.draws import keys
 from screener.funnel.features import bits_of
+from screener.funnel.in_memory import InMemory
 from screener.funnel.projection import Projection
 from screener.funnel.recall import draw_audit, estimate_recall
-from screener.funnel.search import Search, SearchSettings
-from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
+from screener.funnel.search import Batch, Search, SearchSettings
+from screener.funnel.surrogate import Prediction, SurrogateSettings, fit_surrogate
 from screener.ranking.topk import TopK
 
 HEADS = ("C", "CC", "CCC", "CC(C)", "FC(F)(F)C", "N#CC", "COC", "C=CC", "CC(=O)C", "FC")
@@ -41,11 +47,22 @@ def settings(**changes) -> SearchSettings:
 
 
 def carried_out(library, chosen: SearchSettings) -> Search:
-    bits, mol_ids, values = library
-    search = Search(bits, mol_ids, score, chosen)
-    while len(rows := search.ask()):
-        search.tell(rows, values[rows])
+    values = library[2]
+    candidates, search = begun(library, chosen)
+    while batch := search.ask():
+        told(candidates, search, batch, values)
     return search
+
+
+def begun(library, chosen: SearchSettings) -> tuple[InMemory, Search]:
+    bits, mol_ids, _ = library
+    candidates = InMemory(bits, mol_ids, Scorer(score), chosen)
+    return candidates, Search(candidates, chosen, len(bits))
+
+
+def told(candidates: InMemory, search: Search, batch: Batch, values: np.ndarray) -> None:
+    candidates.tell(batch.rows, values[batch.rows])
+    search.tell(batch, score(values[batch.rows]))
 
 
 @pytest.mark.parametrize("rule", ["greedy", "ucb", "thompson"])
@@ -59,22 +76,56 @@ def test_a_fifth_of_a_library_holds_most_of_its_best(library, rule):
 
 
 def test_a_search_that_is_told_its_past_asks_for_the_same(library):
-    bits, mol_ids, values = library
+    values = library[2]
     whole = carried_out(library, settings())
-    again = Search(bits, mol_ids, score, settings())
+    candidates, again = begun(library, settings())
+    batches = []
     for _ in range(3):
-        rows = again.ask()
-        again.tell(rows, values[rows])
-    resumed = Search(bits, mol_ids, score, settings())
-    for part in (again.rows[:36], again.rows[36:68], again.rows[68:]):
-        assert (resumed.ask() == part[: len(resumed.ask())]).all()
-        rows = resumed.ask()
-        resumed.tell(rows, values[rows])
-    while len(rows := resumed.ask()):
-        resumed.tell(rows, values[rows])
+        batches.append(again.ask())
+        told(candidates, again, batches[-1], values)
+    candidates, resumed = begun(library, settings())
+    for batch in batches:  # without being asked
+        told(candidates, resumed, batch, values)
+    while batch := resumed.ask():
+        told(candidates, resumed, batch, values)
     assert (resumed.rows == whole.rows).all()
     other = carried_out(library, settings(seed=1))
     assert set(other.rows.tolist()) != set(whole.rows.tolist())
+
+
+def test_a_search_that_promises_too_little_ends_with_its_audit(library):
+    whole = carried_out(library, settings(n_batches=6, budget=400))
+    early = carried_out(library, settings(n_batches=6, budget=400, least_gain=0.1))
+    assert 80 + 40 < len(early.rows) < 400
+    assert early.is_over
+    best = np.argsort(-score(library[2]))[:30]
+    assert np.isin(best, early.rows).mean() > 0.8
+    n_chosen = len(early.rows) - 40  # without the audit
+    assert (early.rows[:n_chosen] == whole.rows[:n_chosen]).all()
+
+
+def test_molecules_that_fail_or_break_a_limit_are_chosen_less_and_less(library):
+    """Of molecules with a nitrile nothing is known, and those with fluorine are not allowed."""
+    bits, mol_ids, values = library
+    drawn = ["".join(parts) for parts in itertools.product(HEADS, MIDDLES, TAILS)]
+    fails = np.array(["C#N" in each or "N#C" in each for each in drawn])
+    fluorine = np.array([each.count("F") for each in drawn], dtype=float)
+    quantities = np.column_stack([values, fluorine])
+    quantities[fails] = np.nan
+    scorer = Scorer(score, allows=lambda each: each[:, 2] < 0.5)
+    chosen = settings(budget=300, n_batches=5)
+    candidates = InMemory(bits, mol_ids, scorer, chosen)
+    search = Search(candidates, chosen, len(bits))
+    in_vain = []
+    while batch := search.ask():
+        candidates.tell(batch.rows, quantities[batch.rows])
+        ok = ~fails[batch.rows] & (fluorine[batch.rows] == 0.0)
+        search.tell(batch, np.where(ok, score(values[batch.rows]), np.nan))
+        in_vain.append(1.0 - ok.mean())
+    assert in_vain[0] > 0.5  # at random
+    assert max(in_vain[2:-1]) < 0.35  # with an exploration share of 5 %
+    truth = np.where(fails | (fluorine > 0.0), -np.inf, score(values))
+    assert np.isin(np.argsort(-truth)[:30], search.rows).mean() > 0.8
 
 
 def test_a_budget_that_is_too_small_says_what_it_does_not_reach():
@@ -86,9 +137,8 @@ def test_a_budget_that_is_too_small_says_what_it_does_not_reach():
 
 
 def test_the_recall_is_not_known_before_the_audit(library):
-    bits, mol_ids, _ = library
     with pytest.raises(ConfigError, match="audit"):
-        Search(bits, mol_ids, score, settings()).recall()
+        begun(library, settings())[1].recall()
 
 
 def test_a_surrogate_knows_more_than_the_mean_and_how_much(library):
@@ -109,8 +159,8 @@ def test_a_surrogate_refuses_what_it_cannot_learn_from():
     points = np.zeros((3, 2), np.float32)
     with pytest.raises(ConfigError, match="at least two"):
         fit_surrogate(points[:1], np.zeros((1, 1)), np.zeros(1), SURROGATE, 0)
-    with pytest.raises(ConfigError, match="finite"):
-        fit_surrogate(points, np.array([[1.0], [np.nan], [2.0]]), np.zeros(3), SURROGATE, 0)
+    with pytest.raises(ConfigError, match="at least two molecules with values"):
+        fit_surrogate(points, np.array([[1.0], [np.nan], [np.nan]]), np.zeros(3), SURROGATE, 0)
 
 
 def test_keys_are_even_and_depend_on_nothing_but_row_seed_and_purpose():
@@ -143,11 +193,12 @@ def test_a_batch_is_the_same_in_whatever_chunks_the_library_goes_by():
 
 
 def test_what_has_no_score_comes_last():
-    of_mean = np.array([1.0, np.nan, 3.0])
-    members = np.array([[1.0, np.nan, 3.0], [2.0, np.nan, 5.0]])
+    members = np.array([[1.0, np.nan, 3.0], [2.0, np.nan, 5.0]])[:, :, None]
+    found = Prediction(members[0], members)
+    scorer = Scorer(lambda each: each[:, 0])
     for rule in ("greedy", "ucb", "thompson"):
         values = acquisition_values(
-            of_mean, members, np.arange(3), AcquisitionSettings(rule=rule), 0, 1
+            found, scorer, np.arange(3), AcquisitionSettings(rule=rule), 0, 1, 0.0
         )
         assert np.isfinite(values).all()
         assert values.argsort().tolist()[0] == 1

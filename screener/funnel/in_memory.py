@@ -1,0 +1,119 @@
+"""Candidates in memory: a search for whoever evaluates molecules in a way of their own.
+
+candidates = InMemory(bits_of(smiles), mol_ids, Scorer(score), settings)
+search = Search(candidates, settings, len(smiles))
+while batch := search.ask():
+    values = evaluate(batch.rows)
+    candidates.tell(batch.rows, values)
+    search.tell(batch, score(values))
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.funnel.acquisition import (
+    AcquisitionSettings,
+    Chooser,
+    Scorer,
+    acquisition_values,
+    expected_above,
+    origin_of,
+)
+from screener.funnel.draws import keys
+from screener.funnel.features import Bits
+from screener.funnel.projection import N_FOR_PROJECTION, Projection
+from screener.funnel.search import FIRST, FloatArray, IntArray, SearchSettings
+from screener.funnel.surrogate import Prediction, Surrogate, fit_surrogate
+
+CHUNK = 16384  # molecules that are predicted at once
+
+
+class InMemory:
+    """All molecules of a library, see `screener.funnel.search.Candidates`.
+
+    Args:
+        bits: features, of n molecules.
+        mol_ids: (n,), which decide between equals.
+        scorer: makes scores of quantities.
+        settings: of the search.
+    """
+
+    def __init__(
+        self, bits: Bits, mol_ids: Sequence[str], scorer: Scorer, settings: SearchSettings
+    ) -> None:
+        self._mol_ids, self._scorer, self._settings = mol_ids, scorer, settings
+        self._points = np.empty((len(bits), 0), np.float32)
+        sample = bits.take(self.draw(N_FOR_PROJECTION))
+        project = Projection.of(sample, settings.surrogate.n_dims, settings.seed)
+        everything = np.arange(len(bits))
+        self._points = np.concatenate([project(bits.take(rows)) for rows in _chunks(everything)])
+        self._rows: list[IntArray] = []
+        self._targets: list[FloatArray] = []
+        self._surrogate: Surrogate | None = None
+
+    def draw(self, n: int) -> IntArray:
+        """See `Candidates`."""
+        everything = np.arange(len(self._points))
+        return np.argsort(keys(everything, self._settings.seed, FIRST), kind="stable")[:n]
+
+    def tell(self, rows: IntArray, targets: FloatArray) -> None:
+        """Quantities (n, n_quantities) of rows that were evaluated; a row of NaN has none."""
+        self._rows.append(rows)
+        self._targets.append(targets)
+
+    def fit(self, number: int) -> None:
+        """See `Candidates`."""
+        rows, targets = np.concatenate(self._rows), np.concatenate(self._targets)
+        scores = self._scorer.score(targets)
+        settings = self._settings
+        self._surrogate = fit_surrogate(
+            self._points[rows], targets, scores, settings.surrogate, settings.seed
+        )
+
+    def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
+        """See `Candidates`."""
+        settings = self._settings
+        chooser = Chooser(size, settings.acquisition.exploration, settings.seed, number)
+        for rows, found in self._left(taken):
+            values = self._values(found, rows, settings.acquisition, number)
+            chooser.add(values, [self._mol_ids[row] for row in rows], rows)
+        return chooser.rows()
+
+    def gain(self, number: int, rows: IntArray, threshold: float) -> float:
+        """See `Candidates`."""
+        return expected_above(self._predict(rows), self._scorer, threshold)
+
+    def promise(self, number: int, taken: IntArray) -> tuple[IntArray, FloatArray]:
+        """See `Candidates`."""
+        parts = [
+            (rows, self._values(found, rows, AcquisitionSettings(), number))
+            for rows, found in self._left(taken)
+        ]
+        return (
+            np.concatenate([rows for rows, _ in parts]),
+            np.concatenate([values for _, values in parts]),
+        )
+
+    def _left(self, taken: IntArray) -> Iterator[tuple[IntArray, Prediction]]:
+        left = np.ones(len(self._points), dtype=bool)
+        left[taken] = False
+        for rows in _chunks(np.flatnonzero(left)):
+            yield rows, self._predict(rows)
+
+    def _predict(self, rows: IntArray) -> Prediction:
+        assert self._surrogate is not None
+        return self._surrogate.predict(self._points[rows])
+
+    def _values(
+        self, found: Prediction, rows: IntArray, settings: AcquisitionSettings, number: int
+    ) -> FloatArray:
+        origin = origin_of(self._scorer.score(self._targets[FIRST]))
+        return acquisition_values(
+            found, self._scorer, rows, settings, self._settings.seed, number, origin
+        )
+
+
+def _chunks(rows: IntArray) -> list[NDArray[np.int64]]:
+    return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
