@@ -145,6 +145,8 @@ class Campaign:
         config: a TOML file or a `CampaignConfig` that the other arguments add to.
         stages: bundles, as `BUNDLE` or `BUNDLE@LEVEL`, or `StageConfig`s.
         finalists: how many of the best of a stage enter the next (default five times `top`).
+        budget: molecules that the first stage evaluates, searched for by a surrogate that learns
+            from them (default the whole library).
         preset: a shipped ranking, such as `electrolyte-solvent` (the default), or a TOML file.
         objectives: such as `maximise:lumo_b3lyp_ev`, or `Objective`s.
         constraints: such as `n_heavy<=12`, or `Constraint`s.
@@ -165,6 +167,7 @@ class Campaign:
         config: Path | CampaignConfig | None = None,
         stages: Sequence[str | StageConfig] = (),
         finalists: int | None = None,
+        budget: int | None = None,
         preset: str | None = None,
         objectives: Sequence[str | Objective] = (),
         constraints: Sequence[str | Constraint] = (),
@@ -185,6 +188,7 @@ class Campaign:
             out=None if out is None else fspath(out),
             stages=stages,
             finalists=finalists,
+            budget=budget,
             preset=preset,
             objectives=objectives,
             constraints=constraints,

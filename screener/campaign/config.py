@@ -19,6 +19,8 @@ from pydantic import (
 )
 
 from screener.errors import ConfigError
+from screener.funnel.acquisition import AcquisitionSettings
+from screener.funnel.search import SearchSettings
 from screener.ranking.objectives import (
     By,
     Constraint,
@@ -170,6 +172,58 @@ class RankingConfig(BaseModel):
         )
 
 
+class FunnelConfig(BaseModel):
+    """How the rows of the first stage are chosen, where it is too dear for the whole library.
+
+    Args:
+        budget: molecules that the first stage evaluates in all.
+        first, audit, batches, least_gain, seed: as in `SearchSettings`.
+        rule, exploration, beta: as in `AcquisitionSettings`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget: PositiveInt | None = None
+    first: float | None = None
+    audit: float | None = None
+    batches: PositiveInt | None = None
+    least_gain: float | None = None
+    seed: int | None = None
+    rule: str | None = None
+    exploration: float | None = None
+    beta: float | None = None
+
+    def settings(self, known: SearchSettings | None, top_n: int) -> SearchSettings | None:
+        """The settings asked for; None where there is no budget and everything is evaluated.
+
+        Args:
+            known: what the campaign has; supplies what is not said.
+            top_n: how many of the best are looked for in a campaign that begins.
+        Raises:
+            ConfigError: a share is no share, or an unknown rule.
+        """
+        said = {name: value for name, value in self.model_dump().items() if value is not None}
+        if known is None and "budget" not in said:
+            if said:
+                raise ConfigError(
+                    f"the funnel has no budget, and {', '.join(said)}; give one: --budget 50000"
+                )
+            return None
+        values: dict[str, Any] = {"top_n": top_n} if known is None else known.model_dump()
+        acquisition = dict(values.get("acquisition", {}))
+        for name, value in said.items():
+            if name in AcquisitionSettings.model_fields:
+                acquisition[name] = value
+            else:
+                values["n_batches" if name == "batches" else name] = value
+        try:
+            return SearchSettings.model_validate({**values, "acquisition": acquisition})
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in found["loc"])
+            raise ConfigError(f"funnel: {place}: {found['msg']}") from error
+
+
 class CampaignConfig(BaseModel):
     """A campaign as it was asked for.
 
@@ -181,6 +235,7 @@ class CampaignConfig(BaseModel):
         finalists: rows that enter a later stage; by default five times the shortlist.
         ranking: objectives, constraints and the size of the shortlist.
         acquisition: what chooses the rows of later stages; by default the ranking of the first run.
+        funnel: a budget for the first stage, and how it is spent; by default it takes all rows.
         known_column: own column; rows in which it is not empty are known molecules, marked in the
             shortlist and followed by the report.
     """
@@ -193,6 +248,7 @@ class CampaignConfig(BaseModel):
     finalists: PositiveInt | None = None
     ranking: RankingConfig = RankingConfig()
     acquisition: RankingConfig = RankingConfig()
+    funnel: FunnelConfig = FunnelConfig()
     known_column: str | None = None
 
     @classmethod
@@ -228,6 +284,7 @@ class CampaignConfig(BaseModel):
         top: int | None = None,
         max_similarity: float | None = None,
         per_scaffold: int | None = None,
+        budget: int | None = None,
         known_column: str | None = None,
     ) -> "CampaignConfig":
         """The same with what is given here instead; an option that is left out changes nothing.
@@ -244,6 +301,7 @@ class CampaignConfig(BaseModel):
             top: size of the shortlist.
             max_similarity: of two molecules in it.
             per_scaffold: molecules of one scaffold in it.
+            budget: molecules that the first stage evaluates.
             known_column: own column that marks known molecules.
         Raises:
             ConfigError: a text or number does not fit.
@@ -270,6 +328,8 @@ class CampaignConfig(BaseModel):
         kept = {name: getattr(self, name) for name in type(self).model_fields}
         kept["ranking"] = {name: getattr(self.ranking, name) for name in ranking}
         kept["ranking"] |= {name: value for name, value in ranking.items() if value is not None}
+        if budget is not None:
+            kept["funnel"] = {**self.funnel.model_dump(), "budget": budget}
         kept |= {name: value for name, value in values.items() if value is not None}
         return CampaignConfig.from_mapping(kept, "options")
 

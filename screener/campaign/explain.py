@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from rdkit import Chem
 
 from screener.campaign import provenance
-from screener.campaign.judge import judge
+from screener.campaign.judge import Judged, judge, judge_rules
 from screener.campaign.known import follow, places_of
 from screener.campaign.setup import Setup, open_setup, stage_plan
 from screener.campaign.shortlist import FILES
@@ -163,13 +163,14 @@ def _terms(folder: Folder, setup: Setup, found: dict[str, Any]) -> Iterator[tupl
         for unit in setup.store(folder, index).stored(plan.places(plan.holding(rows))):
             table = unit.predictions.filter(pc.equal(unit.predictions["row"], found["row"]))
             if table.num_rows:
-                yield from terms(table, setup.ranking)
+                is_drawing = setup.stages[index].geometry is None
+                judged = (judge_rules if is_drawing else judge)(table, setup.ranking)
+                yield from terms(table, setup.ranking, judged)
                 return
 
 
-def terms(table: pa.Table, settings: RankingSettings) -> Iterator[tuple[str, str]]:
+def terms(table: pa.Table, settings: RankingSettings, judged: Judged) -> Iterator[tuple[str, str]]:
     """Domain, objectives and constraints of one row of predictions, as label and text."""
-    judged = judge(table, settings)
     row = with_asked(table, settings).to_pylist()[0]
     yield "domain", "inside" if row["in_domain"] else f"outside: {row['domain_reasons']}"
     for objective in settings.objectives:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.ranking.objectives import RankingSettings
-from screener.ranking.score import score_table
+from screener.ranking.score import broken_rules, score_table
 from screener.ranking.topk import Ranked, TopK
 
 CANDIDATE, FILTERED, OUT_OF_DOMAIN = "candidate", "filtered", "out of domain"
@@ -69,16 +69,7 @@ def judge(table: pa.Table, settings: RankingSettings) -> Judged:
         ConfigError: no objective has a column here, or a column is not numeric.
     """
     scores = score_table(table, settings)
-    verdicts = [
-        _verdict(inside, why, rule, missing)
-        for inside, why, rule, missing in zip(
-            table["in_domain"].to_pylist(),
-            table["domain_reasons"].to_pylist(),
-            scores.rule,
-            scores.no_value,
-            strict=True,
-        )
-    ]
+    verdicts = _verdicts(table, scores.rule, scores.no_value)
     outside = np.array([verdict == OUT_OF_DOMAIN for verdict, _ in verdicts], dtype=bool)
     return Judged(
         score=np.where(outside, np.nan, scores.score),
@@ -86,6 +77,25 @@ def judge(table: pa.Table, settings: RankingSettings) -> Judged:
         verdict=[verdict for verdict, _ in verdicts],
         reason=[reason for _, reason in verdicts],
         left_out=scores.left_out,
+    )
+
+
+def judge_rules(table: pa.Table, settings: RankingSettings) -> Judged:
+    """Judge rows of which nothing is predicted yet, by the columns that are there.
+
+    Args:
+        table: (n,) rows with `in_domain` and `domain_reasons`.
+        settings: what is asked; what needs a prediction is passed over.
+    Returns:
+        verdicts without scores.
+    """
+    verdicts = _verdicts(table, *broken_rules(table, settings))
+    return Judged(
+        score=np.full(table.num_rows, np.nan),
+        desirabilities={},
+        verdict=[verdict for verdict, _ in verdicts],
+        reason=[reason for _, reason in verdicts],
+        left_out=[],
     )
 
 
@@ -125,6 +135,13 @@ def emptied_by(
             n_left -= n_excluded
             before.append(rule)
     raise AssertionError((counts, filtered))  # a row that is filtered has its rule
+
+
+def _verdicts(
+    table: pa.Table, rules: list[str | None], missing: list[str | None]
+) -> list[tuple[str, str]]:
+    columns = (table[name].to_pylist() for name in ("in_domain", "domain_reasons"))
+    return [_verdict(*each) for each in zip(*columns, rules, missing, strict=True)]
 
 
 def _verdict(

@@ -4,20 +4,20 @@ Follows each of them through the stages of a finished campaign. Their places amo
 molecules need one pass over the last stage's predictions.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screener.campaign.judge import CANDIDATE, judge
+from screener.campaign.judge import CANDIDATE, Judged, judge, judge_rules
 from screener.campaign.plan import StagePlan
 from screener.campaign.setup import Setup, stage_plan
 from screener.campaign.shortlist import is_known
 from screener.campaign.work import open_library
-from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import Ranked
 from screener.stores.files import Folder
 from screener.stores.predictions import PredictionStore
@@ -103,7 +103,9 @@ def follow(folder: Folder, setup: Setup, rows: NDArray[np.int64]) -> dict[int, F
         last = index == len(setup.stages) - 1
         settings = setup.ranking if last else setup.acquisition
         state = "ranked" if last else "not selected"
-        for row, fate in _fates(setup.store(folder, index), plan, settings, rows):
+        judged = judge_rules if stage.geometry is None else judge
+        judging = partial(judged, settings=settings)
+        for row, fate in _fates(setup.store(folder, index), plan, judging, rows):
             fates[row] = (
                 fate if fate.state != CANDIDATE else Fate(stage.name, state, "", fate.score)
             )
@@ -124,13 +126,16 @@ def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
 
 
 def _fates(
-    store: PredictionStore, plan: StagePlan, settings: RankingSettings, rows: NDArray[np.int64]
+    store: PredictionStore,
+    plan: StagePlan,
+    judging: Callable[[pa.Table], Judged],
+    rows: NDArray[np.int64],
 ) -> Iterator[tuple[int, Fate]]:
     """What a stage made of those of `rows` that entered it."""
     wanted = set(rows.tolist())
     for unit in store.stored(plan.places(plan.holding(rows))):
         table = unit.predictions
-        judged = judge(table, settings)
+        judged = judging(table)
         for place, row in enumerate(table["row"].to_pylist()):
             if row in wanted:
                 score = float(judged.score[place])

@@ -21,8 +21,8 @@ _PACKAGES = (
     *("dask", "distributed", "pyarrow", "zarr"),
 )
 _SEEDS = (
-    "each molecule's conformer search is seeded by its mol_id; nothing else in a campaign draws "
-    "random numbers"
+    "each molecule's conformer search is seeded by its mol_id; a funnel draws samples by its own "
+    "seed, which is frozen in campaign.toml; nothing else in a campaign draws random numbers"
 )
 
 
@@ -49,7 +49,9 @@ class Session:
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
             "worker_threads": n_workers,
         }
-        self._results = {key: before[key] for key in ("stages", "ranking") if key in before}
+        self._results = {
+            key: before[key] for key in ("stages", "ranking", "recall") if key in before
+        }
 
     def write(self, **results: Any) -> None:
         """Write what is known by now: at the start, and with `stages` or `ranking` at the end."""
@@ -83,7 +85,7 @@ def stage_results(setup: Setup, tallies: list[Tally]) -> list[dict[str, Any]]:
         {
             "name": stage.name,
             "bundle": stage.bundle,
-            "geometry": stage.geometry.model_dump(mode="json"),
+            "geometry": None if stage.geometry is None else stage.geometry.model_dump(mode="json"),
             "counts": dict(tally.counts),
             "quarantine": dict(tally.quarantine),
             "left_out": sorted(tally.left_out),

@@ -110,9 +110,10 @@ def rank(
     if chosen_otherwise(folder, setup):
         log.warning(
             "the rows of stage %s were chosen by other objectives (%s): molecules that these would "
-            "have chosen may be missing; a new campaign chooses again and reuses all structures",
+            "have chosen may be missing%s; a new campaign chooses again and reuses all structures",
             setup.stages[-1].name,
             ", ".join(asked(setup.acquisition)["objectives"]),
+            ", and the recall that was estimated does not apply" if setup.funnel else "",
         )
     for name in FILES:
         folder.write_bytes(name, folder.read_bytes(path + name))

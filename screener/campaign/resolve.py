@@ -11,11 +11,14 @@ from importlib.metadata import version
 
 import pyarrow as pa
 
-from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, StageConfig
-from screener.campaign.setup import Setup, Stage, asked, differences, read_setup
+from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, FunnelConfig, StageConfig
+from screener.campaign.scoring import learnt
+from screener.campaign.setup import LEVEL_2D, Setup, Stage, asked, differences, read_setup
 from screener.campaign.work import no_predictions
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError
+from screener.funnel.features import VERSION
+from screener.funnel.search import SearchSettings
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
 from screener.ranking.columns import check_columns, check_numeric, left_out, values_of
 from screener.ranking.objectives import RankingSettings
@@ -24,11 +27,12 @@ from screener.stores.library import LibraryStore
 
 log = logging.getLogger(__name__)
 
-UNIT_ROWS = {"mmff94": 512, "gfn2-opt": 32}  # some seconds of work
-FEWEST_ROWS = {"mmff94": 32, "gfn2-opt": 4}  # a second of work: less is lost in the handling
+UNIT_ROWS = {"2d": 4096, "mmff94": 512, "gfn2-opt": 32}  # some seconds of work
+FEWEST_ROWS = {"2d": 256, "mmff94": 32, "gfn2-opt": 4}  # less is lost in the handling
 # a segment's files are joined once its units are done: few files, none too large for memory
 SEGMENT_ROWS = 65_536
 SEGMENT_UNITS = 1_024
+SEGMENT_ROWS_2D = 16_384  # that the surrogate predicts in one task
 WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
@@ -73,7 +77,10 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     finalists = config.finalists or FINALISTS_PER_PLACE * ranking.top
     if config.finalists is None and frozen is not None:
         finalists = frozen.stages[-1].rows or finalists
-    bundles, stages = _stages(config, frozen, library, finalists)
+    wanted = _wanted(config, frozen)
+    n_best = ranking.top if len(wanted) == 1 else wanted[1].rows or finalists
+    funnel = _funnel(config.funnel, frozen, library, n_best)
+    bundles, stages = _stages(wanted, library, finalists, funnel)
     own_columns = _own_columns(library, bundles)
     setup = Setup(
         library=library.folder.url,
@@ -85,6 +92,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         own_columns=own_columns,
         stages=stages,
         acquisition=acquisition,
+        funnel=funnel,
         ranking=ranking,
     )
     if frozen is not None:
@@ -99,31 +107,93 @@ def absolute(url: str) -> str:
     return str(folder.local_path()) if folder.is_local else url
 
 
-def _stages(
-    config: CampaignConfig, frozen: Setup | None, library: LibraryStore, finalists: int
-) -> tuple[list[Bundle], tuple[Stage, ...]]:
+def _wanted(config: CampaignConfig, frozen: Setup | None) -> tuple[StageConfig, ...]:
+    """The stages that predict, as asked for."""
     wanted = config.stages
     if wanted is None and frozen is not None:
-        wanted = tuple(_as_asked(stage, config.finalists) for stage in frozen.stages)
+        wanted = tuple(
+            _as_asked(stage, config.finalists or stage.rows if index else None)
+            for index, stage in enumerate(frozen.predicting)
+        )
     if wanted is None:
         wanted = tuple(StageConfig(bundle=bundle) for bundle in DEFAULT_BUNDLES.values())
     if not wanted:
         raise ConfigError("give at least one stage")
     if wanted[0].rows is not None:
-        raise ConfigError("the first stage takes the whole library; leave out its `rows`")
+        raise ConfigError(
+            "the first stage takes the whole library; leave out its `rows`, or give a budget, "
+            "which a search spends on the most promising ones"
+        )
+    return wanted
+
+
+def _funnel(
+    asked_for: FunnelConfig, frozen: Setup | None, library: LibraryStore, n_best: int
+) -> SearchSettings | None:
+    """How the first stage's rows are searched for; None where all are evaluated."""
+    funnel = asked_for.settings(frozen.funnel if frozen else None, n_best)
+    if funnel is None:
+        return None
+    if funnel.budget >= library.n_rows:
+        log.warning(
+            "a budget of %d covers all %d molecules of the library: every one is evaluated",
+            funnel.budget,
+            library.n_rows,
+        )
+        return None
+    n_first_and_chosen = sum(funnel.sizes(library.n_rows)[:-1])
+    if n_first_and_chosen < n_best:
+        raise ConfigError(
+            f"a budget of {funnel.budget} molecules is too small: {n_first_and_chosen} of them are "
+            f"no audit, and the best {n_best} are looked for; evaluate more, or ask for fewer "
+            "finalists"
+        )
+    return funnel
+
+
+def _stages(
+    wanted: tuple[StageConfig, ...],
+    library: LibraryStore,
+    finalists: int,
+    funnel: SearchSettings | None,
+) -> tuple[list[Bundle], tuple[Stage, ...]]:
     bundles = [load_bundle(stage.bundle) for stage in wanted]
+    entering = [None, *(stage.rows or finalists for stage in wanted[1:])]
+    at_once = list(entering)  # how many a stage has to work on at a time
+    if funnel is not None:
+        entering[0] = funnel.budget
+        at_once[0] = max(funnel.sizes(library.n_rows)[1:-1])
     stages = tuple(
-        _stage(stage, bundle, library, None if index == 0 else stage.rows or finalists)
-        for index, (stage, bundle) in enumerate(zip(wanted, bundles, strict=True))
+        _stage(stage, bundle, library, rows, n)
+        for stage, bundle, rows, n in zip(wanted, bundles, entering, at_once, strict=True)
     )
+    if funnel is not None:
+        stages = (_drawings(stages[0], library), *stages)
+        bundles = [bundles[0], *bundles]
     names = [stage.name for stage in stages]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"two stages are called {twice[0]}; give each a `name` of its own")
     return bundles, stages
 
 
-def _as_asked(stage: Stage, finalists: int | None) -> StageConfig:
-    """A frozen stage as it would be asked for, with another number of finalists where one is."""
+def _drawings(following: Stage, library: LibraryStore) -> Stage:
+    """The stage `2d` before a stage whose rows are searched for."""
+    n_unit_rows = unit_rows(LEVEL_2D, library.n_rows)
+    features = {"library": library.digest, "features": VERSION, "rdkit": version("rdkit")}
+    return Stage(
+        name=LEVEL_2D,
+        bundle=following.bundle,
+        bundle_digest=following.bundle_digest,
+        structures_digest=digest(features),
+        unit_rows=n_unit_rows,
+        segment_units=max(1, SEGMENT_ROWS_2D // n_unit_rows),
+        wall_clock_seconds=following.wall_clock_seconds,
+    )
+
+
+def _as_asked(stage: Stage, rows: int | None) -> StageConfig:
+    """A frozen stage as it would be asked for."""
+    assert stage.geometry is not None
     return StageConfig(
         bundle=stage.bundle,
         name=stage.name,
@@ -131,11 +201,17 @@ def _as_asked(stage: Stage, finalists: int | None) -> StageConfig:
         n_conformers=stage.geometry.n_conformers,
         unit_rows=stage.unit_rows,
         wall_clock_seconds=stage.wall_clock_seconds,
-        rows=None if stage.rows is None else finalists or stage.rows,
+        rows=rows,
     )
 
 
-def _stage(wanted: StageConfig, bundle: Bundle, library: LibraryStore, rows: int | None) -> Stage:
+def _stage(
+    wanted: StageConfig,
+    bundle: Bundle,
+    library: LibraryStore,
+    rows: int | None,
+    n_at_once: int | None,
+) -> Stage:
     card = bundle.card
     if wanted.geometry is not None and wanted.geometry != card.geometry_level:
         raise ConfigError(
@@ -143,10 +219,10 @@ def _stage(wanted: StageConfig, bundle: Bundle, library: LibraryStore, rows: int
             f"structures at {wanted.geometry}; ask for {wanted.bundle}@{card.geometry_level}, or "
             f"for a bundle of level {wanted.geometry}"
         )
-    if card.geometry_level not in UNIT_ROWS:
+    if card.geometry_level not in WALL_CLOCK_SECONDS:
         raise ConfigError(
             f"bundle {card.name} needs structures at level {card.geometry_level}; campaigns make "
-            f"{' and '.join(UNIT_ROWS)}"
+            f"{' and '.join(WALL_CLOCK_SECONDS)}"
         )
     geometry = GeometrySettings(
         level=card.geometry_level, n_conformers=wanted.n_conformers or card.n_conformers
@@ -159,7 +235,7 @@ def _stage(wanted: StageConfig, bundle: Bundle, library: LibraryStore, rows: int
             geometry.n_conformers,
         )
     is_shipped = wanted.bundle in shipped_bundles()  # found by its name on every worker
-    n_unit_rows = wanted.unit_rows or unit_rows(geometry.level, rows or library.n_rows)
+    n_unit_rows = wanted.unit_rows or unit_rows(geometry.level, n_at_once or library.n_rows)
     return Stage(
         name=wanted.name or geometry.level,
         bundle=wanted.bundle if is_shipped else absolute(wanted.bundle),
@@ -241,15 +317,28 @@ def require_same(out: str, frozen: Setup, now: Setup) -> None:
 
 
 def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -> None:
-    schemas = [no_predictions(library, bundle, setup.own_columns).schema for bundle in bundles]
+    predicting = [
+        (stage, no_predictions(library, bundle, setup.own_columns).schema)
+        for stage, bundle in zip(setup.stages, bundles, strict=True)
+        if stage.geometry is not None
+    ]
+    schemas = [schema for _, schema in predicting]
     known = {name for schema in schemas for name in schema.names}
     for settings in (setup.ranking, setup.acquisition):
         check_columns(settings, known)
         for schema in schemas:
             check_numeric(settings, schema)
-    for stage, schema in zip(setup.stages, schemas, strict=True):
+    for stage, schema in predicting:
         _require_objective(setup.acquisition, schema, stage.name)
     _require_objective(setup.ranking, schemas[-1], setup.stages[-1].name)
+    if setup.funnel is not None and not learnt(
+        setup.acquisition, schemas[0].names, setup.own_columns.values()
+    ):
+        raise ConfigError(
+            "a search learns what is predicted, and "
+            f"{', '.join(each.column for each in setup.acquisition.objectives)} is known of every "
+            "molecule beforehand; leave out the budget, or add an objective on a predicted column"
+        )
 
 
 def _require_objective(settings: RankingSettings, schema: pa.Schema, stage: str) -> None:

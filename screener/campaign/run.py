@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from distributed import Client
 
-from screener.campaign import work
+from screener.campaign import rules, work
+from screener.campaign.choice import choose, tell_recall
 from screener.campaign.config import CampaignConfig
 from screener.campaign.events import EventLog
 from screener.campaign.monitor import monitored
@@ -27,6 +27,7 @@ from screener.campaign.plan import StagePlan, Unit, segment_name
 from screener.campaign.provenance import Session, stage_results, versions
 from screener.campaign.rank import forget, rank
 from screener.campaign.resolve import require_same, resolve
+from screener.campaign.search import CampaignSearch
 from screener.campaign.setup import Setup, open_setup, stage_plan, write_setup
 from screener.campaign.structures import Prepared, StructureHints
 from screener.campaign.tally import Tally
@@ -104,28 +105,28 @@ def carry_out(
             try:
                 tallies: list[Tally] = []
                 for index in range(len(setup.stages)):
-                    if index > 0:
-                        _choose(folder, setup, index, tallies[-1])
-                    run = StageRun(folder, setup, index)
-                    run.tell_start(events)
-                    for receipt in run.carry_out(client):
-                        lease.check()
-                        is_new = True
-                        events.unit(receipt)
+                    for run in _rounds(folder, setup, index, tallies, client, events):
+                        run.tell_start(events)
+                        for receipt in run.carry_out(client):
+                            lease.check()
+                            is_new = True
+                            events.unit(receipt)
+                            if progress is not None:
+                                progress(run.progress())
                         if progress is not None:
                             progress(run.progress())
                     run.store.sweep()
-                    tallies.append(run.tally)
-                    if progress is not None:
-                        progress(run.progress())
                     run.tell_end(events)
+                    tallies.append(run.tally)
+                recall = [] if setup.funnel is None else tell_recall(folder, setup)
                 ranking = rank(folder, setup, tallies[-1], changed=is_new)
                 break
             except DamagedError as error:
                 log.warning("%s; it is made again", error)
                 forget(folder, setup, error)
         events.write("ranked", ranking=setup.ranking_digest, shortlisted=ranking["shortlisted"])
-        session.write(stages=stage_results(setup, tallies), ranking=ranking)
+        results = {"recall": recall} if recall else {}
+        session.write(stages=stage_results(setup, tallies), ranking=ranking, **results)
 
 
 @contextmanager
@@ -163,22 +164,24 @@ def _session(
             yield lease, events, session
 
 
-def _choose(folder: Folder, setup: Setup, index: int, before: Tally) -> None:
-    """Write down the rows that enter a stage, unless they were chosen already."""
-    store = setup.store(folder, index)
-    if store.read_batch() is not None:
+def _rounds(
+    folder: Folder,
+    setup: Setup,
+    index: int,
+    before: list[Tally],
+    client: Client,
+    events: EventLog,
+) -> Iterator["StageRun"]:
+    """A stage to be carried out: once, or as often as a search has chosen more of its rows."""
+    if setup.is_searched(index):
+        n_candidates = before[-1].counts["candidates"]
+        search = CampaignSearch(folder, setup, client, n_candidates, events)
+        for _ in search.rounds():
+            yield StageRun(folder, setup, index)
         return
-    entries = before.top.entries
-    store.write_batch(
-        pa.table(
-            {
-                "row": pa.array([entry.row for entry in entries], pa.int64()),
-                "mol_id": pa.array([entry.mol_id for entry in entries], pa.string()),
-                "score": pa.array([entry.score for entry in entries], pa.float64()),
-            }
-        )
-    )
-    log.info("%d rows enter stage %s", len(entries), store.stage)
+    if index > 0:
+        choose(folder, setup, index, before[-1].top.entries)
+    yield StageRun(folder, setup, index)
 
 
 class StageRun:
@@ -280,14 +283,20 @@ class StageRun:
     def _tasks(self, split: bool) -> Iterator[Task]:
         if self._done.all():
             return
-        store = StructureStore(self._setup.structures(self._setup.stages[self._index]))
-        hints = StructureHints.of(store.receipts.all())
+        hints = self._hints()
         for unit in self._plan.units():
             if not self._done[unit.index]:
                 yield self._task(unit, hints.touching(unit.runs), split)
 
+    def _hints(self) -> StructureHints:
+        if self._job.geometry is None:
+            return StructureHints.of(())
+        return StructureHints.of(StructureStore(Folder(self._job.structures)).receipts.all())
+
     def _task(self, unit: Unit, there: tuple[str, ...], split: bool) -> Task:
         name = f"{self.store.stage}-{unit.name[:12]}"
+        if self._job.geometry is None:
+            return Task(name, rules.screen, (self._job, unit), "CPU")
         if split:
             return Task(f"structures-{name}", work.prepare, (self._job, unit, there), "CPU")
         arguments = (self._job, unit, there, self.tally.floor)
@@ -309,8 +318,7 @@ class StageRun:
             units = [unit for unit in self._plan.segment(int(segment)) if unit.name in damaged]
             self._to_join[int(segment)] = len(units)
             self._again.update(unit.index for unit in units)
-            store = StructureStore(Folder(self._job.structures))
-            hints = StructureHints.of(store.receipts.all())
+            hints = self._hints()
             self._ready.extend(self._task(unit, hints.touching(unit.runs), split) for unit in units)
         return None
 

@@ -8,6 +8,7 @@ another ranking).
 import tomllib
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 
 from screener.campaign.plan import StagePlan
@@ -15,17 +16,27 @@ from screener.campaign.toml import to_toml
 from screener.campaign.work import StageJob
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError, SchemaError
+from screener.funnel.recall import N_STRATA
+from screener.funnel.search import SearchSettings
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
 from screener.stores.predictions import PredictionStore
 
 SCHEMA_VERSION = 2
+LEVEL_2D = "2d"
+SEARCHED = 1  # place of the stage whose rows a search chooses, after `2d`
 FILE = "campaign.toml"
 _HEAD = b"# Frozen by the campaign's first run; the same settings resume it.\n\n"
 
 
 class Stage(BaseModel):
-    """One stage, resolved."""
+    """One stage, resolved.
+
+    Args:
+        structures_digest: names what the library keeps for it: structures, or features at `2d`.
+        rows: how many of the best of the stage before enter; None for all, at the first stage.
+        geometry: None at `2d`, where molecules are drawings.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,8 +47,13 @@ class Stage(BaseModel):
     unit_rows: PositiveInt
     segment_units: PositiveInt  # files and receipts of so many are joined
     wall_clock_seconds: PositiveFloat
-    rows: PositiveInt | None = None  # how many of the best enter; None for all, at the first stage
-    geometry: GeometrySettings
+    rows: PositiveInt | None = None
+    geometry: GeometrySettings | None = None
+
+    @property
+    def level(self) -> str:
+        """The geometry level, or `2d`."""
+        return LEVEL_2D if self.geometry is None else self.geometry.level
 
 
 class Setup(BaseModel):
@@ -49,6 +65,8 @@ class Setup(BaseModel):
         known_column: name in predictions of the column that marks known molecules.
         versions: of the packages that decide what structures look like.
         acquisition: what chooses the rows of later stages.
+        funnel: how the rows of the stage after `2d` are searched for; None where there is no such
+            stage and every row is evaluated.
         ranking: of the first run; later ones lie in `rankings/`.
     """
 
@@ -63,6 +81,7 @@ class Setup(BaseModel):
     own_columns: dict[str, str]
     stages: tuple[Stage, ...]
     acquisition: RankingSettings
+    funnel: SearchSettings | None = None
     ranking: RankingSettings
 
     @property
@@ -79,6 +98,7 @@ class Setup(BaseModel):
                 for stage in self.stages
             },
             "acquisition": asked(self.acquisition),
+            **({} if self.funnel is None else {"funnel": self.funnel.model_dump(mode="json")}),
         }
 
     @property
@@ -111,23 +131,44 @@ class Setup(BaseModel):
             }
         )
 
-    def n_entering(self, index: int) -> int:
-        """How many rows enter a stage at most."""
+    @property
+    def predicting(self) -> tuple[Stage, ...]:
+        """The stages that predict: all but `2d`."""
+        return tuple(stage for stage in self.stages if stage.geometry is not None)
+
+    def is_searched(self, index: int) -> bool:
+        """Whether the rows of a stage are searched for while it runs."""
+        return self.funnel is not None and index == SEARCHED
+
+    def n_chosen(self, index: int) -> int:
+        """How many of the best of the stage before enter a stage at most."""
         rows = self.stages[index].rows
         return self.n_rows if rows is None else min(rows, self.n_rows)
 
+    def n_audit(self, index: int) -> int:
+        """How many others enter it, to tell how many of the best are not among these."""
+        if self.funnel is None or index <= SEARCHED:
+            return 0
+        return max(N_STRATA, round(self.funnel.audit * self.n_chosen(index)))
+
+    def n_entering(self, index: int) -> int:
+        """How many rows enter a stage at most."""
+        return min(self.n_chosen(index) + self.n_audit(index), self.n_rows)
+
     def k(self, index: int) -> int:
         """How many of the best of a stage are wanted: by the next stage, or for the shortlist."""
-        last = index == len(self.stages) - 1
-        return self.ranking.pool if last else self.n_entering(index + 1)
+        if index == len(self.stages) - 1:
+            return self.ranking.pool
+        return 1 if self.is_searched(index + 1) else self.n_chosen(index + 1)
 
     def store(self, folder: Folder, index: int) -> PredictionStore:
         """The predictions of a stage."""
         return PredictionStore(folder, self.stages[index].name)
 
     def structures(self, stage: Stage) -> Folder:
-        """The library's structures that a stage uses."""
-        return Folder(self.library).child(f"structures/{stage.structures_digest}")
+        """What the library keeps for a stage: structures, or features at `2d`."""
+        kind = "features" if stage.geometry is None else "structures"
+        return Folder(self.library).child(f"{kind}/{stage.structures_digest}")
 
     def require_writable(self, folder: Folder) -> None:
         """See beforehand whether results and structures could be written.
@@ -164,11 +205,25 @@ def stage_plan(folder: Folder, setup: Setup, index: int) -> StagePlan | None:
     name = setup.stage_digest(stage)
     if stage.rows is None:
         return StagePlan.whole(name, setup.n_rows, stage.unit_rows, stage.segment_units)
-    batch = setup.store(folder, index).read_batch()
-    if batch is None:
+    store = setup.store(folder, index)
+    if setup.is_searched(index):
+        batches = store.read_batches()
+    else:
+        batches = [batch for batch in [store.read_batch()] if batch is not None]
+    if not batches:
         return None
-    rows = batch["row"].to_pylist()
-    return StagePlan.chosen(name, [rows], stage.unit_rows, stage.segment_units)
+    return StagePlan.chosen(
+        name,
+        [batch["row"].to_pylist() for batch in batches],
+        stage.unit_rows,
+        stage.segment_units,
+        is_open=setup.is_searched(index) and not is_last(batches[-1]),
+    )
+
+
+def is_last(batch: pa.Table) -> bool:
+    """Whether a numbered batch is the audit, after which nothing more is chosen."""
+    return "stratum" in batch.column_names
 
 
 def asked(settings: RankingSettings) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from screener.campaign import provenance
+from screener.campaign.choice import read_recall
 from screener.campaign.pace import Pace
 from screener.campaign.plan import StagePlan
 from screener.campaign.rank import FILE as RANKING
@@ -69,6 +70,7 @@ class Status:
     stages: tuple[StageStatus, ...]
     quarantine: Mapping[str, Mapping[str, int]]  # stage -> code -> rows
     shortlisted: int | None  # None before the ranking
+    recall: tuple[Mapping[str, Any], ...]  # of a funnel that is finished, by stage
     runner: Runner | None  # None when nobody runs it
     command: tuple[str, ...]  # of the last session
     stopped: str | None  # why the last session ended, where it could still tell
@@ -191,6 +193,7 @@ class Follower:
             stages=tuple(stages),
             quarantine={each.name: dict(each.quarantine.most_common()) for each in self._stages},
             shortlisted=None if ranking is None else ranking["shortlisted"],
+            recall=read_recall(self._folder),
             runner=runner,
             command=tuple(journal.started.get("command", ())),
             stopped=None if runner is not None else journal.stopped,
@@ -214,7 +217,7 @@ class _StageFollower:
         self._pace = Pace()
 
     def read(self) -> None:
-        if self._plan is None:
+        if self._plan is None or self._plan.is_open:
             self._plan = stage_plan(self._folder, self._setup, self._index)
         if self._plan is None or self._n_units >= self._plan.n_units:
             return
@@ -227,7 +230,10 @@ class _StageFollower:
     def status(self, begun: dict[str, Any] | None, is_running: bool) -> StageStatus:
         """With what the journal says of the last session that began with the stage."""
         plan, n_rows_done = self._plan, self._counts["in"]
-        n_rows = self._setup.n_entering(self._index) if plan is None else plan.n_rows
+        n_rows, n_units = self._setup.n_entering(self._index), None
+        if plan is not None:
+            n_units = self._n_units_expected(plan)
+            n_rows = n_rows if plan.is_open else plan.n_rows
         n_left = n_rows - n_rows_done
         rate = overall = None
         if begun is not None and self._pace.newest is not None:
@@ -240,7 +246,7 @@ class _StageFollower:
         speed = rate or overall
         return StageStatus(
             name=self.name,
-            n_units=None if plan is None else plan.n_units,
+            n_units=n_units,
             n_units_done=self._n_units,
             n_rows=n_rows,
             n_rows_done=n_rows_done,
@@ -250,6 +256,14 @@ class _StageFollower:
             rate_overall=overall,
             seconds_left=n_left / speed if speed and is_running else None,
         )
+
+    def _n_units_expected(self, plan: StagePlan) -> int:
+        """With those of batches that will be chosen."""
+        funnel = self._setup.funnel
+        if not plan.is_open or funnel is None:
+            return plan.n_units
+        left = funnel.sizes(self._setup.n_rows)[len(plan.batches) :]
+        return plan.n_units + sum(-(-n_rows // plan.unit_rows) for n_rows in left)
 
 
 class _Journal:
@@ -340,10 +354,10 @@ def _account(
             counts, filtered = ranking["counts"], ranking["filtered"]
             passed = ranking["shortlisted"]
     else:
-        following = setup.store(folder, index + 1).read_batch()
-        passed = 0 if following is None else following.num_rows
+        following = stage_plan(folder, setup, index + 1)
+        passed = 0 if following is None else following.n_rows
     # candidates wait for the choice while there is none
-    decided = (ranking is not None) if last else (following is not None)
+    decided = ranking is not None if last else following is not None and not following.is_open
     waiting = 0 if decided else counts.get("candidates", 0)
     return StageAccount(
         name=setup.stages[index].name,

@@ -60,7 +60,7 @@ def _campaign(folder: Folder) -> Iterator[str]:
                     except DamagedError as error:
                         forget(folder, setup, error)
                         yield f"{error}; resume the campaign to have it made again"
-        for url in dict.fromkeys(setup.structures(stage).url for stage in setup.stages):
+        for url in dict.fromkeys(setup.structures(stage).url for stage in setup.predicting):
             yield from _structures(StructureStore(Folder(url)))
 
 

@@ -48,8 +48,8 @@ class StageJob:
     stage: str
     bundle: str  # name or path, the same on every worker
     bundle_digest: str
-    geometry: GeometrySettings
-    structures: str  # URL of the structure store
+    geometry: GeometrySettings | None  # None where molecules are drawings
+    structures: str  # URL of the structure store, or of the features
     structures_digest: str
     wall_clock_seconds: float
     own_columns: tuple[tuple[str, str], ...]  # the caller's columns: name in the library, and here
@@ -71,6 +71,7 @@ def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
         hints: structure units that may hold some of them.
     """
     one_thread()
+    assert job.geometry is not None
     molecules = open_library(job.library, job.library_digest).read_rows(
         unit.rows, ["mol_id", "smiles"]
     )
@@ -159,6 +160,8 @@ def join(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, ...]
     store = PredictionStore(Folder(job.campaign), job.stage)
     if damaged := store.join(segment, units):
         return damaged
+    if job.geometry is None:
+        return ()
     receipts = store.receipts.read_joined(segment)
     structures = {name for receipt in receipts for name in receipt.details["structure_units"]}
     StructureStore(Folder(job.structures)).join(structures)

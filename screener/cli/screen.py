@@ -78,6 +78,10 @@ def screen(
             help="Comma-separated BUNDLE, BUNDLE@LEVEL or LEVEL (default mmff94,gfn2-opt)."
         ),
     ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(help="Molecules that the first stage evaluates (default the whole library)."),
+    ] = None,
     known_column: KnownColumn = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -107,6 +111,7 @@ def screen(
         top=top,
         max_similarity=max_similarity,
         per_scaffold=per_scaffold,
+        budget=budget,
         known_column=known_column,
     )
     if plan and (scheduler or cluster):
@@ -162,6 +167,7 @@ def _run(
         carry_out(folder, setup, client, progress=display.update, command=command)
     write_report(folder)
     show.shortlist(folder, setup)
+    show.recall(folder)
 
 
 def status(

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from screener.campaign.choice import read_recall, recall_text
 from screener.campaign.compare import Comparison
 from screener.campaign.estimate import Estimate
 from screener.campaign.run import Progress as StageProgress
@@ -124,6 +125,14 @@ def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> N
     for name in (*FILES, "report.html", "provenance.json"):
         if folder.exists(name):
             console.print(f"{folder.url}/{name}", highlight=False, markup=False, soft_wrap=True)
+
+
+def recall(folder: Folder, console: Console | None = None) -> None:
+    """How much of the best the funnel has found, where there is one."""
+    console = console or for_results()
+    for told in read_recall(folder):
+        text = f"recall at {told['stage']}: {recall_text(told)}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _value(row: dict[str, Any], name: str) -> str:

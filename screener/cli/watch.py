@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from screener.campaign.choice import recall_text
 from screener.campaign.status import Accounts, Follower, Runner, StageStatus, Status
 from screener.cli.show import duration, for_results, size
 from screener.stores.files import Folder
@@ -99,6 +100,7 @@ def _below(found: Status) -> list[str]:
             for code, n_rows in list(codes.items())[:N_REASONS]
         ),
         "not ranked yet" if found.shortlisted is None else _shortlisted(found),
+        *(f"recall at {told['stage']}: {recall_text(told)}" for told in found.recall),
         *_who(found),
     ]
 

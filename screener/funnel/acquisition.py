@@ -119,7 +119,8 @@ def _likely(found: Prediction, scorer: Scorer) -> FloatArray | None:
     if scorer.allows is None:
         return found.success
     n_allowed = np.sum([scorer.allows(member) for member in found.members], axis=0)
-    share = (n_allowed + 0.5) / (len(found.members) + 1)  # Jeffreys: a few members prove nothing
+    # by Jeffreys' prior: a few members prove nothing
+    share: FloatArray = (n_allowed + 0.5) / (len(found.members) + 1)
     return share if found.success is None else share * found.success
 
 

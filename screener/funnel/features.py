@@ -34,6 +34,7 @@ _GENERATORS = (
 )
 N_COLUMNS = sum(width for _, width in _GENERATORS) + len(ELEMENT_COLUMNS) + _N_OTHERS
 LARGEST_COUNT = 255
+VERSION = 1  # of what the columns mean; kept features of another one are not read
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -110,7 +110,7 @@ def fit_surrogate(
         Rasmussen and Williams, Gaussian Processes for Machine Learning, MIT Press (2006), chapters
         2, 5 and 8; Seeger, Williams and Lawrence, AISTATS (2003).
     """
-    known = np.isfinite(targets).all(axis=1)
+    known = np.asarray(np.isfinite(targets).all(axis=1), dtype=bool)
     if known.sum() < 2:
         raise ConfigError("the surrogate needs at least two molecules with values")
     generator = np.random.default_rng(seed)
@@ -166,7 +166,7 @@ def _fit(
 ) -> _Fit:
     """The posterior of each quantity's weights: its mean, and draws from it."""
     centre = targets.mean(axis=0)
-    spread = targets.std(axis=0)
+    spread: FloatArray = targets.std(axis=0)
     spread = np.where(spread > 0.0, spread, 1.0)
     standard = torch.from_numpy((targets - centre) / spread)
     n_inducing = len(basis.inducing)

@@ -11,7 +11,7 @@ asks for `electron_reasons`.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +50,7 @@ class Domain(BaseModel):
         numbers = structure.atomic_numbers
         if not np.isfinite(structure.positions).all():
             return ["positions are not finite"]
-        found = []
-        known = ", ".join(SYMBOLS[number] for number in self.elements)
-        for number in sorted(set(numbers.tolist()) - set(self.elements)):
-            symbol = SYMBOLS.get(number, f"number {number}")
-            found.append(f"element {symbol} is not among {known}")
-        n_heavy = heavy_atoms(structure)
-        if n_heavy > self.max_heavy:
-            found.append(f"{n_heavy} heavy atoms are more than {self.max_heavy}")
+        found = self.composition_reasons(set(numbers.tolist()), heavy_atoms(structure))
         if found:
             return found
         if _closest(structure) < COINCIDENT:
@@ -66,6 +59,22 @@ class Domain(BaseModel):
             seen = self.coordinations.get(coordination, 0)
             if seen < self.min_seen:
                 found.append(_describe(coordination, seen))
+        return found
+
+    def composition_reasons(self, elements: Collection[int], n_heavy: int) -> list[str]:
+        """Why a molecule is outside as far as its elements and its size say.
+
+        Args:
+            elements: atomic numbers that occur.
+            n_heavy: atoms but hydrogen.
+        """
+        found = []
+        known = ", ".join(SYMBOLS[number] for number in self.elements)
+        for number in sorted(set(elements) - set(self.elements)):
+            symbol = SYMBOLS.get(number, f"number {number}")
+            found.append(f"element {symbol} is not among {known}")
+        if n_heavy > self.max_heavy:
+            found.append(f"{n_heavy} heavy atoms are more than {self.max_heavy}")
         return found
 
     def distance_reasons(self, structure: Structure, distances: NDArray[np.float64]) -> list[str]:

@@ -118,6 +118,32 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     )
 
 
+def broken_rules(
+    table: pa.Table, settings: RankingSettings
+) -> tuple[list[str | None], list[str | None]]:
+    """What excludes rows before anything is predicted.
+
+    Args:
+        table: (n,) rows with columns that are certain; an objective or constraint on a column that
+            it does not have is passed over.
+        settings: what is asked.
+    Returns:
+        as in `Scores`: the first constraint that each row breaks, and where none is broken the
+        first column without a value.
+    """
+    table = with_asked(table, settings)
+    asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
+    values = {
+        each.column: numbers(table, each.column)
+        for each in asked
+        if each.column in table.column_names
+    }
+    ends = {name: (each, each) for name, each in values.items()}
+    constraints = [each for each in settings.constraints if each.column in values]
+    rule = _first_broken(constraints, ends, table.num_rows)
+    return rule, _first_missing(values, rule)
+
+
 def desirability(values: FloatArray, objective: Objective) -> FloatArray:
     """How well values meet an objective.
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.campaign import provenance
+from screener.campaign.choice import recall_text
 from screener.campaign.rank import KNOWN, chosen_otherwise
 from screener.campaign.setup import Setup, open_setup
 from screener.campaign.status import Accounts, accounts, status
@@ -92,8 +93,8 @@ def _stages(setup: Setup, told: Mapping[str, Any], ranking: Mapping[str, Any]) -
     return tuple(
         Stage(
             name=stage.name,
-            geometry_level=stage.geometry.level,
-            n_conformers=stage.geometry.n_conformers,
+            level=stage.level,
+            n_conformers=None if stage.geometry is None else stage.geometry.n_conformers,
             bundle=stage.bundle,
             bundle_digest=stage.bundle_digest,
             left_out=tuple(left_out.get(stage.name, ())),
@@ -204,11 +205,16 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "machines", "; ".join(dict.fromkeys(f"{s['host']}, {s['machine']}" for s in sessions))
     yield "worker threads", str(max(session["worker_threads"] for session in sessions))
     for stage in told.get("stages", []):
+        if stage["geometry"] is None:
+            yield f"work at {stage['name']}", f"{stage['task_seconds']} s of tasks"
+            continue
         made, seconds = stage["structures_made"], stage["task_seconds"]
         yield (
             f"work at {stage['name']}",
             f"{made} structures made, others reused; {seconds} s of tasks",
         )
+    for found in told.get("recall", []):
+        yield f"recall at {found['stage']}", recall_text(found)
     yield "compute digest", told["digests"]["compute"]
     yield "ranking digest", told["ranking"]["digest"]
     for stage, structures in told["digests"]["structures"].items():
@@ -228,7 +234,8 @@ def _warnings(
         chosen_by = ", ".join(ranking["chosen_by"]["objectives"])
         yield (
             f"The rows of stage {setup.stages[-1].name} were chosen by other objectives "
-            f"({chosen_by}): molecules that the present ones would have chosen may be missing."
+            f"({chosen_by}): molecules that the present ones would have chosen may be missing"
+            + (", and the recall that was estimated does not apply." if setup.funnel else ".")
         )
     if ranking["shortlisted"] < settings.top:
         yield (

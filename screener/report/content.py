@@ -15,8 +15,8 @@ class Stage:
     """One stage as it was configured."""
 
     name: str
-    geometry_level: str
-    n_conformers: int
+    level: str  # of geometry, or `2d`
+    n_conformers: int | None
     bundle: str
     bundle_digest: str
     left_out: tuple[str, ...]  # objectives and constraints without a column here, as text

@@ -6,7 +6,8 @@ files that count. `<content>` is the start of the file's checksum: an attempt th
 the very same file, or another one that no receipt names. Once all units of a segment of the plan
 are done, their files are joined: `predictions/<stage>/<segment>.<content>.parquet`, and their
 receipts in `receipts/<stage>/joined/<segment>.jsonl.gz`. `batches/<stage>.parquet` holds the rows
-that were chosen for a later stage, written before its first task.
+that were chosen for a later stage, written before its first task, and
+`batches/<stage>/<number>.parquet` those that were chosen while the stage ran.
 """
 
 import hashlib
@@ -247,18 +248,26 @@ class PredictionStore:
             self.folder.remove(path)
         return len(left) + self.receipts.sweep()
 
-    def write_batch(self, rows: pa.Table) -> None:
-        """Write down the rows that were chosen for this stage, before its first task.
+    def write_batch(self, rows: pa.Table, number: int | None = None) -> None:
+        """Write down the rows that were chosen for this stage, before their first task.
 
         Args:
-            rows: columns row int64, mol_id string, score float64, best first.
+            rows: column row int64, best first, and what is to be known of the choice.
+            number: of the batch, from 0; None where all rows are chosen at once.
         """
-        self.folder.write_table(f"batches/{self.stage}.parquet", rows)
+        name = self.stage if number is None else f"{self.stage}/{number:05d}"
+        self.folder.write_table(f"batches/{name}.parquet", rows)
 
     def read_batch(self) -> pa.Table | None:
         """The rows chosen for this stage, best first; None before they are chosen."""
         path = f"batches/{self.stage}.parquet"
         return self.folder.read_table(path) if self.folder.exists(path) else None
+
+    def read_batches(self) -> list[pa.Table]:
+        """The numbered batches, in order."""
+        path = f"batches/{self.stage}"
+        names = sorted(self.folder.names(path, ".parquet"))
+        return [self.folder.read_table(f"{path}/{name}") for name in names]
 
 
 @dataclass(frozen=True, slots=True)

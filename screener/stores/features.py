@@ -1,0 +1,64 @@
+"""What the surrogate sees of molecules, kept so that it is computed once: one file per unit.
+
+    features/<digest>/<unit>.parquet
+
+A file is written whole and carries checksums of its own. It has no receipt: what is missing or
+damaged is made again by whoever needs it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from screener.stores.files import Folder, from_parquet, to_parquet
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Features below a folder: of each unit the entries that are not zero, molecule by molecule."""
+
+    folder: Folder
+
+    def write(
+        self,
+        unit: str,
+        offsets: NDArray[np.int64],
+        columns: NDArray[np.uint16],
+        counts: NDArray[np.uint8],
+    ) -> None:
+        """Write a unit.
+
+        Args:
+            unit: its name.
+            offsets: int64 (n + 1,), where each molecule's entries begin, the total at the end.
+            columns: uint16 (n_entries,).
+            counts: uint8 (n_entries,).
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        ends = pa.array(offsets, pa.int32())
+        table = pa.table(
+            {
+                "columns": pa.ListArray.from_arrays(ends, pa.array(columns, pa.uint16())),
+                "counts": pa.ListArray.from_arrays(ends, pa.array(counts, pa.uint8())),
+            }
+        )
+        self.folder.write_bytes(f"{unit}.parquet", to_parquet(table))
+
+    def read(
+        self, unit: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint8]] | None:
+        """Offsets, columns and counts of a unit; None where it is missing or damaged."""
+        path = f"{unit}.parquet"
+        if not self.folder.exists(path):
+            return None
+        try:
+            table = from_parquet(self.folder.read_bytes(path), ["columns", "counts"])
+            lists = [table[name].combine_chunks() for name in ("columns", "counts")]
+        except (pa.ArrowException, OSError, KeyError):
+            return None
+        offsets = lists[0].offsets.to_numpy().astype(np.int64)
+        columns, counts = (each.flatten().to_numpy() for each in lists)
+        return offsets, columns.astype(np.uint16), counts.astype(np.uint8)
