@@ -1,7 +1,7 @@
 """The stage `2d`: what a drawing alone decides, and the features that the surrogate will read.
 
 A row is quarantined where RDKit cannot read it, out of domain where the models of the next stage do
-not know an element, the size or the charge, filtered where a constraint on a column that needs no
+not know an element, the size, the charge or what an atom is bonded to, filtered where a constraint on a column that needs no
 prediction is broken, and otherwise one of those that the search chooses from.
 """
 
@@ -21,6 +21,7 @@ from screener.campaign.work import (
     open_bundle,
     open_library,
 )
+from screener.chemistry.coordination import drawn_coordinations
 from screener.chemistry.structures import unpaired_electrons
 from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
@@ -121,20 +122,22 @@ def drawn(
     table = molecules.select([*KEY_COLUMNS, *SIZE_COLUMNS])
     for name, stored in own_columns.items():
         table = table.append_column(stored, molecules[name])
-    reasons = [
-        "; ".join(
-            [
-                *electron_reasons(charge, unpaired_electrons(mol)),
-                *domain.composition_reasons({atom.GetAtomicNum() for atom in mol.GetAtoms()}, n),
-            ]
-        )
-        for mol, charge, n in zip(
-            mols, table["charge"].to_pylist(), table["n_heavy"].to_pylist(), strict=True
-        )
-    ]
+    sizes = (table[name].to_pylist() for name in ("charge", "n_heavy"))
+    reasons = ["; ".join(_outside(domain, *each)) for each in zip(mols, *sizes, strict=True)]
     table = table.append_column("in_domain", pa.array([not each for each in reasons], pa.bool_()))
     table = table.append_column("domain_reasons", pa.array(reasons, pa.string()))
     return with_structural(table, inputs_of(settings, table.column_names))
+
+
+def _outside(domain: Domain, mol: Chem.Mol, charge: int, n_heavy: int) -> list[str]:
+    """Why models do not know a molecule, as far as its drawing says."""
+    elements = {atom.GetAtomicNum() for atom in mol.GetAtoms()}
+    found = [
+        *electron_reasons(charge, unpaired_electrons(mol)),
+        *domain.composition_reasons(elements, n_heavy),
+    ]
+    # as with structures, of foreign elements nothing more is said
+    return found or domain.coordination_reasons(drawn_coordinations(mol))
 
 
 def features_of(folder: str, unit: str, library: LibraryStore, rows: NDArray[np.int64]) -> Bits:

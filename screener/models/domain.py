@@ -11,7 +11,7 @@ asks for `electron_reasons`.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,11 +55,12 @@ class Domain(BaseModel):
             return found
         if _closest(structure) < COINCIDENT:
             return [f"two atoms are less than {COINCIDENT} angstrom apart"]
-        for coordination in sorted(set(coordinations(structure))):
-            seen = self.coordinations.get(coordination, 0)
-            if seen < self.min_seen:
-                found.append(_describe(coordination, seen))
-        return found
+        return self.coordination_reasons(coordinations(structure))
+
+    def coordination_reasons(self, coordinations: Iterable[str]) -> list[str]:
+        """Why a molecule is outside as far as what its atoms are bonded to says."""
+        counts = {each: self.coordinations.get(each, 0) for each in sorted(set(coordinations))}
+        return [_describe(each, seen) for each, seen in counts.items() if seen < self.min_seen]
 
     def composition_reasons(self, elements: Collection[int], n_heavy: int) -> list[str]:
         """Why a molecule is outside as far as its elements and its size say.
