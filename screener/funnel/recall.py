@@ -81,6 +81,8 @@ def draw_audit(predicted: FloatArray, rows: IntArray, order: FloatArray, n: int)
     Raises:
         ConfigError: the sample is smaller than the number of strata.
     """
+    if len(rows) == 0:
+        return Audit(rows, rows, np.zeros(N_STRATA, dtype=np.int64))
     if n < min(N_STRATA, len(rows)):
         raise ConfigError(f"an audit of {n} molecules is too small: give it at least {N_STRATA}")
     ranked = np.lexsort((rows, np.where(np.isnan(predicted), np.inf, -predicted)))
