@@ -11,11 +11,13 @@ from uuid import uuid4
 import numpy as np
 import psutil
 
-from screener.campaign import work
+from screener.campaign import rules, work
 from screener.campaign.config import CampaignConfig
 from screener.campaign.plan import StagePlan, Unit, runs_of
 from screener.campaign.resolve import resolve
 from screener.campaign.setup import Setup, stage_plan
+from screener.funnel.search import SearchSettings
+from screener.funnel.surrogate import fit_surrogate
 from screener.stores.files import Folder, to_parquet
 from screener.stores.predictions import PredictionStore
 from screener.stores.remote import filesystem_of
@@ -76,8 +78,13 @@ def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -
     n_sample = min(n_sample, setup.n_rows)
     rows = np.unique(np.linspace(0, setup.n_rows - 1, n_sample).astype(np.int64))
     stages = tuple(
-        _stage(folder, setup, index, rows, n_workers) for index in range(len(setup.stages))
+        _drawings(folder, setup, rows, n_workers)
+        if stage.geometry is None
+        else _stage(folder, setup, index, rows, n_workers)
+        for index, stage in enumerate(setup.stages)
     )
+    if setup.funnel is not None:
+        stages = (stages[0], _surrogate(setup, setup.funnel, n_workers), *stages[1:])
     this = psutil.Process()
     own_bytes = this.memory_info().rss  # of a process that has loaded what a client loads
     in_children = (child.memory_info().rss for child in this.children(recursive=True))
@@ -147,6 +154,73 @@ def _stage(
         seconds=seconds / slots,
         n_bytes=round(n_units_left * fixed + n_rows_left * per_row + n_missing * per_structure),
         n_failed=receipt.counts["quarantined"],
+    )
+
+
+def _drawings(
+    folder: Folder, setup: Setup, rows: "np.typing.NDArray[np.int64]", n_workers: int
+) -> StageEstimate:
+    """The stage `2d`, all of whose work depends on the drawing alone."""
+    stage = setup.stages[0]
+    plan = stage_plan(folder, setup, 0)
+    assert plan is not None
+    n_done = len(setup.store(folder, 0).receipts.done())
+    n_units_left = plan.n_units - n_done
+    n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
+    memory = Folder(f"memory://screener-{uuid4().hex}")
+    job = replace(
+        setup.job(folder, 0),
+        campaign=memory.child("campaign").url,
+        structures=memory.child("features").url,
+    )
+    try:
+        rules.screen(job, Unit(0, "first", runs_of(rows[:1])))  # loads the bundle
+        started = time.perf_counter()
+        receipt = rules.screen(job, Unit(1, "rest", runs_of(rows)))
+        seconds_each = (time.perf_counter() - started) / len(rows)
+        n_bytes = _size(memory.url) / len(rows)
+    finally:
+        memory.remove("")
+    seconds = n_rows_left * seconds_each + n_units_left * _SCHEDULING_SECONDS
+    return StageEstimate(
+        name=stage.name,
+        n_rows=plan.n_rows,
+        n_units=plan.n_units,
+        n_units_done=n_done,
+        structure_seconds=0.0,
+        prediction_seconds=seconds_each,
+        seconds=seconds / max(1, min(n_workers, n_units_left)),
+        n_bytes=round(n_rows_left * n_bytes),
+        n_failed=receipt.counts["quarantined"],
+    )
+
+
+def _surrogate(setup: Setup, funnel: SearchSettings, n_workers: int) -> StageEstimate:
+    """Fits, and predictions of the whole library before each batch but the first."""
+    generator = np.random.default_rng(0)
+    n_fitted = min(funnel.budget, 2 * funnel.surrogate.n_inducing)
+    points = generator.standard_normal((n_fitted, funnel.surrogate.n_dims)).astype(np.float32)
+    started = time.perf_counter()
+    targets = points[:, :2].astype(np.float64)
+    surrogate = fit_surrogate(points, targets, targets[:, 0], funnel.surrogate, 0)
+    fitted = time.perf_counter()
+    surrogate.predict(points)
+    seconds_each = (time.perf_counter() - fitted) / len(points)
+    n_fits = funnel.n_batches + 1
+    stage = setup.stages[0]
+    n_tasks = -(-setup.n_rows // (stage.unit_rows * stage.segment_units))
+    slots = max(1, min(n_workers, n_tasks))
+    predicting = setup.n_rows * seconds_each + n_tasks * _SCHEDULING_SECONDS
+    return StageEstimate(
+        name="surrogate",
+        n_rows=n_fits * setup.n_rows,
+        n_units=n_fits * n_tasks,
+        n_units_done=0,
+        structure_seconds=0.0,
+        prediction_seconds=seconds_each,
+        seconds=n_fits * (fitted - started + predicting / slots),
+        n_bytes=0,
+        n_failed=0,
     )
 
 

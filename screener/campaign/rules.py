@@ -1,12 +1,14 @@
 """The stage `2d`: what a drawing alone decides, and the features that the surrogate will read.
 
 A row is quarantined where RDKit cannot read it, out of domain where the models of the next stage do
-not know an element, the size, the charge or what an atom is bonded to, filtered where a constraint on a column that needs no
-prediction is broken, and otherwise one of those that the search chooses from.
+not know an element, the size, the charge or what an atom is bonded to, filtered where a constraint
+on a column that needs no prediction is broken, and otherwise one of those that the search chooses
+from.
 """
 
 import socket
 import time
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +27,7 @@ from screener.chemistry.coordination import drawn_coordinations
 from screener.chemistry.structures import unpaired_electrons
 from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
-from screener.funnel.features import Bits, bits_of
+from screener.funnel.features import Bits, bits_of_mols
 from screener.models.domain import Domain, electron_reasons
 from screener.ranking.columns import inputs_of, with_structural
 from screener.ranking.objectives import RankingSettings
@@ -53,9 +55,10 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
     molecules = library.read_rows(unit.rows, columns)
     mols = [Chem.MolFromSmiles(smiles) for smiles in molecules["smiles"].to_pylist()]
     readable = np.array([mol is not None for mol in mols], dtype=bool)
-    is_new = FeatureStore(Folder(job.structures)).read(unit.name) is None
+    features = FeatureStore(Folder(job.structures))
+    is_new = features.read(unit.name) is None
     if is_new:
-        features_of(job.structures, unit.name, library, unit.rows)
+        _keep(features, unit.name, mols)
     domain = open_bundle(job.bundle, job.bundle_digest).predictor.domain
     table = drawn(
         molecules.filter(pa.array(readable)),
@@ -126,12 +129,12 @@ def drawn(
     reasons = ["; ".join(_outside(domain, *each)) for each in zip(mols, *sizes, strict=True)]
     table = table.append_column("in_domain", pa.array([not each for each in reasons], pa.bool_()))
     table = table.append_column("domain_reasons", pa.array(reasons, pa.string()))
-    return with_structural(table, inputs_of(settings, table.column_names))
+    return with_structural(table, inputs_of(settings, table.column_names), mols)
 
 
 def _outside(domain: Domain, mol: Chem.Mol, charge: int, n_heavy: int) -> list[str]:
     """Why models do not know a molecule, as far as its drawing says."""
-    elements = {atom.GetAtomicNum() for atom in mol.GetAtoms()}
+    elements = {mol.GetAtomWithIdx(i).GetAtomicNum() for i in range(mol.GetNumAtoms())}
     found = [
         *electron_reasons(charge, unpaired_electrons(mol)),
         *domain.composition_reasons(elements, n_heavy),
@@ -145,11 +148,12 @@ def features_of(folder: str, unit: str, library: LibraryStore, rows: NDArray[np.
     store = FeatureStore(Folder(folder))
     if (found := store.read(unit)) is not None:
         return Bits(*found)
-    bits = bits_of(_readable(library.read_rows(rows, ["smiles"])["smiles"].to_pylist()))
+    smiles = library.read_rows(rows, ["smiles"])["smiles"].to_pylist()
+    return _keep(store, unit, map(Chem.MolFromSmiles, smiles))
+
+
+def _keep(store: FeatureStore, unit: str, mols: Iterable[Chem.Mol | None]) -> Bits:
+    """Make features and keep them; what RDKit cannot read is quarantined and has none."""
+    bits = bits_of_mols(Chem.Mol() if mol is None else mol for mol in mols)
     store.write(unit, bits.offsets, bits.columns, bits.counts)
     return bits
-
-
-def _readable(smiles: list[str]) -> list[str]:
-    """Without a molecule where RDKit cannot read it: it is quarantined, and counts nothing."""
-    return [each if Chem.MolFromSmiles(each) is not None else "" for each in smiles]

@@ -28,7 +28,13 @@ from screener.campaign.provenance import Session, stage_results, versions
 from screener.campaign.rank import forget, rank
 from screener.campaign.resolve import require_same, resolve
 from screener.campaign.search import CampaignSearch
-from screener.campaign.setup import Setup, open_setup, stage_plan, write_setup
+from screener.campaign.setup import (
+    Setup,
+    n_units_expected,
+    open_setup,
+    stage_plan,
+    write_setup,
+)
 from screener.campaign.structures import Prepared, StructureHints
 from screener.campaign.tally import Tally
 from screener.errors import DamagedError, StoreError
@@ -328,14 +334,17 @@ class StageRun:
         seconds = time.monotonic() - self._started
         n_rows_here = n_rows_done - self._n_rows_before
         rate = n_rows_here / seconds if n_rows_here and seconds > 0 else None
-        left = (self._plan.n_rows - n_rows_done) / rate if rate else None
+        n_rows = self._plan.n_rows
+        if self._plan.is_open:
+            n_rows = self._setup.n_entering(self._index)
+        left = (n_rows - n_rows_done) / rate if rate else None
         return Progress(
             stage=self.store.stage,
             index=self._index,
             n_stages=len(self._setup.stages),
-            n_units=self._plan.n_units,
+            n_units=n_units_expected(self._setup, self._plan),
             n_units_done=self.tally.n_units,
-            n_rows=self._plan.n_rows,
+            n_rows=n_rows,
             n_rows_done=n_rows_done,
             n_quarantined=self.tally.counts["quarantined"],
             rate=rate,

@@ -221,6 +221,14 @@ def stage_plan(folder: Folder, setup: Setup, index: int) -> StagePlan | None:
     )
 
 
+def n_units_expected(setup: Setup, plan: StagePlan) -> int:
+    """Units of a stage with those of the batches that may still be chosen."""
+    if not plan.is_open or setup.funnel is None:
+        return plan.n_units
+    left = setup.funnel.sizes(setup.n_rows)[len(plan.batches) :]
+    return plan.n_units + sum(-(-n_rows // plan.unit_rows) for n_rows in left)
+
+
 def is_last(batch: pa.Table) -> bool:
     """Whether a numbered batch is the audit, after which nothing more is chosen."""
     return "stratum" in batch.column_names

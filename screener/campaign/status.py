@@ -16,7 +16,7 @@ from screener.campaign.choice import read_recall
 from screener.campaign.pace import Pace
 from screener.campaign.plan import StagePlan
 from screener.campaign.rank import FILE as RANKING
-from screener.campaign.setup import Setup, open_setup, stage_plan
+from screener.campaign.setup import Setup, n_units_expected, open_setup, stage_plan
 from screener.campaign.tally import Tally
 from screener.stores.files import Folder
 from screener.stores.journal import JournalReader
@@ -232,7 +232,7 @@ class _StageFollower:
         plan, n_rows_done = self._plan, self._counts["in"]
         n_rows, n_units = self._setup.n_entering(self._index), None
         if plan is not None:
-            n_units = self._n_units_expected(plan)
+            n_units = n_units_expected(self._setup, plan)
             n_rows = n_rows if plan.is_open else plan.n_rows
         n_left = n_rows - n_rows_done
         rate = overall = None
@@ -256,14 +256,6 @@ class _StageFollower:
             rate_overall=overall,
             seconds_left=n_left / speed if speed and is_running else None,
         )
-
-    def _n_units_expected(self, plan: StagePlan) -> int:
-        """With those of batches that will be chosen."""
-        funnel = self._setup.funnel
-        if not plan.is_open or funnel is None:
-            return plan.n_units
-        left = funnel.sizes(self._setup.n_rows)[len(plan.batches) :]
-        return plan.n_units + sum(-(-n_rows // plan.unit_rows) for n_rows in left)
 
 
 class _Journal:

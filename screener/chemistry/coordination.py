@@ -9,11 +9,17 @@ def drawn_coordinations(mol: Chem.Mol) -> set[str]:
     Args:
         mol: with or without explicit hydrogens.
     """
-    found = set()
-    for atom in mol.GetAtoms():
-        n_hidden = atom.GetTotalNumHs()
-        around = [each.GetSymbol() for each in atom.GetNeighbors()] + ["H"] * n_hidden
-        found.add(f"{atom.GetSymbol()}:{','.join(sorted(around))}")
-        if n_hidden:
-            found.add(f"H:{atom.GetSymbol()}")
+    # by index: loops over GetAtoms() and GetNeighbors() take twice the time
+    atoms = [mol.GetAtomWithIdx(i) for i in range(mol.GetNumAtoms())]
+    symbols = [atom.GetSymbol() for atom in atoms]
+    around = [["H"] * atom.GetTotalNumHs() for atom in atoms]
+    found = {f"H:{symbol}" for symbol, hidden in zip(symbols, around, strict=True) if hidden}
+    for i in range(mol.GetNumBonds()):
+        bond = mol.GetBondWithIdx(i)
+        one, other = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+        around[one].append(symbols[other])
+        around[other].append(symbols[one])
+    found.update(
+        f"{symbol}:{','.join(sorted(each))}" for symbol, each in zip(symbols, around, strict=True)
+    )
     return found

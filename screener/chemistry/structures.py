@@ -84,4 +84,5 @@ def optimised(
 
 def unpaired_electrons(molecule: Chem.Mol) -> int:
     """Unpaired electrons of all atoms together, taken as parallel."""
-    return sum(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())
+    atoms = map(molecule.GetAtomWithIdx, range(molecule.GetNumAtoms()))
+    return sum(atom.GetNumRadicalElectrons() for atom in atoms)

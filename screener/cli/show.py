@@ -70,6 +70,7 @@ class Display:
         self._progress.update(
             self._lines[now.stage],
             completed=now.n_units_done,
+            total=now.n_units,  # grows while the rows are searched for
             rate="" if now.rate is None else f"{now.rate:.1f} molecules/s",
             quarantined=now.n_quarantined,
             left="done" if is_done else f"{duration(now.seconds_left)} left",

@@ -5,7 +5,7 @@ expression of such columns (`screener.ranking.expressions`), which is then calle
 """
 
 import difflib
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -53,13 +53,16 @@ def with_asked(table: pa.Table, settings: RankingSettings) -> pa.Table:
     return table
 
 
-def with_structural(table: pa.Table, columns: Iterable[str]) -> pa.Table:
+def with_structural(
+    table: pa.Table, columns: Iterable[str], mols: Sequence[Chem.Mol] | None = None
+) -> pa.Table:
     """The table, with those of `columns` appended that are made of the drawing alone.
 
     Args:
         table: rows with `smiles`; without that column nothing is appended.
         columns: names, of which those that the table has and those not known here are passed over.
             `sa_score` (1 to 10), `alerts` (how many kinds), `alert_<name>` (0 or 1).
+        mols: the molecules, where they are at hand.
     """
     wanted = [
         name
@@ -68,7 +71,8 @@ def with_structural(table: pa.Table, columns: Iterable[str]) -> pa.Table:
     ]
     if not wanted or "smiles" not in table.column_names:
         return table
-    mols = [Chem.MolFromSmiles(smiles) for smiles in table["smiles"].to_pylist()]
+    if mols is None:
+        mols = [Chem.MolFromSmiles(smiles) for smiles in table["smiles"].to_pylist()]
     if "sa_score" in wanted:
         scores = pa.array([sa_score(mol) for mol in mols], pa.float64())
         table = table.append_column("sa_score", scores)
