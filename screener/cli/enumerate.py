@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from screener.errors import ConfigError, MoleculeError
 
 if TYPE_CHECKING:
+    from screener.enumeration.spec import Spec
     from screener.enumeration.space import Space
     from screener.enumeration.stream import Stream, Tally
 
@@ -50,6 +51,12 @@ def enumerate_candidates(
     max_rings: Annotated[
         int | None, typer.Option(help="Rings, at most; in place of the specification's.")
     ] = None,
+    inside: Annotated[
+        str | None,
+        typer.Option(
+            help="Bundle: only molecules whose elements, size and bonding it knows, and no ions."
+        ),
+    ] = None,
     domain_sample: Annotated[
         int,
         typer.Option(
@@ -81,6 +88,8 @@ def enumerate_candidates(
     changes = {name: value for name, value in changes.items() if value is not None}
     if changes:
         asked = asked.with_limits(changes)
+    if inside is not None:
+        asked = _inside(asked, inside)
     space = make_space(asked, spec, _seeds(seeds))
     typer.echo(_described(space))
     n_processes = workers or len(os.sched_getaffinity(0))
@@ -100,6 +109,27 @@ def enumerate_candidates(
     if domain_sample:
         _tell_domains(stream)
     typer.echo(f"candidates: {out}")
+
+
+def _inside(asked: "Spec", bundle: str) -> "Spec":
+    """The same within what the models of a bundle know of a drawing."""
+    from rdkit import Chem
+
+    from screener.models.bundle import load_bundle
+
+    domain = load_bundle(bundle).predictor.domain
+    table = Chem.GetPeriodicTable()
+    known = {table.GetElementSymbol(number) for number in domain.elements}
+    limits = asked.limits
+    return asked.with_limits(
+        {
+            "elements": [symbol for symbol in limits.elements if symbol in known],
+            "max_heavy": min(limits.max_heavy, domain.max_heavy),
+            "min_charge": 0,
+            "max_charge": 0,
+            "coordinations": domain.known_coordinations,
+        }
+    )
 
 
 def _seeds(path: str | None) -> list[str]:

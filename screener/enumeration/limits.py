@@ -8,6 +8,8 @@ from pydantic import model_validator as check_model
 from rdkit import Chem
 from rdkit.Chem import FilterCatalog, rdqueries
 
+from screener.chemistry.coordination import drawn_coordinations
+
 DEFAULT_ELEMENTS = ("H", "C", "N", "O", "F")
 _RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
 
@@ -21,6 +23,8 @@ class Limits(BaseModel):
         max_rings: of the smallest set of smallest rings.
         min_charge, max_charge: of the whole molecule.
         forbidden: groups that must not occur, SMARTS by name.
+        coordinations: what an atom may be bonded to, such as `C:C,F,F,F`, hydrogens included; None
+            for anything.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +36,7 @@ class Limits(BaseModel):
     min_charge: int = 0
     max_charge: int = 0
     forbidden: Mapping[str, str] = {}
+    coordinations: frozenset[str] | None = None
 
     @field_validator("elements")
     @classmethod
@@ -114,6 +119,9 @@ class Judge:
             return "radical"
         if self._forbidden.HasMatch(molecule):
             return f"forbidden: {self._forbidden.GetFirstMatch(molecule).GetDescription()}"
+        known = limits.coordinations
+        if known is not None and not drawn_coordinations(molecule) <= known:
+            return "coordination"
         if len(Chem.GetMolFrags(molecule)) > 1:
             return "several molecules"
         return None

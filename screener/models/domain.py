@@ -57,6 +57,11 @@ class Domain(BaseModel):
             return [f"two atoms are less than {COINCIDENT} angstrom apart"]
         return self.coordination_reasons(coordinations(structure))
 
+    @property
+    def known_coordinations(self) -> frozenset[str]:
+        """What an atom may be bonded to."""
+        return frozenset(each for each, seen in self.coordinations.items() if seen >= self.min_seen)
+
     def coordination_reasons(self, coordinations: Iterable[str]) -> list[str]:
         """Why a molecule is outside as far as what its atoms are bonded to says."""
         counts = {each: self.coordinations.get(each, 0) for each in sorted(set(coordinations))}
