@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from screener.errors import ConfigError, MoleculeError
 
 if TYPE_CHECKING:
-    from screener.enumeration.spec import Spec
     from screener.enumeration.space import Space
+    from screener.enumeration.spec import Spec
     from screener.enumeration.stream import Stream, Tally
 
 N_REASONS = 8

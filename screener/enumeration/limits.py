@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
 from pydantic import model_validator as check_model
@@ -9,6 +10,7 @@ from rdkit import Chem
 from rdkit.Chem import FilterCatalog, rdqueries
 
 from screener.chemistry.coordination import drawn_coordinations
+from screener.enumeration.parts import Composition
 
 DEFAULT_ELEMENTS = ("H", "C", "N", "O", "F")
 _RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
@@ -71,6 +73,33 @@ class Limits(BaseModel):
                 "no molecule has both"
             )
         return self
+
+    def allows(self, piece: Composition) -> bool:
+        """Whether molecules with this piece may be inside, as far as the piece says."""
+        return (
+            piece.elements <= set(self.elements)
+            and piece.n_heavy <= self.max_heavy
+            and piece.n_rings <= self.max_rings
+            and (
+                self.coordinations is None
+                or all(_can_be(each, self.coordinations) for each in piece.coordinations)
+            )
+        )
+
+
+@lru_cache(maxsize=100_000)
+def _can_be(coordination: str, known: frozenset[str]) -> bool:
+    """Whether it is among the known ones once each `*` in it has become an element."""
+    symbol, _, around = coordination.partition(":")
+    if "*" not in around:
+        return coordination in known
+    fixed = Counter(around.split(","))
+    n_around, _ = fixed.total(), fixed.pop("*")
+    others = (each.partition(":") for each in known)
+    return any(
+        other == symbol and len(names := theirs.split(",")) == n_around and fixed <= Counter(names)
+        for other, _, theirs in others
+    )
 
 
 class Judge:

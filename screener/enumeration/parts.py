@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from rdkit import Chem, rdBase
 
+from screener.chemistry.coordination import drawn_coordinations
 from screener.errors import ConfigError
 
 _SITE = re.compile(r"(\()?([/\\]?)\[\*:(\d+)\](?(1)\))")  # a leaf: a branch or the end of one
@@ -29,6 +30,7 @@ class Composition:
     n_heavy: int
     n_rings: int
     elements: frozenset[str]
+    coordinations: frozenset[str]  # with `*` for what goes to a site or an open end
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,9 @@ def _composition(molecule: Chem.Mol) -> Composition:
         n_heavy=len(heavy),
         n_rings=molecule.GetRingInfo().NumRings(),
         elements=frozenset(atom.GetSymbol() for atom in heavy),
+        coordinations=frozenset(
+            each for each in drawn_coordinations(molecule) if not each.startswith("*")
+        ),
     )
 
 

@@ -88,14 +88,9 @@ def _scaffold(entry: ScaffoldSpec, sets: SubstituentSets, where: str) -> Scaffol
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
     choices = sets.of_sites(pattern, entry.sites, where)
-    limits, composition = sets.limits, pattern.composition
-    if (
-        not composition.elements <= set(limits.elements)
-        or composition.n_rings > limits.max_rings
-        or not all(choices)
-    ):
+    if not sets.limits.allows(pattern.composition) or not all(choices):
         return None
-    scaffold = Scaffold(entry.family, pattern, choices, limits.max_heavy)
+    scaffold = Scaffold(entry.family, pattern, choices, sets.limits.max_heavy)
     return scaffold if scaffold.size else None
 
 

@@ -86,7 +86,7 @@ class SubstituentSets:
         try:
             if isinstance(entry, str):
                 part = part_of(entry)
-                return [part] if self._fits(part) else []
+                return [part] if self.limits.allows(part.composition) else []
             pattern = Pattern(entry.smiles, is_substituent=True)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
@@ -111,15 +111,7 @@ class SubstituentSets:
             part_of("[*]" + fragments.joined(combinations.choice(number)))
             for number in range(combinations.size)
         )
-        return [part for part in made if self._fits(part)]
-
-    def _fits(self, part: Part) -> bool:
-        composition, limits = part.composition, self.limits
-        return (
-            composition.elements <= set(limits.elements)
-            and composition.n_heavy <= limits.max_heavy
-            and composition.n_rings <= limits.max_rings
-        )
+        return [part for part in made if self.limits.allows(part.composition)]
 
     def _place(self) -> str:
         return f"[substituents] {self._open[-1]}: " if self._open else ""
