@@ -40,6 +40,19 @@ class Gfn2Properties:
     charges: NDArray[np.float32]  # (n_atoms,), elementary charges
 
 
+@dataclass(frozen=True, slots=True)
+class Redox:
+    """What GFN2-xTB says of one electron less or more at an unchanged geometry; uncorrected.
+
+    NaN where a wave function did not converge.
+    """
+
+    ip_ev: float  # vertical ionisation potential in gas
+    ea_ev: float  # vertical electron affinity in gas, positive when the electron is bound
+    eox_v_li: float  # the potential of vertical oxidation in a solvent, V against Li/Li+
+    ered_v_li: float  # the same of reduction
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Structure:
     """One 3D geometry of a molecule, at the precision in which it is stored."""
@@ -47,6 +60,7 @@ class Structure:
     atomic_numbers: NDArray[np.uint8]  # (n_atoms,)
     positions: NDArray[np.float32]  # (n_atoms, 3), angstrom
     gfn2: Gfn2Properties | None = None  # present at geometry level `gfn2-opt`
+    redox: Redox | None = None  # present there if it was asked for
 
     def __post_init__(self) -> None:
         if self.positions.shape != (len(self.atomic_numbers), 3):

@@ -53,6 +53,8 @@ class StageConfig(BaseModel):
         wall_clock_seconds: what one molecule may take before it is set aside; by default 60
             at `mmff94` and 600 at `gfn2-opt`.
         rows: how many rows enter; by default all at the first stage and `finalists` at later ones.
+        redox_solvent: for ionisation potential and electron affinity at `gfn2-opt`; by default
+            acetonitrile for rows that were chosen, `none` for a whole library.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +66,7 @@ class StageConfig(BaseModel):
     unit_rows: PositiveInt | None = None
     wall_clock_seconds: PositiveFloat | None = None
     rows: PositiveInt | None = None
+    redox_solvent: str | None = None
 
     @field_validator("name")
     @classmethod

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rdkit import Chem
 
-from screener.chemistry.structures import unpaired_electrons
+from screener.chemistry.radicals import unpaired_electrons
 from screener.models.domain import electron_reasons
 
 

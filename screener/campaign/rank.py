@@ -282,4 +282,4 @@ def _no_rows(folder: Folder, setup: Setup, index: int) -> pa.Table:
     job = setup.job(folder, index)
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)
-    return no_predictions(library, bundle, setup.own_columns)
+    return no_predictions(library, bundle, setup.own_columns, setup.stages[index].has_redox)

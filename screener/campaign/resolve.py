@@ -15,6 +15,7 @@ from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, FunnelConf
 from screener.campaign.scoring import learnt
 from screener.campaign.setup import LEVEL_2D, Setup, Stage, asked, differences, read_setup
 from screener.campaign.work import no_predictions
+from screener.chemistry.redox import require_solvent
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError
 from screener.funnel.features import VERSION
@@ -36,6 +37,7 @@ SEGMENT_ROWS_2D = 16_384  # that the surrogate predicts in one task
 WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
+DEFAULT_SOLVENT, NO_SOLVENT = "acetonitrile", "none"
 RANKING_COLUMNS = ("rank", "score", "known")
 
 
@@ -202,6 +204,7 @@ def _as_asked(stage: Stage, rows: int | None) -> StageConfig:
         unit_rows=stage.unit_rows,
         wall_clock_seconds=stage.wall_clock_seconds,
         rows=rows,
+        redox_solvent=stage.geometry.redox_solvent or NO_SOLVENT,
     )
 
 
@@ -225,7 +228,9 @@ def _stage(
             f"{' and '.join(WALL_CLOCK_SECONDS)}"
         )
     geometry = GeometrySettings(
-        level=card.geometry_level, n_conformers=wanted.n_conformers or card.n_conformers
+        level=card.geometry_level,
+        n_conformers=wanted.n_conformers or card.n_conformers,
+        redox_solvent=_redox_solvent(wanted, card.geometry_level, are_finalists=rows is not None),
     )
     if geometry.n_conformers != card.n_conformers:
         log.warning(
@@ -247,6 +252,23 @@ def _stage(
         rows=rows,
         geometry=geometry,
     )
+
+
+def _redox_solvent(wanted: StageConfig, level: str, are_finalists: bool) -> str | None:
+    """The solvent for the potentials of ions; None where they are not computed."""
+    asked_for = wanted.redox_solvent
+    if level != "gfn2-opt":
+        if asked_for not in (None, NO_SOLVENT):
+            raise ConfigError(
+                f"redox_solvent = {asked_for!r}: potentials are computed at gfn2-opt, and this "
+                f"stage is at {level}"
+            )
+        return None
+    solvent = asked_for or (DEFAULT_SOLVENT if are_finalists else NO_SOLVENT)
+    if solvent == NO_SOLVENT:
+        return None
+    require_solvent(solvent)
+    return solvent
 
 
 def unit_rows(level: str, n_rows: int) -> int:
@@ -271,7 +293,7 @@ def _own_columns(library: LibraryStore, bundles: list[Bundle]) -> dict[str, str]
     """The caller's columns and their names in predictions: `own_...` where the name is taken."""
     taken = {*library.standard_columns, *RANKING_COLUMNS}
     for bundle in bundles:
-        taken.update(no_predictions(library, bundle, {}).column_names)
+        taken.update(no_predictions(library, bundle, {}, has_redox=True).column_names)
     own = [name for name in library.columns if name not in library.standard_columns]
     names: dict[str, str] = {}
     for name in own:
@@ -318,7 +340,7 @@ def require_same(out: str, frozen: Setup, now: Setup) -> None:
 
 def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -> None:
     predicting = [
-        (stage, no_predictions(library, bundle, setup.own_columns).schema)
+        (stage, no_predictions(library, bundle, setup.own_columns, stage.has_redox).schema)
         for stage, bundle in zip(setup.stages, bundles, strict=True)
         if stage.geometry is not None
     ]

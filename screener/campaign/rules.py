@@ -24,7 +24,7 @@ from screener.campaign.work import (
     open_library,
 )
 from screener.chemistry.coordination import drawn_coordinations
-from screener.chemistry.structures import unpaired_electrons
+from screener.chemistry.radicals import unpaired_electrons
 from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
 from screener.funnel.features import Bits, bits_of_mols

@@ -51,6 +51,11 @@ class Stage(BaseModel):
     geometry: GeometrySettings | None = None
 
     @property
+    def has_redox(self) -> bool:
+        """Whether its structures tell of ions."""
+        return self.geometry is not None and self.geometry.redox_solvent is not None
+
+    @property
     def level(self) -> str:
         """The geometry level, or `2d`."""
         return LEVEL_2D if self.geometry is None else self.geometry.level

@@ -91,6 +91,7 @@ def opened(job: SearchJob) -> Opened:
         open_library(setup.library, setup.library_digest),
         open_bundle(stage.bundle, stage.bundle_digest),
         setup.own_columns,
+        stage.has_redox,
     ).column_names
     quantities = learnt(setup.acquisition, columns, setup.own_columns.values())
     return Opened(folder, setup, setup.funnel, plan, quantities)

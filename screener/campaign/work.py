@@ -24,7 +24,7 @@ from screener.execution.device import device_of_worker
 from screener.execution.memory import keep_freed_memory
 from screener.execution.threads import one_thread
 from screener.models.bundle import Bundle, load_bundle
-from screener.ranking.columns import inputs_of, with_computed, with_structural
+from screener.ranking.columns import REDOX_COLUMNS, inputs_of, with_computed, with_structural
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import Ranked
 from screener.records import QuarantineRecord, Receipt, Structure
@@ -111,7 +111,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *(name for name, _ in job.own_columns)]
     molecules = library.read_rows(rows, columns)
     bundle = open_bundle(job.bundle, job.bundle_digest, device_of_worker())
-    table = predictions(molecules, outcomes, bundle, dict(job.own_columns))
+    has_redox = job.geometry is not None and job.geometry.redox_solvent is not None
+    table = predictions(molecules, outcomes, bundle, dict(job.own_columns), has_redox)
     table = with_structural(
         table, inputs_of(job.acquisition, table.column_names)
     )  # kept, so that ranking is quick
@@ -173,6 +174,7 @@ def predictions(
     outcomes: list[Structure | MoleculeError],
     bundle: Bundle,
     own_columns: dict[str, str],
+    has_redox: bool,
 ) -> pa.Table:
     """The prediction table of molecules that have structures.
 
@@ -181,29 +183,38 @@ def predictions(
         outcomes: (n,), in the same order.
         bundle: predicts from structures of its own geometry level.
         own_columns: the caller's columns, by name in the library, and their names here.
+        has_redox: whether the structures tell of ions.
     Returns:
         one row per structure: keys, sizes, predicted and computed columns, domain, own columns.
     """
     there = [isinstance(outcome, Structure) for outcome in outcomes]
     kept = molecules.filter(pa.array(there, pa.bool_()))
     table = kept.select([*KEY_COLUMNS, *SIZE_COLUMNS])
+    structures = [each for each in outcomes if isinstance(each, Structure)]
     predicted = closed_shells_alone(
-        bundle.predict([each for each in outcomes if isinstance(each, Structure)]),
+        bundle.predict(structures),
         kept["smiles"].to_pylist(),
         kept["charge"].to_pylist(),
     )
     for name in predicted.column_names:
         table = table.append_column(name, predicted[name])
+    if has_redox:
+        for column in REDOX_COLUMNS:
+            field = column.replace("_gfn2", "")
+            found = [getattr(structure.redox, field) for structure in structures]
+            table = table.append_column(column, pa.array(found, pa.float64(), from_pandas=True))
     table = with_computed(table)
     for name, stored in own_columns.items():
         table = table.append_column(stored, kept[name])
     return table
 
 
-def no_predictions(library: LibraryStore, bundle: Bundle, own_columns: dict[str, str]) -> pa.Table:
+def no_predictions(
+    library: LibraryStore, bundle: Bundle, own_columns: dict[str, str], has_redox: bool
+) -> pa.Table:
     """The columns of a stage's predictions, without a row."""
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
-    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns)
+    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns, has_redox)
 
 
 @lru_cache(maxsize=4)

@@ -25,8 +25,9 @@ class Gfn2:
         positions: float64 (n_atoms, 3), bohr.
         charge: elementary charges.
         n_unpaired: unpaired electrons.
+        solvent: of the model ALPB; None in gas.
     Raises:
-        MoleculeError: `gfn2_refused`, such as atoms on top of one another.
+        MoleculeError: `gfn2_refused`, such as atoms on top of one another, or an unknown solvent.
     References:
         Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019).
     """
@@ -37,12 +38,15 @@ class Gfn2:
         positions: FloatArray,
         charge: int = 0,
         n_unpaired: int = 0,
+        solvent: str | None = None,
     ) -> None:
         try:
             self._calculator = Calculator(
                 "GFN2-xTB", np.asarray(atomic_numbers), positions, charge=charge, uhf=n_unpaired
             )
-        except TBLiteRuntimeError as error:  # atoms on top of one another
+            if solvent is not None:
+                self._calculator.add("alpb-solvation", solvent)
+        except TBLiteRuntimeError as error:
             raise MoleculeError("gfn2_refused", f"GFN2-xTB cannot start: {error}") from error
         self._calculator.set("verbosity", 0)
         self._result: Result | None = None

@@ -5,17 +5,27 @@ the energy and properties of GFN2. A structure whose bonds are no longer those o
 refused.
 """
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from rdkit import Chem
 
 from screener.chemistry.conformers import atomic_numbers_of, embed
 from screener.chemistry.geometry import require_same_molecule
 from screener.chemistry.gfn2 import Gfn2
 from screener.chemistry.optimise import minimise
+from screener.chemistry.radicals import unpaired_electrons
+from screener.chemistry.redox import redox
 from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR
 
@@ -30,6 +40,15 @@ class GeometrySettings(BaseModel):
     n_conformers: PositiveInt = 1  # embedded and relaxed; the lowest is kept
     force_threshold: PositiveFloat = 0.03  # eV/angstrom, `gfn2-opt` alone
     max_steps: PositiveInt = 200  # GFN2 evaluations, `gfn2-opt` alone
+    redox_solvent: str | None = None  # None: no redox; `gfn2-opt` alone
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `redox_solvent` where there is none: digests of such structures are older."""
+        values: dict[str, Any] = handler(self)
+        if self.redox_solvent is None:
+            del values["redox_solvent"]
+        return values
 
 
 def make_structure(smiles: str, mol_id: str, settings: GeometrySettings) -> Structure:
@@ -47,7 +66,10 @@ def make_structure(smiles: str, mol_id: str, settings: GeometrySettings) -> Stru
     molecule = embed(smiles, mol_id, settings.n_conformers)
     positions = molecule.GetConformer().GetPositions()
     if settings.level == "gfn2-opt":
-        return optimised(molecule, positions, settings)
+        found = optimised(molecule, positions, settings)
+        if settings.redox_solvent is None:
+            return found
+        return replace(found, redox=redox(molecule, found, settings.redox_solvent))
     return Structure(atomic_numbers_of(molecule), positions.astype(np.float32))
 
 
@@ -80,9 +102,3 @@ def optimised(
     structure = Structure(atomic_numbers, minimum.positions, gfn2.properties())
     require_same_molecule(molecule, structure)
     return structure
-
-
-def unpaired_electrons(molecule: Chem.Mol) -> int:
-    """Unpaired electrons of all atoms together, taken as parallel."""
-    atoms = map(molecule.GetAtomWithIdx, range(molecule.GetNumAtoms()))
-    return sum(atom.GetNumRadicalElectrons() for atom in atoms)

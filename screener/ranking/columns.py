@@ -28,6 +28,8 @@ COMPUTED_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "ae0_b3lyp_kcal_per_atom": ("ae0_b3lyp_kcal", "n_atoms"),
     **dict.fromkeys(STRUCTURAL_COLUMNS, ("smiles",)),
 }
+# columns of stages whose structures tell of ions; other stages leave them out
+REDOX_COLUMNS = ("ip_gfn2_ev", "ea_gfn2_ev", "eox_gfn2_v_li", "ered_gfn2_v_li")
 _UNCERTAINTIES = ("", "_std", "_lo90", "_hi90", "_delta")
 
 
@@ -138,13 +140,13 @@ def check_columns(settings: RankingSettings, known_columns: Iterable[str]) -> No
     Args:
         settings: what is asked.
         known_columns: every stored column of all stages and of the library; computed columns whose
-            inputs are among them count as known.
+            inputs are among them count as known, and so do `REDOX_COLUMNS`.
     Raises:
         ConfigError: names the first unknown column and the nearest known ones.
     """
     known = _available(known_columns)
     for column in inputs_of(settings, known):
-        if column in known:
+        if column in known or column in REDOX_COLUMNS:
             continue
         names = {name.lower(): name for name in values_of(sorted(known))}
         near = difflib.get_close_matches(column.lower(), names, n=3, cutoff=0.45)

@@ -22,6 +22,11 @@ TYPICAL_RANGES: Mapping[str, tuple[float, float]] = {
     "lumo_gfn2_ev": (-8.5, 0.5),  # -8.5 to 0.1
     "gap_gfn2_ev": (2.0, 11.0),  # 2.3 to 10.9
     "dipole_gfn2_debye": (0.0, 7.0),  # 0.2 to 6.9
+    # uncorrected, of the solvents in tests/benchmarks/known_redox.csv and some that are no solvents
+    "ip_gfn2_ev": (13.0, 16.5),  # trimethylamine 13.1; nitromethane 16.3
+    "ea_gfn2_ev": (-5.0, 7.0),  # trimethylamine -4.8; benzoquinone 6.8
+    "eox_gfn2_v_li": (9.5, 12.5),  # trimethylamine 9.5; nitromethane 12.4
+    "ered_gfn2_v_li": (-4.0, 7.5),  # trimethylamine -4.1; benzoquinone 7.3
     "n_heavy": (3.0, 15.0),  # acetonitrile 3; tetraethylene glycol dimethyl ether 15
     "n_atoms": (6.0, 37.0),  # the same two
 }

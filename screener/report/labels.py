@@ -12,6 +12,10 @@ _QUANTITIES = {
     "lumo": "LUMO",
     "gap": "HOMO–LUMO gap",
     "dipole": "dipole moment",
+    "ip": "vertical ionisation potential, uncorrected",
+    "ea": "vertical electron affinity, uncorrected",
+    "eox": "vertical oxidation, uncorrected",
+    "ered": "vertical reduction, uncorrected",
 }
 _FIDELITIES = {"gfn2": "GFN2-xTB", "b3lyp": "B3LYP", "g4mp2": "G4MP2"}
 # unit of a column -> how it is written, and digits after the point
@@ -21,6 +25,7 @@ _UNITS = {
     "ev": ("eV", 2),
     "debye": ("D", 2),
     "ha": ("hartree", 5),
+    "v_li": ("V against Li/Li⁺", 2),
 }
 _COUNTS = {
     "n_heavy": "heavy atoms",

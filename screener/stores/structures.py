@@ -24,7 +24,7 @@ from zarr.core.buffer import cpu
 from zarr.storage import MemoryStore
 
 from screener.errors import DamagedError, MoleculeError, SchemaError, StoreError
-from screener.records import Gfn2Properties, QuarantineRecord, Receipt, Structure
+from screener.records import Gfn2Properties, QuarantineRecord, Receipt, Redox, Structure
 from screener.stores.files import Folder, digest, from_parquet
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
@@ -32,6 +32,7 @@ from screener.stores.receipts import Receipts
 SCHEMA_VERSION = 1
 NOT_DONE, DONE, QUARANTINED = 0, 1, 2
 _PROPERTIES = ("energy_ha", "homo_ev", "lumo_ev", "dipole_debye")
+_REDOX = ("ip_ev", "ea_ev", "eox_v_li", "ered_v_li")
 _PADDING = (
     8  # atoms: sizes are rounded up to this, so units of like molecules have arrays of like shape
 )
@@ -216,6 +217,8 @@ def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeErro
     if any(structure.gfn2 is not None for _, structure in done):
         arrays |= {f"gfn2_{name}": np.full(n, np.nan) for name in _PROPERTIES}
         arrays["gfn2_charges"] = np.full((n, width), np.nan, dtype=np.float32)
+    if any(structure.redox is not None for _, structure in done):
+        arrays |= {f"redox_{name}": np.full(n, np.nan) for name in _REDOX}
     for i, structure in done:
         size = structure.n_atoms
         arrays["status"][i] = DONE
@@ -226,6 +229,9 @@ def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeErro
             for name in _PROPERTIES:
                 arrays[f"gfn2_{name}"][i] = getattr(structure.gfn2, name)
             arrays["gfn2_charges"][i, :size] = structure.gfn2.charges
+        if structure.redox is not None:
+            for name in _REDOX:
+                arrays[f"redox_{name}"][i] = getattr(structure.redox, name)
     store = MemoryStore()
     group = zarr.create_group(store, zarr_format=3, attributes={"schema_version": SCHEMA_VERSION})
     for name, array in arrays.items():
@@ -267,7 +273,9 @@ def _unit(arrays: dict[str, NDArray[Any]], errors: Mapping[int, MoleculeError]) 
         if "gfn2_charges" in arrays:
             values = {name: float(arrays[f"gfn2_{name}"][i]) for name in _PROPERTIES}
             gfn2 = Gfn2Properties(**values, charges=arrays["gfn2_charges"][i, :size])
-        structures.append(
-            Structure(arrays["atomic_numbers"][i, :size], arrays["positions"][i, :size], gfn2)
-        )
+        redox = None
+        if f"redox_{_REDOX[0]}" in arrays:
+            redox = Redox(**{name: float(arrays[f"redox_{name}"][i]) for name in _REDOX})
+        numbers, positions = arrays["atomic_numbers"][i, :size], arrays["positions"][i, :size]
+        structures.append(Structure(numbers, positions, gfn2, redox))
     return StructureUnit(arrays["row"], arrays["status"], tuple(structures), errors)

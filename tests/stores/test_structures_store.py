@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.errors import DamagedError, MoleculeError, SchemaError
-from screener.records import Gfn2Properties, Structure
+from screener.records import Gfn2Properties, Redox, Structure
 from screener.stores.files import Folder
 from screener.stores.structures import DONE, QUARANTINED, StructureStore, row_index
 
@@ -15,7 +15,7 @@ SYMBOLS = (1, 6, 7, 8, 9)
 
 
 @st.composite
-def structures(draw, gfn2: bool):
+def structures(draw, gfn2: bool, redox: bool = False):
     n = draw(st.integers(1, 12))
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
@@ -25,7 +25,9 @@ def structures(draw, gfn2: bool):
         return Structure(numbers, positions)
     values = rng.normal(size=4)
     charges = rng.normal(size=n).astype(np.float32)
-    return Structure(numbers, positions, Gfn2Properties(*map(float, values), charges))
+    properties = Gfn2Properties(*map(float, values), charges)
+    ions = Redox(*map(float, rng.normal(size=4))) if redox else None
+    return Structure(numbers, positions, properties, ions)
 
 
 def equal(one: Structure, other: Structure) -> bool:
@@ -40,6 +42,7 @@ def equal(one: Structure, other: Structure) -> bool:
         same
         and all(getattr(one.gfn2, name) == getattr(other.gfn2, name) for name in names)
         and one.gfn2.charges.tobytes() == other.gfn2.charges.tobytes()
+        and one.redox == other.redox
     )
 
 
@@ -49,11 +52,11 @@ def write(store, unit, rows, outcomes):
 
 
 @settings(max_examples=25)
-@given(data=st.data(), gfn2=st.booleans())
-def test_what_is_written_is_read_exactly(tmp_path_factory, data, gfn2):
+@given(data=st.data(), gfn2=st.booleans(), redox=st.booleans())
+def test_what_is_written_is_read_exactly(tmp_path_factory, data, gfn2, redox):
     failure = MoleculeError("embedding_failed", "no conformer")
     outcomes = data.draw(
-        st.lists(st.one_of(structures(gfn2), st.just(failure)), min_size=1, max_size=6)
+        st.lists(st.one_of(structures(gfn2, redox), st.just(failure)), min_size=1, max_size=6)
     )
     rows = data.draw(st.permutations(range(100, 100 + len(outcomes))))
     store = StructureStore(Folder(str(tmp_path_factory.mktemp("store"))))

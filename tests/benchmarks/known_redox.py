@@ -1,0 +1,50 @@
+"""Whether GFN2-xTB orders known solvents by oxidation as a voltmeter does: rank correlations.
+
+    python tests/benchmarks/known_redox.py
+
+`known_redox.csv` beside this holds oxidation limits of solvents with 0.65 mol/l of a
+tetraethylammonium salt on glassy carbon, in V against a saturated calomel electrode: Ue, Ida, Mori,
+J. Electrochem. Soc. 141, 2989 (1994), and for open carbonates and ethers Ue, Takeda, Takehara,
+Mori, J. Electrochem. Soc. 144, 2684 (1997). A limit is where the current exceeds a threshold,
+so that follow-up reactions are part of it. The reduction limits there are mostly those of the
+salt's cation and say nothing of the solvent.
+
+Each molecule is made into a structure from its SMILES; nothing was fitted to these numbers.
+"""
+
+import csv
+from pathlib import Path
+
+from scipy.stats import spearmanr
+
+from screener.chemistry.identity import mol_id
+from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.execution.threads import one_thread
+
+LIST = Path(__file__).with_suffix(".csv")
+
+
+def main() -> None:
+    """Compute and print."""
+    one_thread()
+    settings = GeometrySettings(level="gfn2-opt", n_conformers=10, redox_solvent="acetonitrile")
+    with LIST.open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    columns: dict[str, list[float]] = {name: [] for name in ("measured", "eox", "ip", "-homo")}
+    print(f"{'':28} {'measured, V/SCE':>16} {'GFN2, V/Li':>16}")
+    for row in rows:
+        structure = make_structure(row["smiles"], mol_id(row["smiles"]), settings)
+        found, gfn2 = structure.redox, structure.gfn2
+        assert found is not None
+        assert gfn2 is not None
+        values = (float(row["oxidation_v_sce"]), found.eox_v_li, found.ip_ev, -gfn2.homo_ev)
+        for column, value in zip(columns.values(), values, strict=True):
+            column.append(value)
+        print(f"{row['name']:28} {values[0]:16.1f} {values[1]:16.2f}")
+    for name in ("eox", "ip", "-homo"):
+        rank = spearmanr(columns["measured"], columns[name]).statistic
+        print(f"Spearman, measured and {name}: {rank:.2f} over {len(rows)}")
+
+
+if __name__ == "__main__":
+    main()
