@@ -3,8 +3,14 @@
 from rdkit import Chem
 
 
+def coordination_of(atom: Chem.Atom) -> str:
+    """Element and sorted bonded elements, hydrogens included, such as `C:C,F,F,F`."""
+    around = [other.GetSymbol() for other in atom.GetNeighbors()] + ["H"] * atom.GetTotalNumHs()
+    return f"{atom.GetSymbol()}:{','.join(sorted(around))}"
+
+
 def drawn_coordinations(mol: Chem.Mol) -> set[str]:
-    """Element and sorted bonded elements of every atom, such as `C:C,F,F,F`.
+    """The coordinations of all atoms, see `coordination_of`.
 
     Args:
         mol: with or without explicit hydrogens.

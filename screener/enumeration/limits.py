@@ -86,6 +86,21 @@ class Limits(BaseModel):
             )
         )
 
+    def allows_bond(self, one: str, other: str) -> bool:
+        """Whether atoms of two coordinations, each with a `*`, may be bonded to each other."""
+        known = self.coordinations
+        return known is None or (
+            _can_be(_bonded(one, other), known) and _can_be(_bonded(other, one), known)
+        )
+
+
+def _bonded(coordination: str, other: str) -> str:
+    """The coordination with the element of another in the place of a `*`."""
+    symbol, _, around = coordination.partition(":")
+    left = around.split(",")
+    left.remove("*")
+    return f"{symbol}:{','.join(sorted([*left, other.partition(':')[0]]))}"
+
 
 @lru_cache(maxsize=100_000)
 def _can_be(coordination: str, known: frozenset[str]) -> bool:

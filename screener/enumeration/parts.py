@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from rdkit import Chem, rdBase
 
-from screener.chemistry.coordination import drawn_coordinations
+from screener.chemistry.coordination import coordination_of, drawn_coordinations
 from screener.errors import ConfigError
 
 _SITE = re.compile(r"(\()?([/\\]?)\[\*:(\d+)\](?(1)\))")  # a leaf: a branch or the end of one
@@ -41,11 +41,13 @@ class Part:
         smiles: canonical, with its open end `[*]`.
         text: SMILES from the attached atom on; empty for hydrogen.
         composition: of it.
+        attached: coordination of its first atom, with `*` for what it is bonded to by the open end.
     """
 
     smiles: str
     text: str
     composition: Composition
+    attached: str
 
 
 class Pattern:
@@ -63,6 +65,7 @@ class Pattern:
         self.smiles = smiles
         self.sites = _checked_sites(smiles, molecule, is_substituent)
         self.composition = _composition(molecule)
+        self.attached = _attached(molecule, self.sites)
         # every site is a leaf when writing begins at another atom
         root = next(
             (a.GetIdx() for a in molecule.GetAtoms() if is_open_end(a))
@@ -141,7 +144,8 @@ def part_of(smiles: str) -> Part:
     composition = _composition(molecule)
     if not composition.n_heavy:  # [*][H]
         text = ""
-    return Part(Chem.MolToSmiles(molecule), text, composition)
+    (attached,) = _attached(molecule, (0,))
+    return Part(Chem.MolToSmiles(molecule), text, composition, attached)
 
 
 def is_open_end(atom: Chem.Atom) -> bool:
@@ -193,6 +197,16 @@ def _composition(molecule: Chem.Mol) -> Composition:
             each for each in drawn_coordinations(molecule) if not each.startswith("*")
         ),
     )
+
+
+def _attached(molecule: Chem.Mol, numbers: tuple[int, ...]) -> tuple[str, ...]:
+    """Coordinations of the atoms that attachment points of these numbers are on."""
+    found = {
+        atom.GetAtomMapNum(): coordination_of(atom.GetNeighbors()[0])
+        for atom in molecule.GetAtoms()
+        if atom.GetAtomicNum() == 0
+    }
+    return tuple(found[number] for number in numbers)
 
 
 def _ring_numbers(text: str) -> Iterator[int]:

@@ -64,7 +64,11 @@ class _Block:
 
 
 def turns(space: Space) -> Iterator[Turn]:
-    """Who draws next: families in turn, and the templates of each, until their draws are over."""
+    """Who draws next: families in turn, and the templates of each, until their draws are over.
+
+    A turn is as many draws as symmetry makes of one molecule; else a scaffold would come the less
+    often the more symmetric it is.
+    """
     waiting = {
         family: deque(k for k, each in enumerate(space.templates) if each.family == family)
         for family in space.families
@@ -73,10 +77,11 @@ def turns(space: Space) -> Iterator[Turn]:
     while waiting:
         for family in list(waiting):
             k = waiting[family].popleft()
-            yield k, n_drawn[k]
-            n_drawn[k] += 1
-            size = space.templates[k].size
-            if size is None or n_drawn[k] < size:
+            size, end = space.templates[k].size, n_drawn[k] + space.templates[k].draws_per_turn
+            end = end if size is None else min(size, end)
+            yield from ((k, number) for number in range(n_drawn[k], end))
+            n_drawn[k] = end
+            if size is None or end < size:
                 waiting[family].append(k)
             elif not waiting[family]:
                 del waiting[family]

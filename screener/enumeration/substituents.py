@@ -26,6 +26,7 @@ class SubstituentSets:
     limits: Limits
     where: str
     _done: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    _beside: dict[tuple[str, str], tuple[Part, ...]] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)  # being resolved, the outermost first
 
     def parts(self, name: str) -> tuple[Part, ...]:
@@ -60,7 +61,7 @@ class SubstituentSets:
     def of_sites(
         self, pattern: Pattern, sites: str | Mapping[str, str], where: str
     ) -> list[tuple[Part, ...]]:
-        """The substituents for each site of a pattern.
+        """The substituents for each site of a pattern; equal choices are one object.
 
         Raises:
             ConfigError: a site has no set, or a set no site.
@@ -72,7 +73,18 @@ class SubstituentSets:
                 f"{where}: {pattern.smiles!r} has the sites {', '.join(numbers)}, "
                 f"but sets are named for {', '.join(named) or 'none'}"
             )
-        return [self.parts(named[number]) for number in numbers]
+        return [
+            self._parts_beside(named[number], atom)
+            for number, atom in zip(numbers, pattern.attached, strict=True)
+        ]
+
+    def _parts_beside(self, name: str, atom: str) -> tuple[Part, ...]:
+        """Those of a set that may be bonded to an atom of this coordination."""
+        if (name, atom) not in self._beside:
+            self._beside[name, atom] = tuple(
+                part for part in self.parts(name) if self.limits.allows_bond(part.attached, atom)
+            )
+        return self._beside[name, atom]
 
     def _entry(self, name: str, entry: str | Branched) -> tuple[Part, ...] | list[Part]:
         where = f"{self.where}: [substituents] {name}"

@@ -36,6 +36,10 @@ class Template(Protocol):
     def size(self) -> int | None:
         """How many draws there are; None: without end."""
 
+    @property
+    def draws_per_turn(self) -> int:
+        """How many draws give one molecule, where symmetry makes others give none."""
+
     def draw(self, number: int, seed: int, judge: Judge) -> Iterator[Found]:
         """The molecules of a draw, none or more.
 
@@ -72,6 +76,7 @@ class Scaffold:
         sizes = [tuple(part.composition.n_heavy for part in parts) for parts in choices]
         self._combinations = Combinations(sizes, most - pattern.composition.n_heavy, most)
         self.size = self._combinations.size
+        self.draws_per_turn = 1 + len(self._symmetries)
 
     def draw(self, number: int, seed: int, judge: Judge) -> Iterator[Found]:
         """One molecule, or none where another draw gives the same by the scaffold's symmetry."""
@@ -104,6 +109,7 @@ class Reaction:
         self._smarts = smarts
         self._blocks = tuple(blocks)
         self.size = prod(map(len, self._blocks))
+        self.draws_per_turn = 1
 
     def draw(self, number: int, seed: int, judge: Judge) -> Iterator[Found]:
         """All different products of one choice of building blocks."""
@@ -129,6 +135,7 @@ class Mutation:
 
     family = "mutation"
     size = None
+    draws_per_turn = 1
 
     def __init__(self, seeds: Sequence[str], rules: Sequence[tuple[str, str]], steps: int) -> None:
         self._seeds = tuple(seeds)

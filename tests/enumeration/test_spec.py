@@ -2,6 +2,8 @@ from copy import deepcopy
 
 import pytest
 
+from screener.enumeration.limits import Limits
+from screener.enumeration.parts import Pattern, part_of
 from screener.enumeration.space import make_space
 from screener.enumeration.spec import Spec, load_spec
 from screener.errors import ConfigError
@@ -110,3 +112,18 @@ def test_files(tmp_path):
     broken.write_text("[limits\n")
     with pytest.raises(ConfigError, match="not valid TOML"):
         load_spec(str(broken))
+
+
+def test_bonds_that_no_molecule_inside_has():
+    """Of trifluoromethyl and methyl groups on carbon, fluorine is the first's alone."""
+    limits = Limits(coordinations={"C:C,F,F,F", "C:C,H,H,H", "C:C,C,H,H", "F:C", "H:C"})
+    fluorine, hydrogen, methyl = (part_of(s).attached for s in ("[*]F", "[*][H]", "[*]C"))
+    assert (fluorine, hydrogen, methyl) == ("F:*", "H:*", "C:*,H,H,H")
+    for scaffold, allowed in (
+        ("CC(F)(F)[*:1]", [True, False, False]),
+        ("CC[*:1]", [False, True, True]),
+        ("CO[*:1]", [False, False, False]),
+    ):
+        (atom,) = Pattern(scaffold).attached
+        assert [limits.allows_bond(p, atom) for p in (fluorine, hydrogen, methyl)] == allowed
+        assert all(Limits().allows_bond(p, atom) for p in (fluorine, hydrogen, methyl))
