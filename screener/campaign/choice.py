@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from screener.campaign.judge import judge
+from screener.campaign.judge import Best, judge
 from screener.campaign.search import audit_of, with_audit
 from screener.campaign.setup import SEARCHED, Setup, stage_plan
 from screener.campaign.surrogate import scores_of
@@ -35,6 +35,8 @@ def choose(folder: Folder, setup: Setup, index: int, best: tuple[Ranked, ...]) -
     store = setup.store(folder, index)
     if store.read_batch() is not None:
         return
+    if setup.acquisition.by == "pareto":
+        best = _pareto(folder, setup, index)
     columns = {
         "row": pa.array([entry.row for entry in best], pa.int64()),
         "mol_id": pa.array([entry.mol_id for entry in best], pa.string()),
@@ -47,6 +49,16 @@ def choose(folder: Folder, setup: Setup, index: int, best: tuple[Ranked, ...]) -
         )
     store.write_batch(table)
     log.info("%d rows enter stage %s", table.num_rows, store.stage)
+
+
+def _pareto(folder: Folder, setup: Setup, index: int) -> tuple[Ranked, ...]:
+    """The best of the stage before, which receipts cannot tell."""
+    plan = stage_plan(folder, setup, index - 1)
+    assert plan is not None
+    found = Best(setup.acquisition, setup.k(index - 1))
+    for unit in setup.store(folder, index - 1).stored(plan.places(plan.units())):
+        found.add(unit.predictions, judge(unit.predictions, setup.acquisition))
+    return found.top.entries
 
 
 def _audited(folder: Folder, setup: Setup, index: int, best: pa.Table) -> pa.Table:

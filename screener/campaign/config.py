@@ -102,7 +102,7 @@ class RankingConfig(BaseModel):
         objectives: tables or text as on the command line; with a preset they are added to its own,
             and one on the same column replaces the preset's.
         constraints: the same for constraints.
-        by: `value`, or `bound` for the worse end of each calibrated interval.
+        by: `value`, `bound`, `probability` or `pareto`, see `RankingSettings`.
         top: how many molecules the shortlist holds.
         max_similarity, per_scaffold: keep its molecules apart, see `RankingSettings`.
     """
@@ -300,7 +300,7 @@ class CampaignConfig(BaseModel):
             preset: name or path.
             objectives: text as on the command line, or objectives.
             constraints: the same.
-            by: `value` or `bound`.
+            by: `value`, `bound`, `probability` or `pareto`.
             top: size of the shortlist.
             max_similarity: of two molecules in it.
             per_scaffold: molecules of one scaffold in it.

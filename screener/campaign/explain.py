@@ -110,6 +110,8 @@ def ends(folder: Folder, setup: Setup, mol_ids: Mapping[int, str]) -> dict[int, 
             if setup.ranking.diversity and places[row] <= setup.ranking.pool:
                 state = "passed over, too much like better ones"
             texts[row] = f"{state}: rank {places[row]} with score {fate.score:.4f}"
+        elif fate.state == "ranked":
+            texts[row] = "below the shortlist"
         else:
             reason = f": {fate.reason}" if fate.reason else ""
             texts[row] = f"{fate.state} at {fate.stage}{reason}"

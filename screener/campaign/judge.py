@@ -7,7 +7,7 @@ unit with the acquisition's settings, the driver judges the last stage with the 
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.ranking.objectives import RankingSettings
+from screener.ranking.pareto import ParetoTop
 from screener.ranking.score import broken_rules, score_table
 from screener.ranking.topk import Ranked, TopK
 
@@ -30,6 +31,7 @@ class Judged:
     verdict: list[str]  # (n,)
     reason: list[str]  # (n,), which rule or why outside; empty for candidates
     left_out: list[str]  # objectives and constraints that this table has no column for
+    spread: dict[str, list[float]]  # least and largest value of each objective among candidates
 
     @property
     def counts(self) -> dict[str, int]:
@@ -77,6 +79,7 @@ def judge(table: pa.Table, settings: RankingSettings) -> Judged:
         verdict=[verdict for verdict, _ in verdicts],
         reason=[reason for _, reason in verdicts],
         left_out=scores.left_out,
+        spread=_spread(scores.values, np.array([each == CANDIDATE for each, _ in verdicts], bool)),
     )
 
 
@@ -96,6 +99,7 @@ def judge_rules(table: pa.Table, settings: RankingSettings) -> Judged:
         verdict=[verdict for verdict, _ in verdicts],
         reason=[reason for _, reason in verdicts],
         left_out=[],
+        spread={},
     )
 
 
@@ -135,6 +139,55 @@ def emptied_by(
             n_left -= n_excluded
             before.append(rule)
     raise AssertionError((counts, filtered))  # a row that is filtered has its rule
+
+
+def _spread(
+    values: Mapping[str, NDArray[np.float64]], chosen: NDArray[np.bool_]
+) -> dict[str, list[float]]:
+    if not chosen.any():
+        return {}
+    return {
+        column: [float(each[chosen].min()), float(each[chosen].max())]
+        for column, each in values.items()
+    }
+
+
+def wider(spread: dict[str, list[float]], other: Mapping[str, Sequence[float]]) -> None:
+    """Widen a `Judged.spread` by another one."""
+    for column, (low, high) in other.items():
+        old = spread.get(column, [low, high])
+        spread[column] = [min(old[0], low), max(old[1], high)]
+
+
+class Best:
+    """The best k candidates of judged tables, in any order.
+
+    Args:
+        settings: the ranking.
+        k: how many.
+    """
+
+    def __init__(self, settings: RankingSettings, k: int) -> None:
+        self._top = TopK(k)
+        self._pareto: ParetoTop | None = None
+        self._is_pareto = settings.by == "pareto"
+
+    def add(self, table: pa.Table, judged: Judged) -> None:
+        """More rows, with `mol_id` and `row`."""
+        if not self._is_pareto:
+            self._top = self._top.merge(best(table, judged, self._top.k))
+            return
+        worth = np.column_stack([*judged.desirabilities.values()] or [judged.score])
+        if self._pareto is None:
+            self._pareto = ParetoTop(self._top.k, worth.shape[1])
+        chosen = np.isfinite(judged.score)
+        kept = table.filter(pa.array(chosen))
+        self._pareto.add(worth[chosen], kept["mol_id"].to_pylist(), kept["row"].to_numpy())
+
+    @property
+    def top(self) -> TopK:
+        """What they are."""
+        return self._top if self._pareto is None else self._pareto.top
 
 
 def _verdicts(

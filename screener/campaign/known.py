@@ -155,10 +155,13 @@ def _fates(
 
 
 def places_of(folder: Folder, setup: Setup, ranked: list[Ranked]) -> dict[int, int]:
-    """The place of each of `ranked` among all candidates of the last stage, from 1, by row."""
+    """The place of each of `ranked` among all candidates of the last stage, from 1, by row; none
+    where they are ranked by fronts."""
     places = dict.fromkeys((entry.row for entry in ranked), 1)
     index = len(setup.stages) - 1
     store, plan = setup.store(folder, index), stage_plan(folder, setup, index)
+    if setup.ranking.by == "pareto":  # of which a molecule alone says nothing
+        return {}
     if not ranked or plan is None:
         return places
     for unit in store.stored(plan.places(plan.units())):

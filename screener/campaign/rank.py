@@ -8,7 +8,7 @@ root holds a copy of the shortlist that was asked for last. Nothing is predicted
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.campaign.config import RankingConfig
-from screener.campaign.judge import best, emptied_by, judge, no_value
+from screener.campaign.judge import Best, emptied_by, judge, no_value, wider
 from screener.campaign.known import follow_known
 from screener.campaign.plan import StagePlan
 from screener.campaign.provenance import Session
@@ -30,6 +30,7 @@ from screener.campaign.work import no_predictions, open_bundle, open_library
 from screener.chemistry.diversity import choose_diverse
 from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
 from screener.ranking.columns import check_columns, check_numeric
+from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import TopK
 from screener.records import Structure
 from screener.stores.files import Folder
@@ -98,7 +99,8 @@ def rank(
         changed: whether units were done since this ranking may have been made.
     Returns:
         what `ranking.json` says: `digest`, `objectives`, `constraints`, `top`, `counts` (rows of
-        the last stage by verdict), `filtered` (rows by rule), `left_out`, `shortlisted`,
+        the last stage by verdict), `filtered` (rows by rule), `left_out`, `without_spread`
+        (objectives that are the same for all candidates), `shortlisted`,
         `chosen_by` (objectives and constraints that chose the rows of the last stage), `files`
         (their checksums).
     Raises:
@@ -175,16 +177,25 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
             f"stage {store.stage} of {folder.url} is not finished; resume the campaign with "
             "`screener screen` first"
         )
-    if asked(setup.acquisition) == asked(setup.ranking) and tally.complete:
+    spread = tally.spread
+    is_told = asked(setup.acquisition) == asked(setup.ranking) and tally.complete
+    if is_told and setup.ranking.by != "pareto":
         top, filtered, left_out = tally.top, tally.filtered, tally.left_out
         counts = tally.counts
     else:
-        top, counts, filtered, left_out = _judge_all(store, plan, setup)
+        top, counts, filtered, left_out, spread = _judge_all(store, plan, setup)
         counts["quarantined"] = tally.counts["quarantined"]
         counts["in"] = tally.counts["in"]
     if not top.entries:
         why = emptied_by(counts, filtered, setup.ranking)
         log.warning("no molecule is left to rank: %s; `screener status --accounts` has more", why)
+    idle = _without_spread(setup.ranking, counts, spread)
+    for text in idle:
+        log.warning(
+            "objective %s decides nothing: all %d candidates have the same value",
+            text,
+            counts["candidates"],
+        )
     if setup.ranking.diversity:
         top = _apart(setup, top)
     predictions, structures = _rows(folder, setup, plan, top.rows)
@@ -201,6 +212,7 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
             "counts": dict(counts),
             "filtered": dict(filtered),
             "left_out": sorted(left_out),
+            "without_spread": idle,
             "shortlisted": len(top.entries),
             "chosen_by": asked(setup.acquisition),
             "files": files,
@@ -233,19 +245,34 @@ def _apart(setup: Setup, best_ones: TopK) -> TopK:
 
 def _judge_all(
     store: PredictionStore, plan: StagePlan, setup: Setup
-) -> tuple[TopK, Counter[str], Counter[str], set[str]]:
+) -> tuple[TopK, Counter[str], Counter[str], set[str], dict[str, list[float]]]:
     """Judge every row of the last stage again, unit by unit."""
-    top = TopK(setup.ranking.pool)
+    found = Best(setup.ranking, setup.ranking.pool)
+    spread: dict[str, list[float]] = {}
     counts: Counter[str] = Counter()
     filtered: Counter[str] = Counter()
     left_out: set[str] = set()
     for unit in store.stored(plan.places(plan.units())):
         judged = judge(unit.predictions, setup.ranking)
-        top = top.merge(best(unit.predictions, judged, top.k))
+        found.add(unit.predictions, judged)
+        wider(spread, judged.spread)
         counts.update(judged.counts)
         filtered.update(judged.filtered)
         left_out.update(judged.left_out)
-    return top, counts, filtered, left_out
+    return found.top, counts, filtered, left_out, spread
+
+
+def _without_spread(
+    settings: RankingSettings, counts: Mapping[str, int], spread: Mapping[str, Sequence[float]]
+) -> list[str]:
+    """Objectives, as text, whose values are all the same."""
+    if counts.get("candidates", 0) < 2:
+        return []
+    return [
+        each.text
+        for each in settings.objectives
+        if each.column in spread and spread[each.column][0] == spread[each.column][1]
+    ]
 
 
 def _rows(

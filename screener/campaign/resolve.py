@@ -81,7 +81,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         finalists = frozen.stages[-1].rows or finalists
     wanted = _wanted(config, frozen)
     n_best = ranking.top if len(wanted) == 1 else wanted[1].rows or finalists
-    funnel = _funnel(config.funnel, frozen, library, n_best)
+    funnel = _funnel(config.funnel, frozen, library, n_best, acquisition)
     bundles, stages = _stages(wanted, library, finalists, funnel)
     own_columns = _own_columns(library, bundles)
     setup = Setup(
@@ -130,12 +130,21 @@ def _wanted(config: CampaignConfig, frozen: Setup | None) -> tuple[StageConfig, 
 
 
 def _funnel(
-    asked_for: FunnelConfig, frozen: Setup | None, library: LibraryStore, n_best: int
+    asked_for: FunnelConfig,
+    frozen: Setup | None,
+    library: LibraryStore,
+    n_best: int,
+    acquisition: RankingSettings,
 ) -> SearchSettings | None:
     """How the first stage's rows are searched for; None where all are evaluated."""
     funnel = asked_for.settings(frozen.funnel if frozen else None, n_best)
     if funnel is None:
         return None
+    if acquisition.by == "pareto":
+        raise ConfigError(
+            "a search needs one number for each molecule, and pareto ranks by several; leave out "
+            'the budget, or acquire by value: [acquisition] by = "value"'
+        )
     if funnel.budget >= library.n_rows:
         log.warning(
             "a budget of %d covers all %d molecules of the library: every one is evaluated",

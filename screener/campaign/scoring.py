@@ -52,12 +52,14 @@ class TableScorer:
         self, known: pa.Table, quantities: tuple[str, ...], settings: RankingSettings
     ) -> None:
         self._known, self._quantities, self._settings = known, quantities, settings
-        self._unlimited = settings.model_copy(update={"constraints": ()})
+        self._unlimited = settings
+        if settings.by != "probability":  # of which constraints are a part
+            self._unlimited = settings.model_copy(update={"constraints": ()})
 
     @property
     def scorer(self) -> Scorer:
         """For the rows of the table, all of them and in its order."""
-        limited = any(
+        limited = self._unlimited is not self._settings and any(
             set(inputs_of_column(each.column, self._quantities)) & set(self._quantities)
             for each in self._settings.constraints
         )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from screener.campaign.judge import wider
 from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
 
@@ -25,6 +26,7 @@ class Tally:
     filtered: Counter[str] = field(default_factory=Counter)  # rows by rule
     left_out: set[str] = field(default_factory=set)
     outside: Counter[str] = field(default_factory=Counter)  # rows out of domain by reason
+    spread: dict[str, list[float]] = field(default_factory=dict)  # by objective, of candidates
     made: int = 0  # structures
     seconds: float = 0.0  # of all tasks together
     complete: bool = True  # whether every receipt tells as many of its best as `k` needs
@@ -43,6 +45,7 @@ class Tally:
         self.filtered.update(details["filtered"])
         self.left_out.update(details["left_out"])
         self.outside.update(details.get("outside", {}))  # older receipts do not tell
+        wider(self.spread, details.get("spread", {}))
         self.made += details["made"]
         self.seconds += receipt.seconds
         told = TopK.from_json(details["top"])

@@ -99,8 +99,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
         out_of_domain, filtered, candidates. `details`: index (place in the plan), top (the unit's
         best), quarantine (rows by code), filtered (rows by rule), left_out, outside (rows by
-        reason), structure_units, made (structures), finished (seconds since 1970), host (of the
-        worker).
+        reason), spread (of each objective's values), structure_units, made (structures), finished
+        (seconds since 1970), host (of the worker).
     """
     one_thread()
     keep_freed_memory()
@@ -138,6 +138,7 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
             "filtered": judged.filtered,
             "left_out": judged.left_out,
             "outside": judged.outside,
+            "spread": judged.spread,
             "structure_units": list(prepared.units),
             "made": prepared.n_made,
             "finished": time.time(),

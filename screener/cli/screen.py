@@ -36,7 +36,10 @@ Constraints = Annotated[
 ]
 By = Annotated[
     str | None,
-    typer.Option(help="value, or bound: the worse end of each 90 % interval (default value)."),
+    typer.Option(
+        help="value (default), bound (the worse end of each 90 % interval), probability (of "
+        "meeting all objectives), or pareto (fronts)."
+    ),
 ]
 Top = Annotated[int | None, typer.Option(help="Molecules in the shortlist (default 100).")]
 MaxSimilarity = Annotated[

@@ -13,6 +13,7 @@ The keys are the fields of `Objective`. How values become scores lives in `scree
 and the bounds used where none are given in `screener.ranking.ranges`.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -34,8 +35,9 @@ from screener.ranking.ranges import typical_range
 from screener.stores.files import digest
 
 Goal = Literal["minimise", "maximise", "target", "range"]
-By = Literal["value", "bound"]
+By = Literal["value", "bound", "probability", "pareto"]
 Similarity = Annotated[float, Field(gt=0.0, lt=1.0)]
+EDGE = 0.05  # desirability at the bad end of a scale, and what is missing from 1 at the good end
 POOL_PER_PLACE = 20  # molecules that a diverse shortlist is chosen from
 _GOALS: tuple[str, ...] = get_args(Goal)
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -109,6 +111,27 @@ class Objective(BaseModel):
     def by_value(self) -> bool:
         """Whether the value itself is the score: the scale has no ends (see `RankingSettings`)."""
         return self.low is None and self.high is None and self.s == self.t == 1
+
+    @property
+    def acceptable(self) -> tuple[float, float]:
+        """The values that are worth at least one half: the lowest and the highest.
+
+        Raises:
+            ConfigError: the objective has no scale.
+        """
+        low, high = self.low, self.high
+        if low is None or high is None:
+            raise ConfigError(f"objective {self.text} has no scale: give low and high")
+        if self.goal == "maximise":
+            return low + 0.5 ** (1.0 / self.s) * (high - low), math.inf
+        if self.goal == "minimise":
+            return -math.inf, high - 0.5 ** (1.0 / self.t) * (high - low)
+        if self.goal == "range":
+            return low, high
+        target = low if self.target is None else self.target
+        half = (0.5 - EDGE) / (1.0 - EDGE)
+        below, above = (1.0 - half ** (1.0 / exponent) for exponent in (self.s, self.t))
+        return target - below * (target - low), target + above * (high - target)
 
     @property
     def text(self) -> str:
@@ -189,6 +212,12 @@ class Constraint(BaseModel):
             return f"{self.column}>={number(self.min)}"
         return f"{self.column}<={number(self.max or 0.0)}"
 
+    def can_hold_with(self, other: "Constraint") -> bool:
+        """Whether some value fulfils this and another constraint on the same column."""
+        lower = [each.min for each in (self, other) if each.min is not None]
+        upper = [each.max for each in (self, other) if each.max is not None]
+        return max(lower, default=-math.inf) <= min(upper, default=math.inf)
+
 
 class RankingSettings(BaseModel):
     """Everything that decides the order of a shortlist.
@@ -200,15 +229,19 @@ class RankingSettings(BaseModel):
     Args:
         objectives: at least one, each on another column.
         constraints: what a molecule must fulfil to be ranked.
-        by: `value`, or `bound`: each predicted column counts by that end of its calibrated 90 %
-            interval which is worse, for objectives and constraints alike.
+        by: `value`; `bound`: each predicted column counts by that end of its calibrated 90 %
+            interval which is worse, for objectives and constraints alike; `probability`: of all
+            objectives being met, which is a desirability of at least one half, and of all
+            constraints on predicted columns; `pareto`: by fronts of the desirabilities, see
+            `screener.ranking.pareto`.
         top: how many molecules the shortlist holds.
         max_similarity: two molecules of the shortlist are at most as similar as this (Tanimoto, 0
             to 1): of those that are more, the better one stays.
         per_scaffold: molecules of one ring scaffold in the shortlist, at most.
         description: for readers, without effect on the ranking.
     Raises:
-        ConfigError: an open end on a column without a typical range, or a column in two objectives.
+        ConfigError: an open end on a column without a typical range, a column in two objectives,
+            constraints that nothing fulfils together, or nothing to be met by probability.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -236,6 +269,22 @@ class RankingSettings(BaseModel):
         if len(objectives) == 1 and only.goal in ("minimise", "maximise") and only.by_value:
             return objectives
         return tuple(objective.with_ends() for objective in objectives)
+
+    @check_model(mode="after")
+    def _fits(self) -> "RankingSettings":
+        if self.by == "probability" and self.objectives[0].by_value:
+            text = self.objectives[0].text
+            raise ConfigError(
+                f"ranking by probability needs something to be met, and objective {text} has no "
+                f"scale; give low and high, such as {text}:low=0,high=10"
+            )
+        for one, other in itertools.combinations(self.constraints, 2):
+            if one.column == other.column and not one.can_hold_with(other):
+                raise ConfigError(
+                    f"no molecule fulfils {one.text} and {other.text} at once; leave out one of "
+                    "them"
+                )
+        return self
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str) -> "RankingSettings":

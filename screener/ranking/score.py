@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from screener.errors import ConfigError
 from screener.ranking.columns import (
@@ -31,13 +32,13 @@ from screener.ranking.columns import (
     with_computed,
 )
 from screener.ranking.expressions import is_name
-from screener.ranking.objectives import Constraint, Objective, RankingSettings
+from screener.ranking.objectives import EDGE, Constraint, Objective, RankingSettings
 
 __all__ = ["Scores", "desirability", "score_table", "with_computed"]
 
 FloatArray = NDArray[np.float64]
 
-_EDGE = 0.05  # desirability at the bad end of a scale, and what is missing from 1 at the good end
+_SIDE = 1.6448536269514722  # standard deviations from the median to either end of 90 %
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,7 @@ class Scores:
     """What the ranking says of each row of a table, in the order of its rows."""
 
     score: FloatArray  # (n,), larger is better, NaN where `rule` or `no_value` tells why
+    values: dict[str, FloatArray]  # of each objective, by column, (n,)
     desirabilities: dict[str, FloatArray]  # by column, (n,); empty when ranked by value
     rule: list[str | None]  # (n,) the first constraint that the row breaks, as text
     no_value: list[str | None]  # (n,) where no rule is broken: the first column without a value
@@ -64,7 +66,11 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
         see `Scores`. With a single objective on no scale, the score is the value (`maximise`) or
         its negative (`minimise`), otherwise the weighted geometric mean of the desirabilities.
         Ranked by the bound, the interval's worse end stands for the value; a column without
-        interval, such as a count or one of the caller's, has no other end than its value.
+        interval, such as a count or one of the caller's, has no other end than its value. Ranked by
+        probability, `desirabilities` are the probabilities of the objectives, and the score is
+        their product with those of the constraints on predicted columns, as if columns were
+        independent; a value is distributed about its prediction as the halves of two normal
+        distributions that reach either end of its interval.
     Raises:
         ConfigError: a column that is asked for is not numeric, no objective is left, or an
             expression of predicted columns, which has no calibrated interval, is to be ranked by
@@ -83,15 +89,30 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     asked_here: list[Objective | Constraint] = [*objectives, *constraints]
     values = {each.column: numbers(table, each.column) for each in asked_here}
     ends = {name: (each, each) for name, each in values.items()}
-    if settings.by == "bound":
+    if settings.by in ("bound", "probability"):
         ends = {name: _ends(table, name, each, stored) for name, each in values.items()}
         for name, (low, high) in ends.items():
             values[name] = np.where(np.isnan(low + high), np.nan, values[name])
+    likely: list[Constraint] = []  # that are met with some probability, and exclude nobody
+    if settings.by == "probability":
+        likely = [each for each in constraints if ends[each.column][0] is not values[each.column]]
+        constraints = [each for each in constraints if each not in likely]
     rule = _first_broken(constraints, ends, table.num_rows)
     no_value = _first_missing(values, rule)
 
     desirabilities: dict[str, FloatArray] = {}
-    if settings.objectives[0].by_value:  # then it is the only one
+    if settings.by == "probability":
+        score = np.ones(table.num_rows)
+        for each in objectives:
+            column = each.column
+            chance = _chance(values[column], ends[column], *each.acceptable)
+            desirabilities[column] = chance
+            score = score * chance
+        for one in likely:
+            low_end = -np.inf if one.min is None else one.min
+            high_end = np.inf if one.max is None else one.max
+            score = score * _chance(values[one.column], ends[one.column], low_end, high_end)
+    elif settings.objectives[0].by_value:  # then it is the only one
         only = objectives[0]
         low, high = ends[only.column]
         score = low if only.goal == "maximise" else -high
@@ -111,6 +132,7 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     return Scores(
         # adding zero turns -0.0 into 0.0: equal values, equal bytes
         score=np.where(unranked, np.nan, score + 0.0),
+        values={each.column: values[each.column] for each in objectives},
         desirabilities=desirabilities,
         rule=rule,
         no_value=no_value,
@@ -184,29 +206,29 @@ def desirability(values: FloatArray, objective: Objective) -> FloatArray:
 
 def _rising(position: FloatArray, exponent: float) -> FloatArray:
     """0.05 at 0, 0.95 at 1, a power between, tails that never reach 0 and 1."""
-    slope = 1.0 - 2.0 * _EDGE
+    slope = 1.0 - 2.0 * EDGE
     with np.errstate(invalid="ignore"):
         below = _tail(np.maximum(-position, 0.0), slope)
         above = _tail(np.maximum(position - 1.0, 0.0), slope)
-        line = _EDGE + slope * np.clip(position, 0.0, 1.0) ** exponent
+        line = EDGE + slope * np.clip(position, 0.0, 1.0) ** exponent
         return np.where(position < 0.0, below, np.where(position > 1.0, 1.0 - above, line))
 
 
 def _falling(distance: FloatArray, exponent: float) -> FloatArray:
     """1 at distance 0, 0.05 at 1, a power between, then a tail that never reaches 0."""
-    slope = 1.0 - _EDGE
+    slope = 1.0 - EDGE
     with np.errstate(invalid="ignore"):
         beyond = _tail(np.maximum(distance - 1.0, 0.0), slope)
         if exponent == 1.0:  # to the last bit as without an exponent
             inside = 1.0 - slope * np.minimum(distance, 1.0)
         else:
-            inside = _EDGE + slope * (1.0 - np.minimum(distance, 1.0)) ** exponent
+            inside = EDGE + slope * (1.0 - np.minimum(distance, 1.0)) ** exponent
         return np.where(distance > 1.0, beyond, inside)
 
 
 def _tail(distance: FloatArray, slope: float) -> FloatArray:
     """Falls from 0.05 at distance 0, at first by `slope` per unit of distance."""
-    return _EDGE / (1.0 + (slope / _EDGE) * distance)
+    return EDGE / (1.0 + (slope / EDGE) * distance)
 
 
 def _ends(
@@ -228,6 +250,26 @@ def _ends(
                 "has no calibrated interval; rank by value, or ask for the columns themselves"
             )
     return values, values
+
+
+def _chance(
+    values: FloatArray, ends: tuple[FloatArray, FloatArray], low: float, high: float
+) -> FloatArray:
+    """How likely a value lies between two bounds, (n,); 0 or 1 where it has no interval."""
+    below, above = ((end - values) / _SIDE for end in ends)  # standard deviations, signed
+
+    def share_up_to(bound: float) -> FloatArray:
+        distance = bound - values
+        deviation = np.where(distance < 0.0, -below, above)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            position = np.where(deviation > 0.0, distance / deviation, np.sign(distance) * np.inf)
+        found: FloatArray = ndtr(np.where(np.isnan(position), 0.0, position))
+        return found
+
+    if ends[0] is values:
+        return ((values >= low) & (values <= high)).astype(np.float64)
+    chance: FloatArray = share_up_to(high) - share_up_to(low)
+    return chance
 
 
 def _first_broken(

@@ -237,6 +237,8 @@ def _warnings(
             f"({chosen_by}): molecules that the present ones would have chosen may be missing"
             + (", and the recall that was estimated does not apply." if setup.funnel else ".")
         )
+    for text in ranking.get("without_spread", ()):
+        yield f"Objective {text} decides nothing: all candidates have the same value."
     if ranking["shortlisted"] < settings.top:
         yield (
             f"{settings.top} molecules were asked for and only {ranking['shortlisted']} could be "

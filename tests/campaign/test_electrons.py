@@ -31,6 +31,7 @@ def predicted(bundle, level, smiles):
         [make_structure(molecule.smiles, molecule.mol_id, geometry) for molecule in molecules],
         load_bundle(bundle),
         {},
+        has_redox=False,
     )
 
 

@@ -11,7 +11,9 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from statistics import NormalDist
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from distributed import Client, Scheduler, SpecCluster, Worker
@@ -33,6 +35,7 @@ from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
 from screener.execution.tasks import run_tasks
+from screener.ranking.pareto import fronts
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 
@@ -165,6 +168,59 @@ def test_a_diverse_shortlist_is_that_of_a_full_sort_in_memory(finished, tmp_path
     left = {row["mol_id"] for row in full} - {row["mol_id"] for row in found}
     missing = next(row for row in full if row["mol_id"] in left)
     assert explain(folder, missing["mol_id"])[0][1].startswith("passed over, too much like better")
+
+
+def ranked_anew(finished, tmp_path, **asked) -> tuple[list[dict], dict]:
+    """The shortlist by another ranking, and what `ranking.json` says."""
+    if not (tmp_path / "other").exists():
+        shutil.copytree(finished.folder, tmp_path / "other")
+    config = CampaignConfig().with_options(**asked).ranking
+    _, ranking = rank_again(Folder(str(tmp_path / "other")), config, command=[])
+    return pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist(), ranking
+
+
+def test_fronts_are_those_of_a_full_sort_in_memory(finished, tmp_path):
+    both = ["minimise:homo_b3lyp_ev:low=-9,high=-4", "maximise:gap_gfn2_ev:low=2,high=11"]
+    everybody, _ = ranked_anew(finished, tmp_path, objectives=both, top=50)
+    worth = np.array([(-row["homo_b3lyp_ev"], row["gap_gfn2_ev"]) for row in everybody])
+    found, _ = ranked_anew(finished, tmp_path, objectives=both, by="pareto", top=50)
+    front = dict(zip((row["mol_id"] for row in everybody), fronts(worth), strict=True))
+    assert len(found) == len(everybody) > 5
+    assert [front[row["mol_id"]] for row in found] == sorted(front.values())
+    assert [np.floor(row["score"]) for row in found] == [-front[row["mol_id"]] - 1 for row in found]
+    few, _ = ranked_anew(finished, tmp_path, objectives=both, by="pareto", top=3)
+    assert [row["mol_id"] for row in few] == [row["mol_id"] for row in found[:3]]
+    ended = explain(Folder(str(tmp_path / "other")), found[-1]["mol_id"])[0][1]
+    assert ended == "below the shortlist"
+
+
+def test_what_is_likely_to_meet_its_target_comes_first(finished, tmp_path):
+    everybody, _ = ranked_anew(finished, tmp_path, objectives=["minimise:homo_b3lyp_ev"], top=50)
+    middle = sorted(row["homo_b3lyp_ev"] for row in everybody)[len(everybody) // 2]
+    asked = {
+        "objectives": [f"minimise:homo_b3lyp_ev:low={middle - 1},high={middle + 1}"],
+        "constraints": ["dipole_b3lyp_debye>=2"],
+        "by": "probability",
+        "top": 50,
+    }
+    found, ranking = ranked_anew(finished, tmp_path, **asked)
+    assert ranking["counts"]["filtered"] == 0  # a constraint that is uncertain excludes nobody
+    for row in found:
+        expected = 1.0
+        for column, bound, sign in (("homo_b3lyp_ev", middle, 1), ("dipole_b3lyp_debye", 2, -1)):
+            side = "hi90" if bound > row[column] else "lo90"
+            deviation = abs(row[f"{column}_{side}"] - row[column]) / 1.6448536
+            expected *= NormalDist().cdf(sign * (bound - row[column]) / deviation)
+        assert row["score"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_objective_that_decides_nothing_is_told(finished, tmp_path, caplog):
+    caplog.handler.setLevel(logging.NOTSET)
+    asked = {"objectives": ["minimise:homo_b3lyp_ev", "minimise:charge:low=-1,high=1"], "top": 3}
+    _, ranking = ranked_anew(finished, tmp_path, **asked)
+    assert ranking["without_spread"] == ["minimise:charge:low=-1,high=1"]
+    assert "decides nothing: all" in caplog.text
+    assert "have the same value" in caplog.text
 
 
 def test_two_campaigns_are_compared(finished, tmp_path):

@@ -1,5 +1,6 @@
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from screener.ranking.objectives import (
     parse_constraint,
     parse_objective,
 )
+from screener.ranking.score import desirability
 
 HOMO = Objective(column="homo_b3lyp_ev", goal="minimise")
 LUMO = Objective(column="lumo_b3lyp_ev", goal="maximise")
@@ -161,3 +163,46 @@ def test_a_misspelt_key_is_named_with_its_place():
         RankingSettings.from_mapping({"objectives": [HOMO], "top": 0}, "mine.toml")
     with pytest.raises(ConfigError, match=r"mine\.toml: give at least one objective"):
         RankingSettings.from_mapping({"objectives": []}, "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("n_heavy>=10", "n_heavy<=9"),
+        ("homo_b3lyp_ev<=-7", "-6<=homo_b3lyp_ev<=-5"),
+        ("charge==0", "charge==1"),
+    ],
+)
+def test_constraints_that_nothing_fulfils_together_are_refused_by_name(one, other):
+    constraints = tuple(map(parse_constraint, (one, other)))
+    objectives = (parse_objective("minimise:homo_b3lyp_ev"),)
+    with pytest.raises(ConfigError) as caught:
+        RankingSettings(objectives=objectives, constraints=constraints)
+    assert f"{one} and {other} at once" in str(caught.value)
+    kept = tuple(map(parse_constraint, ("n_heavy>=9", "n_heavy<=9", "charge==0")))
+    RankingSettings(objectives=objectives, constraints=kept)
+
+
+def test_probability_needs_something_to_be_met():
+    with pytest.raises(ConfigError, match="objective maximise:lumo_b3lyp_ev has no scale"):
+        RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp_ev"),), by="probability")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "maximise:x:low=0,high=10",
+        "maximise:x:low=0,high=10,s=3",
+        "minimise:x:low=-4,high=1,t=0.5",
+        "target:x:target=4,low=1,high=9",
+        "target:x:target=4,low=1,high=9,s=2,t=0.4",
+    ],
+)
+def test_what_is_acceptable_is_worth_at_least_one_half(text):
+    objective = parse_objective(text)
+    ends = np.array([end for end in objective.acceptable if np.isfinite(end)])
+    assert desirability(ends, objective) == pytest.approx([0.5] * len(ends))
+
+
+def test_all_of_a_range_is_acceptable():
+    assert parse_objective("range:x:low=2,high=3").acceptable == (2.0, 3.0)

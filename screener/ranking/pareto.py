@@ -1,0 +1,131 @@
+"""Pareto ranking: fronts that nobody dominates, and within a front whoever stands apart.
+
+A molecule dominates another that it equals or surpasses in every objective, and surpasses in one.
+The first front is dominated by nobody, the second by the first alone, and so on. Within a front a
+molecule comes the sooner the more room there is around it (crowding distance), and equal ones come
+by `mol_id`.
+
+Molecules go by in pieces, and only those that fewer than k others dominate are kept. That loses
+nothing. Of k or more dominators, the k that dominate one another least are kept themselves; so
+whoever is let go has k before it. Dominators of one that is kept are kept, so its front stays what
+it was. And every member of a front that reaches the first k has fewer than k dominators, so the
+room around its members is what it was.
+
+References:
+    Deb, Pratap, Agarwal, Meyarivan, IEEE Trans. Evol. Comput. 6, 182 (2002) (NSGA-II).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.ranking.topk import Ranked, TopK
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_DIGITS = 9
+_BLOCK = 256  # molecules that are compared with all others at a time
+
+
+class ParetoTop:
+    """The best k of molecules in any pieces and any order.
+
+    Args:
+        k: how many are wanted.
+        n_objectives: numbers of each molecule.
+    """
+
+    def __init__(self, k: int, n_objectives: int) -> None:
+        self._k = k
+        self._values = np.empty((0, n_objectives))
+        self._rows = np.empty(0, np.int64)
+        self._mol_ids = np.empty(0, dtype=str)
+
+    def add(self, values: FloatArray, mol_ids: Sequence[str], rows: IntArray) -> None:
+        """More molecules.
+
+        Args:
+            values: float64 (n, n_objectives), finite, larger is better.
+            mol_ids: (n,).
+            rows: int64 (n,), of the library.
+        """
+        if not len(rows):
+            return
+        values = np.concatenate([self._values, values])
+        names = np.concatenate([self._mol_ids, np.array(mol_ids, dtype=str)])
+        rows = np.concatenate([self._rows, rows])
+        kept = _n_dominators(values) < self._k
+        self._values, self._mol_ids, self._rows = values[kept], names[kept], rows[kept]
+
+    @property
+    def top(self) -> TopK:
+        """The best k; the score is minus the number of the front, from 1, and up to one half more
+        for the room around the molecule."""
+        front = fronts(self._values)
+        scores = np.empty(len(front))
+        for number in np.unique(front).tolist():
+            members = np.flatnonzero(front == number)
+            room = crowding(self._values[members])
+            with np.errstate(invalid="ignore"):
+                share = np.where(np.isinf(room), 1.0, room / (1.0 + room))
+            scores[members] = 0.5 * share - (number + 1)
+        entries = (
+            Ranked(*each)
+            for each in zip(
+                scores.tolist(), self._mol_ids.tolist(), self._rows.tolist(), strict=True
+            )
+        )
+        return TopK.of(entries, self._k)
+
+
+def fronts(values: FloatArray) -> IntArray:
+    """The front of each molecule, from 0.
+
+    Args:
+        values: float64 (n, n_objectives), finite, larger is better.
+    """
+    front = np.full(len(values), -1, dtype=np.int64)
+    number = 0
+    while (left := np.flatnonzero(front < 0)).size:
+        front[left[_n_dominators(values[left]) == 0]] = number
+        number += 1
+    return front
+
+
+def crowding(values: FloatArray) -> FloatArray:
+    """The room around each molecule of one front.
+
+    Args:
+        values: float64 (n, n_objectives).
+    Returns:
+        float64 (n,): over the objectives, the sum of the distances between the neighbours on
+        either side, in units of what the front spans; infinite at its ends. Molecules with equal
+        values have equal room: where there are several, they are counted as one.
+    """
+    unique, place = np.unique(values, axis=0, return_inverse=True)
+    room = np.zeros(len(unique))
+    for column in unique.T:
+        order = np.argsort(column, kind="stable")
+        span = column[order[-1]] - column[order[0]]
+        if span == 0.0:
+            continue
+        room[column == column[order[0]]] = np.inf
+        room[column == column[order[-1]]] = np.inf
+        inner = order[1:-1]
+        room[inner] += (column[order[2:]] - column[order[:-2]]) / span
+    # rooms that differ by rounding alone are equal
+    found: FloatArray = np.round(room, _DIGITS)[place.reshape(-1)]
+    return found
+
+
+def _n_dominators(values: FloatArray) -> IntArray:
+    """How many dominate each, int64 (n,)."""
+    found = np.empty(len(values), dtype=np.int64)
+    for start in range(0, len(values), _BLOCK):
+        some = values[start : start + _BLOCK, None, :]
+        at_least = (values >= some).all(axis=2)
+        better = (values > some).any(axis=2)
+        found[start : start + _BLOCK] = (at_least & better).sum(axis=1)
+    return found
