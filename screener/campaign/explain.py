@@ -12,16 +12,16 @@ import pyarrow.compute as pc
 from rdkit import Chem
 
 from screener.campaign import provenance
-from screener.campaign.judge import Judged, judge, judge_rules
+from screener.campaign.judge import judge, judge_rules
 from screener.campaign.known import follow, places_of
 from screener.campaign.setup import Setup, open_setup, stage_plan
 from screener.campaign.shortlist import FILES
+from screener.campaign.terms import terms
 from screener.campaign.work import open_library
 from screener.chemistry.alerts import alerts, alerts_of
 from screener.chemistry.nearest import nearest_known
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.errors import ConfigError, MoleculeError
-from screener.ranking.columns import with_asked
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import Ranked
 from screener.stores.files import Folder
@@ -167,31 +167,5 @@ def _terms(folder: Folder, setup: Setup, found: dict[str, Any]) -> Iterator[tupl
             if table.num_rows:
                 is_drawing = setup.stages[index].geometry is None
                 judged = (judge_rules if is_drawing else judge)(table, setup.ranking)
-                yield from terms(table, setup.ranking, judged)
+                yield from terms(table, setup.ranking, judged)[0]
                 return
-
-
-def terms(table: pa.Table, settings: RankingSettings, judged: Judged) -> Iterator[tuple[str, str]]:
-    """Domain, objectives and constraints of one row of predictions, as label and text."""
-    row = with_asked(table, settings).to_pylist()[0]
-    yield "domain", "inside" if row["in_domain"] else f"outside: {row['domain_reasons']}"
-    for objective in settings.objectives:
-        column, value = objective.column, row.get(objective.column)
-        text = "no value" if value is None else f"{value:.4g}"
-        low, high = row.get(f"{column}_lo90"), row.get(f"{column}_hi90")
-        if low is not None and high is not None:
-            text += f" (90 % {low:.4g} to {high:.4g})"
-        if column in judged.desirabilities and value is not None:
-            text += f", desirability {judged.desirabilities[column][0]:.3f}"
-        yield objective.text, text
-    for constraint in settings.constraints:
-        value = row.get(constraint.column)
-        if value is None:
-            yield constraint.text, "no value"
-            continue
-        margins = [
-            *([] if constraint.min is None else [value - constraint.min]),
-            *([] if constraint.max is None else [constraint.max - value]),
-        ]
-        met = "met" if min(margins) >= 0 else "broken"
-        yield constraint.text, f"{value:.4g}, {met} by {abs(min(margins)):.4g}"

@@ -38,7 +38,10 @@ WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
 DEFAULT_SOLVENT, NO_SOLVENT = "acetonitrile", "none"
-RANKING_COLUMNS = ("rank", "score", "known")
+RANKING_COLUMNS = (
+    *("rank", "score", "known", "why", "alerts_raised"),
+    *("nearest_known", "nearest_known_similarity"),
+)
 
 
 def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
@@ -307,7 +310,7 @@ def _own_columns(library: LibraryStore, bundles: list[Bundle]) -> dict[str, str]
     names: dict[str, str] = {}
     for name in own:
         stored = name
-        while stored in taken or stored.startswith("desirability_"):
+        while stored in taken or stored.startswith(("desirability_", "margin_")):
             stored = f"own_{stored}"
         if stored != name:
             log.warning("column %s of the library is called %s in the results", name, stored)

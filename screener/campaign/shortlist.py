@@ -14,6 +14,7 @@ from rdkit import Chem
 from rdkit.Geometry import Point3D
 
 from screener.campaign.judge import judge
+from screener.campaign.terms import why_columns
 from screener.errors import MoleculeError, StoreError
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import TopK
@@ -35,7 +36,7 @@ def shortlist_table(
         known_column: a row in which it is not empty is a known molecule.
     Returns:
         `rank` (from 1), `score`, `desirability_<objective>`, `known` where there is such a column,
-        then the columns of the predictions.
+        what `why_columns` says, then the columns of the predictions.
     """
     position = {row: index for index, row in enumerate(predictions["row"].to_pylist())}
     order = pa.array([position[row] for row in top.rows.tolist()], pa.int64())
@@ -49,6 +50,7 @@ def shortlist_table(
         columns[f"desirability_{name}"] = pa.array(values, pa.float64())
     if known_column is not None:
         columns["known"] = is_known(chosen[known_column])
+    columns |= why_columns(chosen, settings, judged)
     return pa.table(columns | {name: chosen[name] for name in chosen.column_names})
 
 

@@ -115,7 +115,21 @@ def _molecule(
         smiles=row["smiles"],
         values={column: _value(row, column) for column in columns if column in row},
         known_as=marks.get(row["row"], ""),
+        notes=tuple(_notes(row, settings)),
     )
+
+
+def _notes(row: Mapping[str, Any], settings: RankingSettings) -> Iterator[str]:
+    """What stands below the values; older shortlists do not have it."""
+    for constraint in settings.constraints:
+        margin = row.get(f"margin_{constraint.column}")
+        if margin is not None:
+            yield f"{constraint.text}: met by {margin:.3g}"
+    if row.get("alerts_raised"):
+        yield f"alerts: {row['alerts_raised']}"
+    if row.get("nearest_known"):
+        similarity = row["nearest_known_similarity"]
+        yield f"nearest known: {row['nearest_known']} (similarity {similarity:.2f})"
 
 
 def _value(row: Mapping[str, Any], column: str) -> Value:

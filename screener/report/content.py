@@ -46,6 +46,7 @@ class Molecule:
     smiles: str
     values: Mapping[str, Value]  # by column, one per objective
     known_as: str = ""  # empty unless it is marked as known
+    notes: tuple[str, ...] = ()  # constraints with their margins, alerts, the nearest known one
 
 
 @dataclass(frozen=True, slots=True)

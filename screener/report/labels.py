@@ -4,6 +4,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from screener.units import UNITS_OF_COLUMNS
+
 _QUANTITIES = {
     "ae0": "atomization energy, 0 K",
     "de": "binding energy without zero point",
@@ -18,15 +20,8 @@ _QUANTITIES = {
     "ered": "vertical reduction, uncorrected",
 }
 _FIDELITIES = {"gfn2": "GFN2-xTB", "b3lyp": "B3LYP", "g4mp2": "G4MP2"}
-# unit of a column -> how it is written, and digits after the point
-_UNITS = {
-    "kcal_per_atom": ("kcal/mol per atom", 2),
-    "kcal": ("kcal/mol", 1),
-    "ev": ("eV", 2),
-    "debye": ("D", 2),
-    "ha": ("hartree", 5),
-    "v_li": ("V against Li/Li⁺", 2),
-}
+# unit of a column -> digits after the point
+_DIGITS = {"kcal_per_atom": 2, "kcal": 1, "ev": 2, "debye": 2, "ha": 5, "v_li": 2}
 _COUNTS = {
     "n_heavy": "heavy atoms",
     "n_atoms": "atoms, hydrogens included",
@@ -35,7 +30,7 @@ _COUNTS = {
 }
 _PREDICTED = re.compile(
     rf"(?P<quantity>{'|'.join(_QUANTITIES)})_(?P<fidelity>{'|'.join(_FIDELITIES)})"
-    rf"_(?P<unit>{'|'.join(_UNITS)})"
+    rf"_(?P<unit>{'|'.join(_DIGITS)})"
 )
 
 
@@ -53,8 +48,12 @@ def label_of(column: str) -> Label:
     """The words for a column; an own column keeps its name."""
     found = _PREDICTED.fullmatch(column)
     if found:
-        unit, digits = _UNITS[found["unit"]]
-        return Label(_QUANTITIES[found["quantity"]], _FIDELITIES[found["fidelity"]], unit, digits)
+        return Label(
+            _QUANTITIES[found["quantity"]],
+            _FIDELITIES[found["fidelity"]],
+            UNITS_OF_COLUMNS[found["unit"]],
+            _DIGITS[found["unit"]],
+        )
     if column in _COUNTS:
         return Label(_COUNTS[column], "", "", 0)
     return Label(column, "", "", None)

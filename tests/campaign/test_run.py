@@ -31,6 +31,7 @@ from screener.campaign.setup import open_setup
 from screener.campaign.status import accounts, status
 from screener.campaign.toml import to_toml
 from screener.chemistry.fingerprints import fingerprint
+from screener.chemistry.nearest import nearest_known
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
@@ -71,6 +72,16 @@ def test_the_shortlist_says_what_was_asked(finished):
     for column in ("homo_b3lyp_ev", "gap_gfn2_ev", "price"):
         assert table[f"desirability_{column}"].between(0, 1).all()
         assert table[column].notna().all()
+    # and why each row is there
+    assert table["margin_n_heavy"].tolist() == (7 - table["n_heavy"]).tolist()
+    for row in table.to_dict("records"):
+        known, similarity = nearest_known(row["smiles"])
+        assert (row["nearest_known"], row["nearest_known_similarity"]) == (known, similarity)
+        assert f"homo_b3lyp_ev:low=-9,high=-4.5: {row['homo_b3lyp_ev']:.4g} eV (90 %" in row["why"]
+        assert f"desirability {row['desirability_price']:.3f}" in row["why"]
+        assert f"n_heavy<=7: {row['n_heavy']}, met by {7 - row['n_heavy']}" in row["why"]
+        assert row["why"].startswith("domain: inside; ")
+        assert row["eox_gfn2_v_li"] > row["ered_gfn2_v_li"]
     # the low-fidelity value and the correction add up to the prediction
     sum_of_both = table["homo_gfn2_ev"] + table["homo_b3lyp_ev_delta"]
     assert sum_of_both.tolist() == pytest.approx(table["homo_b3lyp_ev"].tolist(), abs=1e-9)
@@ -131,6 +142,7 @@ def test_every_molecule_is_explained(finished):
         values = [text for label, text in said.items() if "homo" in label or "lumo" in label]
         assert values
         assert all("90 %" in text for text in values)
+        assert all(" eV" in text for text in values)
     library = LibraryStore.open(str(finished.library))
     twice = next(library.duplicates()).to_pylist()[0]
     assert "first at" in dict(explain(folder, twice["smiles_input"]))["duplicate"]
