@@ -155,6 +155,7 @@ class Campaign:
         max_similarity: Tanimoto similarity of any two of them, at most.
         per_scaffold: molecules of one ring scaffold, at most.
         known_column: own column whose non-empty rows are known molecules.
+        join, on: a table of your own to rank by, and its column that says which molecule.
     Raises:
         ConfigError: a text, number or file does not fit.
     """
@@ -176,6 +177,8 @@ class Campaign:
         max_similarity: float | None = None,
         per_scaffold: int | None = None,
         known_column: str | None = None,
+        join: str | None = None,
+        on: str | None = None,
     ) -> None:
         if config is None:
             config = CampaignConfig()
@@ -197,6 +200,8 @@ class Campaign:
             max_similarity=max_similarity,
             per_scaffold=per_scaffold,
             known_column=known_column,
+            join=join,
+            on=on,
         )
         if self.config.out is None:
             raise ConfigError("give the campaign's folder: Campaign(library, out)")
@@ -237,6 +242,8 @@ class Campaign:
         max_similarity: float | None = None,
         per_scaffold: int | None = None,
         known_column: str | None = None,
+        join: str | None = None,
+        on: str | None = None,
     ) -> pd.DataFrame:
         """Rank the rows of the last stage by other objectives, without computing anything again.
 
@@ -244,6 +251,7 @@ class Campaign:
             preset, objectives, constraints, by, top, max_similarity, per_scaffold: what is wanted
                 now; what is not said is as in the campaign.
             known_column: own column that is not empty for molecules that are known already.
+            join, on: a table of your own to rank by, and its column that says which molecule.
         Returns:
             the new shortlist.
         Raises:
@@ -257,8 +265,16 @@ class Campaign:
             top=top,
             max_similarity=max_similarity,
             per_scaffold=per_scaffold,
+            join=join,
+            on=on,
         )
-        rank_again(self.folder, asked.ranking, command=_command(), known_column=known_column)
+        rank_again(
+            self.folder,
+            asked.ranking,
+            command=_command(),
+            known_column=known_column,
+            join=asked.join,
+        )
         write_report(self.folder)
         return self.shortlist()
 

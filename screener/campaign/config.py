@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from screener.campaign.join import JoinConfig
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
 from screener.funnel.search import SearchSettings
@@ -241,6 +242,7 @@ class CampaignConfig(BaseModel):
         funnel: a budget for the first stage, and how it is spent; by default it takes all rows.
         known_column: own column; rows in which it is not empty are known molecules, marked in the
             shortlist and followed by the report.
+        join: a table of prices or the like, whose columns can be ranked by.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -253,6 +255,7 @@ class CampaignConfig(BaseModel):
     acquisition: RankingConfig = RankingConfig()
     funnel: FunnelConfig = FunnelConfig()
     known_column: str | None = None
+    join: JoinConfig | None = None
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], where: str) -> "CampaignConfig":
@@ -289,6 +292,8 @@ class CampaignConfig(BaseModel):
         per_scaffold: int | None = None,
         budget: int | None = None,
         known_column: str | None = None,
+        join: str | None = None,
+        on: str | None = None,
     ) -> "CampaignConfig":
         """The same with what is given here instead; an option that is left out changes nothing.
 
@@ -306,6 +311,8 @@ class CampaignConfig(BaseModel):
             per_scaffold: molecules of one scaffold in it.
             budget: molecules that the first stage evaluates.
             known_column: own column that marks known molecules.
+            join: path or URL of a table to rank by.
+            on: its column that says which molecule, `inchikey` or `smiles`.
         Raises:
             ConfigError: a text or number does not fit.
         """
@@ -331,6 +338,10 @@ class CampaignConfig(BaseModel):
         kept = {name: getattr(self, name) for name in type(self).model_fields}
         kept["ranking"] = {name: getattr(self.ranking, name) for name in ranking}
         kept["ranking"] |= {name: value for name, value in ranking.items() if value is not None}
+        if join is not None:
+            kept["join"] = {"table": join, "on": on}
+        elif on is not None:
+            raise ConfigError(f"--on {on} says how a table is joined; give the table with --join")
         if budget is not None:
             kept["funnel"] = {**self.funnel.model_dump(), "budget": budget}
         kept |= {name: value for name, value in values.items() if value is not None}

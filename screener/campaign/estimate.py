@@ -13,12 +13,14 @@ import psutil
 
 from screener.campaign import rules, work
 from screener.campaign.config import CampaignConfig
+from screener.campaign.join import keep_joined
 from screener.campaign.plan import StagePlan, Unit, runs_of
 from screener.campaign.resolve import resolve
 from screener.campaign.setup import Setup, stage_plan
 from screener.funnel.search import SearchSettings
 from screener.funnel.surrogate import fit_surrogate
 from screener.stores.files import Folder, to_parquet
+from screener.stores.library import LibraryStore
 from screener.stores.predictions import PredictionStore
 from screener.stores.remote import filesystem_of
 from screener.stores.structures import StructureStore
@@ -115,11 +117,7 @@ def _stage(
         n_missing = max(0, n_rows_left - sum(receipt.counts["in"] for receipt in there))
 
     memory = Folder(f"memory://screener-{uuid4().hex}")
-    job = replace(
-        setup.job(folder, index),
-        campaign=memory.child("campaign").url,
-        structures=memory.child("structures").url,
-    )
+    job = _in_memory(setup, index, memory)
     try:
         first, rest = Unit(0, "first", runs_of(rows[:1])), Unit(1, "rest", runs_of(rows))
         made_first = work.prepare(
@@ -168,11 +166,7 @@ def _drawings(
     n_units_left = plan.n_units - n_done
     n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
     memory = Folder(f"memory://screener-{uuid4().hex}")
-    job = replace(
-        setup.job(folder, 0),
-        campaign=memory.child("campaign").url,
-        structures=memory.child("features").url,
-    )
+    job = _in_memory(setup, 0, memory)
     try:
         rules.screen(job, Unit(0, "first", runs_of(rows[:1])))  # loads the bundle
         started = time.perf_counter()
@@ -222,6 +216,14 @@ def _surrogate(setup: Setup, funnel: SearchSettings, n_workers: int) -> StageEst
         n_bytes=0,
         n_failed=0,
     )
+
+
+def _in_memory(setup: Setup, index: int, memory: Folder) -> work.StageJob:
+    """The job of a stage, with everything that it writes in memory."""
+    campaign = memory.child("campaign")
+    if setup.joined is not None:
+        keep_joined(campaign, setup.joined, LibraryStore.open(setup.library))
+    return replace(setup.job(campaign, index), structures=memory.child("structures").url)
 
 
 def _size(url: str) -> int:

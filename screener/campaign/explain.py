@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from rdkit import Chem
 
 from screener.campaign import provenance
+from screener.campaign.join import Joined
 from screener.campaign.judge import judge, judge_rules
 from screener.campaign.known import follow, places_of
 from screener.campaign.setup import Setup, open_setup, stage_plan
@@ -81,7 +82,10 @@ def as_ranked(folder: Folder) -> Setup:
     if told.get("ranking") is None:
         raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
     settings = RankingSettings.from_mapping(told["ranking"]["settings"], f"{folder.url}: ranking")
-    return setup.model_copy(update={"ranking": settings})
+    joined = told["ranking"].get("joined")
+    return setup.model_copy(
+        update={"ranking": settings, "joined": joined and Joined.model_validate(joined)}
+    )
 
 
 def ends(folder: Folder, setup: Setup, mol_ids: Mapping[int, str]) -> dict[int, str]:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.campaign.config import RankingConfig
+from screener.campaign.join import JoinConfig, keep_joined, read_join, with_joined
 from screener.campaign.judge import Best, emptied_by, judge, no_value, wider
 from screener.campaign.known import follow_known
 from screener.campaign.plan import StagePlan
@@ -50,6 +51,7 @@ def rank_again(
     *,
     command: Sequence[str],
     known_column: str | None = None,
+    join: JoinConfig | None = None,
 ) -> tuple[Setup, dict[str, Any]]:
     """Rank a finished campaign by other objectives; nothing is computed again.
 
@@ -58,6 +60,7 @@ def rank_again(
         config: what is wanted now; what it does not say is as in the campaign.
         command: what provenance tells as the command.
         known_column: another own column that marks known molecules.
+        join: another table of the user's to rank by.
     Returns:
         the campaign with the new ranking, and what `rank` returns.
     Raises:
@@ -71,7 +74,15 @@ def rank_again(
             or before.known_column,
         }
     )
+    if join is not None:
+        library = open_library(before.library, before.library_digest)
+        joined, _ = read_join(join, library)
+        for index in range(len(before.stages)):
+            with_joined(_no_rows(folder, before, index).schema, joined)
+        setup = setup.model_copy(update={"joined": joined})
     with Lease(folder).held():
+        if setup.joined is not None:
+            keep_joined(folder, setup.joined, open_library(setup.library, setup.library_digest))
         try:
             schemas = [_no_rows(folder, setup, index).schema for index in range(len(setup.stages))]
             check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
@@ -151,7 +162,9 @@ def chosen_otherwise(folder: Folder, setup: Setup) -> bool:
     """Whether other objectives or constraints kept rows from a later stage that the ranking of
     `setup` may want there."""
     there, now = asked(setup.acquisition), asked(setup.ranking)
-    if all(sorted(there.get(key, ())) == sorted(now.get(key, ())) for key in {*there, *now}):
+    if not _other_table(folder, setup) and all(
+        sorted(there.get(key, ())) == sorted(now.get(key, ())) for key in {*there, *now}
+    ):
         return False
     # a row that broke one of these breaks it still
     stands = {*now["constraints"], *map(no_value, setup.ranking.columns)}
@@ -179,7 +192,7 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
         )
     spread = tally.spread
     is_told = asked(setup.acquisition) == asked(setup.ranking) and tally.complete
-    if is_told and setup.ranking.by != "pareto":
+    if is_told and not _other_table(folder, setup) and setup.ranking.by != "pareto":
         top, filtered, left_out = tally.top, tally.filtered, tally.left_out
         counts = tally.counts
     else:
@@ -209,6 +222,7 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
             "digest": setup.ranking_digest,
             **asked(setup.ranking),
             "settings": setup.ranking.model_dump(mode="json"),
+            "joined": None if setup.joined is None else setup.joined.model_dump(mode="json"),
             "counts": dict(counts),
             "filtered": dict(filtered),
             "left_out": sorted(left_out),
@@ -262,6 +276,11 @@ def _judge_all(
     return found.top, counts, filtered, left_out, spread
 
 
+def _other_table(folder: Folder, setup: Setup) -> bool:
+    """Whether the ranking reads another joined table than the one that chose."""
+    return setup.ranked_by_joined != open_setup(folder).acquired_by_joined
+
+
 def _without_spread(
     settings: RankingSettings, counts: Mapping[str, int], spread: Mapping[str, Sequence[float]]
 ) -> list[str]:
@@ -309,4 +328,6 @@ def _no_rows(folder: Folder, setup: Setup, index: int) -> pa.Table:
     job = setup.job(folder, index)
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)
-    return no_predictions(library, bundle, setup.own_columns, setup.stages[index].has_redox)
+    table = no_predictions(library, bundle, setup.own_columns, setup.stages[index].has_redox)
+    joined = setup.joined_in(folder)
+    return table if joined is None else joined.append(table)

@@ -12,6 +12,7 @@ from importlib.metadata import version
 import pyarrow as pa
 
 from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, FunnelConfig, StageConfig
+from screener.campaign.join import read_join, with_joined
 from screener.campaign.scoring import learnt
 from screener.campaign.setup import LEVEL_2D, Setup, Stage, asked, differences, read_setup
 from screener.campaign.work import no_predictions
@@ -87,12 +88,16 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     funnel = _funnel(config.funnel, frozen, library, n_best, acquisition)
     bundles, stages = _stages(wanted, library, finalists, funnel)
     own_columns = _own_columns(library, bundles)
+    joined = frozen.joined if frozen else None
+    if config.join is not None:
+        joined, _ = read_join(config.join, library)
     setup = Setup(
         library=library.folder.url,
         library_digest=library.digest,
         n_rows=library.n_rows,
         known_column=known_column_of(config.known_column, own_columns)
         or (frozen.known_column if frozen else None),
+        joined=joined,
         versions={name: version(name) for name in ("rdkit", "tblite")},
         own_columns=own_columns,
         stages=stages,
@@ -352,7 +357,7 @@ def require_same(out: str, frozen: Setup, now: Setup) -> None:
 
 def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -> None:
     predicting = [
-        (stage, no_predictions(library, bundle, setup.own_columns, stage.has_redox).schema)
+        (stage, _schema(setup, library, bundle, stage))
         for stage, bundle in zip(setup.stages, bundles, strict=True)
         if stage.geometry is not None
     ]
@@ -366,13 +371,21 @@ def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -
         _require_objective(setup.acquisition, schema, stage.name)
     _require_objective(setup.ranking, schemas[-1], setup.stages[-1].name)
     if setup.funnel is not None and not learnt(
-        setup.acquisition, schemas[0].names, setup.own_columns.values()
+        setup.acquisition, schemas[0].names, setup.certain_columns
     ):
         raise ConfigError(
             "a search learns what is predicted, and "
             f"{', '.join(each.column for each in setup.acquisition.objectives)} is known of every "
             "molecule beforehand; leave out the budget, or add an objective on a predicted column"
         )
+
+
+def _schema(setup: Setup, library: LibraryStore, bundle: Bundle, stage: Stage) -> pa.Schema:
+    """The columns of a stage's predictions, joined ones at the end."""
+    schema = no_predictions(library, bundle, setup.own_columns, stage.has_redox).schema
+    if setup.joined is None:
+        return schema
+    return with_joined(schema, setup.joined)
 
 
 def _require_objective(settings: RankingSettings, schema: pa.Schema, stage: str) -> None:

@@ -67,7 +67,8 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
         job.acquisition,
         dict(job.own_columns),
     )
-    judged = judge_rules(table, job.acquisition)
+    known = table if job.joined is None else job.joined.append(table)
+    judged = judge_rules(known, job.acquisition)
     quarantine = [
         QuarantineRecord.from_error(
             MoleculeError("invalid_smiles", f"RDKit cannot read {smiles[:200]!r}"),

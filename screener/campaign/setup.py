@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
 
+from screener.campaign.join import Joined, keep_joined
 from screener.campaign.plan import StagePlan
 from screener.campaign.toml import to_toml
 from screener.campaign.work import StageJob
@@ -18,8 +19,11 @@ from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError, SchemaError
 from screener.funnel.recall import N_STRATA
 from screener.funnel.search import SearchSettings
+from screener.ranking.columns import inputs_of
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
+from screener.stores.joined import JoinedTable
+from screener.stores.library import LibraryStore
 from screener.stores.predictions import PredictionStore
 
 SCHEMA_VERSION = 2
@@ -68,6 +72,7 @@ class Setup(BaseModel):
         library: absolute path or URL.
         own_columns: the caller's columns by name in the library, and their names in predictions.
         known_column: name in predictions of the column that marks known molecules.
+        joined: a table of the user's whose columns can be ranked by.
         versions: of the packages that decide what structures look like.
         acquisition: what chooses the rows of later stages.
         funnel: how the rows of the stage after `2d` are searched for; None where there is no such
@@ -82,6 +87,7 @@ class Setup(BaseModel):
     library_digest: str
     n_rows: PositiveInt
     known_column: str | None = None
+    joined: Joined | None = None
     versions: dict[str, str]
     own_columns: dict[str, str]
     stages: tuple[Stage, ...]
@@ -104,6 +110,7 @@ class Setup(BaseModel):
             },
             "acquisition": asked(self.acquisition),
             **({} if self.funnel is None else {"funnel": self.funnel.model_dump(mode="json")}),
+            **({} if self.acquired_by_joined is None else {"joined": self.acquired_by_joined}),
         }
 
     @property
@@ -112,9 +119,26 @@ class Setup(BaseModel):
         return digest(self.compute)
 
     @property
+    def acquired_by_joined(self) -> str | None:
+        """Digest of the joined table, if it decides which rows enter a stage."""
+        return self._joined_for(self.acquisition)
+
+    @property
+    def ranked_by_joined(self) -> str | None:
+        """Digest of the joined table, if the ranking reads it."""
+        return self._joined_for(self.ranking)
+
+    def _joined_for(self, settings: RankingSettings) -> str | None:
+        if self.joined is None:
+            return None
+        read = inputs_of(settings, self.joined.columns)
+        return self.joined.digest if set(read) & set(self.joined.columns) else None
+
+    @property
     def ranking_digest(self) -> str:
         """Names the ranking: its folder below `rankings/`."""
-        return digest({"ranking": self.ranking.digest, "known_column": self.known_column})
+        joined = {} if self.joined is None else {"joined": self.joined.digest}
+        return digest({"ranking": self.ranking.digest, "known_column": self.known_column, **joined})
 
     def stage_digest(self, stage: Stage) -> str:
         """Part of the names of the stage's units."""
@@ -135,6 +159,12 @@ class Setup(BaseModel):
                 )
             }
         )
+
+    @property
+    def certain_columns(self) -> tuple[str, ...]:
+        """The caller's columns in predictions, joined ones among them."""
+        joined = () if self.joined is None else self.joined.columns
+        return (*self.own_columns.values(), *joined)
 
     @property
     def predicting(self) -> tuple[Stage, ...]:
@@ -168,7 +198,13 @@ class Setup(BaseModel):
 
     def store(self, folder: Folder, index: int) -> PredictionStore:
         """The predictions of a stage."""
-        return PredictionStore(folder, self.stages[index].name)
+        return PredictionStore(folder, self.stages[index].name, self.joined_in(folder))
+
+    def joined_in(self, folder: Folder) -> JoinedTable | None:
+        """The joined table, as it is kept with the campaign."""
+        if self.joined is None:
+            return None
+        return JoinedTable(folder, self.joined.digest, self.joined.key)
 
     def structures(self, stage: Stage) -> Folder:
         """What the library keeps for a stage: structures, or features at `2d`."""
@@ -200,6 +236,7 @@ class Setup(BaseModel):
             wall_clock_seconds=stage.wall_clock_seconds,
             own_columns=tuple(self.own_columns.items()),
             acquisition=self.acquisition,
+            joined=None if self.acquired_by_joined is None else self.joined_in(folder),
             k=self.k(index),
         )
 
@@ -281,6 +318,8 @@ def write_setup(folder: Folder, setup: Setup) -> None:
     Raises:
         StoreError: the folder cannot be written.
     """
+    if setup.joined is not None:
+        keep_joined(folder, setup.joined, LibraryStore.open(setup.library))
     folder.create_bytes(FILE, _HEAD + to_toml(setup.model_dump(mode="json")).encode())
 
 

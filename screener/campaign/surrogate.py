@@ -93,7 +93,7 @@ def opened(job: SearchJob) -> Opened:
         setup.own_columns,
         stage.has_redox,
     ).column_names
-    quantities = learnt(setup.acquisition, columns, setup.own_columns.values())
+    quantities = learnt(setup.acquisition, columns, setup.certain_columns)
     return Opened(folder, setup, setup.funnel, plan, quantities)
 
 

@@ -29,6 +29,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import Ranked
 from screener.records import QuarantineRecord, Receipt, Structure
 from screener.stores.files import Folder
+from screener.stores.joined import JoinedTable
 from screener.stores.library import LibraryStore
 from screener.stores.predictions import KEY_COLUMNS, PredictionStore
 from screener.stores.structures import StructureStore
@@ -54,6 +55,7 @@ class StageJob:
     wall_clock_seconds: float
     own_columns: tuple[tuple[str, str], ...]  # the caller's columns: name in the library, and here
     acquisition: RankingSettings
+    joined: JoinedTable | None  # if the acquisition reads it
     k: int  # how many of the unit's best its receipt tells
 
 
@@ -123,7 +125,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         )
         if isinstance(outcome, MoleculeError)
     ]
-    judged = judge(table, job.acquisition)
+    known = table if job.joined is None else job.joined.append(table)
+    judged = judge(known, job.acquisition)
     seconds = prepared.seconds + time.perf_counter() - started
     receipt = PredictionStore(Folder(job.campaign), job.stage).write_unit(
         unit.name,

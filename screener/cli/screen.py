@@ -52,6 +52,12 @@ PerScaffold = Annotated[
 KnownColumn = Annotated[
     str | None, typer.Option(help="Own column that is not empty for molecules known already.")
 ]
+Join = Annotated[
+    str | None, typer.Option(help="Table of your own (CSV, Parquet) whose columns are ranked by.")
+]
+On = Annotated[
+    str | None, typer.Option(help="Its column that says which molecule: inchikey or smiles.")
+]
 Folder = Annotated[str, typer.Argument(help="Folder or URL of the campaign.")]
 
 
@@ -86,6 +92,8 @@ def screen(
         typer.Option(help="Molecules that the first stage evaluates (default the whole library)."),
     ] = None,
     known_column: KnownColumn = None,
+    join: Join = None,
+    on: On = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
@@ -116,6 +124,8 @@ def screen(
         per_scaffold=per_scaffold,
         budget=budget,
         known_column=known_column,
+        join=join,
+        on=on,
     )
     if plan and (scheduler or cluster):
         raise ConfigError(
@@ -225,6 +235,8 @@ def rank(
     max_similarity: MaxSimilarity = None,
     per_scaffold: PerScaffold = None,
     known_column: KnownColumn = None,
+    join: Join = None,
+    on: On = None,
 ) -> None:
     """Rank a finished campaign by other objectives, without computing anything again."""
     from screener.campaign.config import CampaignConfig
@@ -242,10 +254,16 @@ def rank(
         top=top,
         max_similarity=max_similarity,
         per_scaffold=per_scaffold,
+        join=join,
+        on=on,
     )
     folder = Store(absolute(campaign))
     setup, _ = rank_again(
-        folder, asked.ranking, command=["screener", *sys.argv[1:]], known_column=known_column
+        folder,
+        asked.ranking,
+        command=["screener", *sys.argv[1:]],
+        known_column=known_column,
+        join=asked.join,
     )
     write_report(folder)
     show.shortlist(folder, setup)

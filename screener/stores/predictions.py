@@ -22,6 +22,7 @@ import pyarrow as pa
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import QuarantineRecord, Receipt
 from screener.stores.files import Folder, from_parquet, to_parquet
+from screener.stores.joined import JoinedTable
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
 
@@ -33,10 +34,17 @@ KEY_COLUMNS = ("row", "mol_id", "inchikey", "smiles", "source_id")
 
 @dataclass(frozen=True)
 class PredictionStore:
-    """The predictions of the stage `stage` in the campaign folder `folder`."""
+    """The predictions of the stage `stage` in the campaign folder `folder`.
+
+    Args:
+        folder: of the campaign.
+        stage: its name.
+        joined: a table of the user's, whose columns are appended to what is read.
+    """
 
     folder: Folder
     stage: str
+    joined: JoinedTable | None = None
 
     @property
     def receipts(self) -> Receipts:
@@ -180,9 +188,14 @@ class PredictionStore:
                 receipt = self.receipts.read(unit)
                 yield StoredUnit(receipt, self.read(receipt), self.read_quarantine(receipt))
 
+    def _with_joined(self, table: pa.Table) -> pa.Table:
+        return table if self.joined is None else self.joined.append(table)
+
     def _read_joined(self, segment: str) -> dict[str, "StoredUnit"]:
         receipts = list(self.receipts.read_joined(segment))
         tables = {kind: self._whole(receipts[0], kind) for kind in KINDS}
+        if (whole := tables["predictions"]) is not None:
+            tables["predictions"] = self._with_joined(whole)
         return {
             receipt.unit: StoredUnit(
                 receipt,
@@ -200,6 +213,7 @@ class PredictionStore:
         """
         table = self._read(receipt, "predictions")
         assert table is not None
+        table = self._with_joined(table)
         return table if columns is None else table.select(list(columns))
 
     def read_quarantine(self, receipt: Receipt) -> pa.Table | None:

@@ -85,6 +85,7 @@ class Stage:
             structures_digest=structures_digest(self.library.digest, self.geometry),
             wall_clock_seconds=60.0,
             own_columns=(),
+            joined=None,
             acquisition=RankingSettings(
                 objectives=(parse_objective("maximise:lumo_b3lyp_ev"),), top=100
             ),

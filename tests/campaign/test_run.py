@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from distributed import Client, Scheduler, SpecCluster, Worker
@@ -26,6 +27,7 @@ from screener.campaign.config import CampaignConfig, RankingConfig
 from screener.campaign.explain import explain
 from screener.campaign.plan import StagePlan
 from screener.campaign.rank import rank_again
+from screener.campaign.resolve import resolve
 from screener.campaign.run import run_campaign
 from screener.campaign.setup import open_setup
 from screener.campaign.status import accounts, status
@@ -224,6 +226,86 @@ def test_what_is_likely_to_meet_its_target_comes_first(finished, tmp_path):
             deviation = abs(row[f"{column}_{side}"] - row[column]) / 1.6448536
             expected *= NormalDist().cdf(sign * (bound - row[column]) / deviation)
         assert row["score"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_table_of_prices_is_joined_and_ranked_by(finished, tmp_path):
+    """On InChIKeys and on SMILES as somebody else writes them, for a ranking made again."""
+    everybody, _ = ranked_anew(finished, tmp_path, objectives=["minimise:homo_b3lyp_ev"], top=50)
+    cost = {row["mol_id"]: 3.0 + place % 4 for place, row in enumerate(everybody)}
+    priced = everybody[1:]  # one molecule has no price
+    lines = [f"{row['inchikey']},{cost[row['mol_id']]},CAS {row['rank']}" for row in priced]
+    (tmp_path / "a.csv").write_text("\n".join(["InChIKey,cost,cas", *lines, "XXX,1.0,none"]) + "\n")
+    kekule = [Chem.MolToSmiles(Chem.MolFromSmiles(row["smiles"]), doRandom=True) for row in priced]
+    table = pa.table({"smiles": kekule, "cost": [cost[row["mol_id"]] for row in priced]})
+    pq.write_table(table, tmp_path / "b.parquet")
+    folder = Folder(str(tmp_path / "other"))
+    for name in ("a.csv", "b.parquet"):
+        asked = CampaignConfig().with_options(
+            objectives=["minimise:cost"], constraints=["cost<=5"], join=str(tmp_path / name), top=50
+        )
+        _, ranking = rank_again(folder, asked.ranking, command=[], join=asked.join)
+        found = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
+        expected = sorted(
+            (cost[row["mol_id"]], row["mol_id"]) for row in priced if cost[row["mol_id"]] <= 5.0
+        )
+        assert [(row["cost"], row["mol_id"]) for row in found] == expected
+        assert ranking["joined"]["columns"][0] == "cost"
+        dear = next(row for row in priced if cost[row["mol_id"]] > 5.0)
+        assert explain(folder, dear["mol_id"])[0][1].endswith(": cost<=5")
+        assert "no value of cost" in explain(folder, everybody[0]["mol_id"])[0][1]
+    ranked = CampaignConfig().with_options(objectives=["minimise:cas:low=0,high=1"]).ranking
+    join = CampaignConfig().with_options(join=str(tmp_path / "a.csv")).join
+    with pytest.raises(ConfigError, match=r"cas.* holds string"):
+        rank_again(folder, ranked, command=[], join=join)
+
+
+def test_a_joined_table_chooses_the_finalists_too(finished, client, tmp_path):
+    library = LibraryStore.open(finished.library)
+    rows = library.read_range(0, library.n_rows, ["inchikey", "n_atoms"]).to_pylist()
+    lines = [f"{row['inchikey']},{row['n_atoms'] % 7}" for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join(["inchikey,stock", *dict.fromkeys(lines)]) + "\n")
+    out = str(tmp_path / "campaign")
+    config = CampaignConfig().with_options(
+        library=finished.library,
+        out=out,
+        stages=finished.config.stages,
+        objectives=["maximise:stock:low=0,high=6"],
+        constraints=["n_heavy<=7"],
+        finalists=5,
+        top=4,
+        join=str(tmp_path / "t.csv"),
+    )
+    run_campaign(config, client)
+    stock = {line.split(",")[0]: int(line.split(",")[1]) for line in lines}
+    table = pq.read_table(tmp_path / "campaign" / "predictions" / "mmff94").to_pylist()
+    inside = [row for row in table if row["in_domain"] and row["n_heavy"] <= 7]
+    best = sorted(inside, key=lambda row: (-stock[row["inchikey"]], row["mol_id"]))[:5]
+    chosen = pq.read_table(tmp_path / "campaign" / "batches" / "gfn2-opt.parquet")
+    assert chosen["row"].to_pylist() == [row["row"] for row in best]
+    (tmp_path / "t.csv").unlink()  # the campaign has its own copy
+    run_campaign(CampaignConfig(out=out), client)
+    assert accounts(Folder(out)).is_balanced
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,cost\nEC,1\n", "no column inchikey or smiles; it has name, cost"),
+        ("smiles\nCC#N\n", "nothing is to be joined"),
+        ("smiles,price\nCC#N,1\n", "column price is one of the library's already"),
+        ("smiles,cost\nCC#N,1\nN#CC,2\n", "more than once, such as rows 1, 2"),
+        ("inchikey,cost\nXXX,1\n", "none of the 1 rows"),
+        ("smiles,gap_gfn2_ev\nCC#N,1\n", "column gap_gfn2_ev is one of the predictions' already"),
+    ],
+)
+def test_a_table_that_cannot_be_joined_is_told(finished, tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    config = finished.config.with_options(
+        library=finished.library, out=str(tmp_path / "campaign"), join=str(tmp_path / "t.csv")
+    )
+    with pytest.raises(ConfigError, match=message):
+        resolve(config)
+    assert not (tmp_path / "campaign").exists()
 
 
 def test_an_objective_that_decides_nothing_is_told(finished, tmp_path, caplog):

@@ -1,0 +1,190 @@
+"""A table of prices, availability or the like, joined to the molecules of a library.
+
+The table is read once, its keys are checked, and what is left of it is kept with the campaign, so
+that a ranking can be made again without the file.
+"""
+
+import logging
+from collections import Counter
+from functools import lru_cache
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from screener.chemistry.standardise import standardise
+from screener.errors import ConfigError, MoleculeError, StoreError
+from screener.library.settings import BuildSettings
+from screener.ranking.columns import is_numeric
+from screener.stores.files import Folder, digest, to_parquet
+from screener.stores.joined import is_kept, write_joined
+from screener.stores.library import LibraryStore
+from screener.stores.remote import failures, filesystem_of, reason
+
+log = logging.getLogger(__name__)
+
+On = Literal["inchikey", "smiles"]
+_BLOCK_ROWS = 65_536
+
+
+class JoinConfig(BaseModel):
+    """A table as it is asked for.
+
+    Args:
+        table: path or URL of a CSV or Parquet file.
+        on: its column that says which molecule: `inchikey`, or `smiles`, which are standardised as
+            the library's were; by default whichever it has, the InChIKey first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    on: On | None = None
+
+
+class Joined(BaseModel):
+    """A table that belongs to a campaign.
+
+    Args:
+        source: where it was read from.
+        digest: of its content.
+        key: `inchikey` or `mol_id`.
+        columns: what it adds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    digest: str
+    key: Literal["inchikey", "mol_id"]
+    columns: tuple[str, ...]
+    numeric: tuple[str, ...]  # those of them that can be ranked by
+
+
+def with_joined(schema: pa.Schema, joined: Joined) -> pa.Schema:
+    """The columns of a stage with those of a joined table.
+
+    Raises:
+        ConfigError: a column is there already.
+    """
+    for name in joined.columns:
+        if name in schema.names:
+            raise ConfigError(
+                f"{joined.source}: column {name} is one of the predictions' already; give it "
+                "another name"
+            )
+        kind = pa.float64() if name in joined.numeric else pa.string()
+        schema = schema.append(pa.field(name, kind))
+    return schema
+
+
+def read_join(config: JoinConfig, library: LibraryStore) -> tuple[Joined, pa.Table]:
+    """Read and check a table.
+
+    Args:
+        config: what is asked.
+        library: whose molecules it is about.
+    Returns:
+        the description, and the table: the key and the columns that it adds.
+    Raises:
+        ConfigError: it cannot be read, has no key or nothing else, names a molecule twice, or
+            none that the library has.
+    """
+    return _read_join(config.table, config.on, library.folder.url, library.digest)
+
+
+@lru_cache(maxsize=1)  # asked for when a campaign is resolved, and when it is written
+def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Joined, pa.Table]:
+    library = LibraryStore.open(url)
+    table = _read(source)
+    names = {name.lower(): name for name in table.column_names}
+    found = on or next((each for each in ("inchikey", "smiles") if each in names), None)
+    if found is None or found not in names:
+        raise ConfigError(
+            f"{source} has no column {on or 'inchikey or smiles'}; it has "
+            f"{', '.join(table.column_names)}"
+        )
+    keys = table[names[found]].cast(pa.string()).to_pylist()
+    key: Literal["inchikey", "mol_id"] = "inchikey"
+    if found == "smiles":
+        key, keys = "mol_id", _mol_ids(keys, library)
+    table = table.drop_columns([names[each] for each in ("inchikey", "smiles") if each in names])
+    if not table.column_names:
+        raise ConfigError(f"{source} has no column besides {names[found]}: nothing is to be joined")
+    if taken := sorted({*table.column_names} & {*library.columns}):
+        raise ConfigError(
+            f"{source}: column {taken[0]} is one of the library's already; give it another name"
+        )
+    table = table.append_column(key, pa.array(keys, pa.string()))
+    table = table.filter(pc.is_valid(table[key])).combine_chunks()
+    twice = [name for name, n in Counter(table[key].to_pylist()).items() if n > 1]
+    if twice:
+        first = [place for place, each in enumerate(keys, start=1) if each == twice[0]]
+        raise ConfigError(
+            f"{source} names {len(twice):,} molecules more than once, such as rows "
+            f"{', '.join(map(str, first[:5]))}; keep one row of each"
+        )
+    n_matched = _n_in(library, key, table[key])
+    if n_matched == 0:
+        raise ConfigError(
+            f"none of the {len(keys):,} rows of {source} is about a molecule of the library; is "
+            f"{names[found]} its {found}?"
+        )
+    log.info("%d of the %d rows of %s are about molecules here", n_matched, len(keys), source)
+    columns = tuple(name for name in table.column_names if name != key)
+    numeric = tuple(name for name in columns if is_numeric(table.schema.field(name).type))
+    named = digest({"key": key, "content": to_parquet(table).hex()})
+    joined = Joined(source=source, digest=named, key=key, columns=columns, numeric=numeric)
+    return joined, table
+
+
+def _read(source: str) -> pa.Table:
+    try:
+        filesystem, path = filesystem_of(source)
+        with filesystem.open(path, "rb") as file:
+            if source.endswith(".parquet"):
+                return pq.read_table(file)
+            return pyarrow.csv.read_csv(file)
+    except (pa.ArrowException, *failures()) as error:
+        told = reason(error) if isinstance(error, failures()) else str(error)
+        raise ConfigError(f"{source} is no CSV or Parquet file to join: {told}") from error
+
+
+def _mol_ids(smiles: list[str | None], library: LibraryStore) -> list[str | None]:
+    settings = BuildSettings.model_validate(library.manifest.settings).molecules
+    found: list[str | None] = []
+    for each in smiles:
+        try:
+            found.append(standardise(each or "", settings)[0].mol_id)
+        except MoleculeError:
+            found.append(None)
+    if n_unread := found.count(None):
+        log.warning("%d rows of the joined table have no SMILES that can be read", n_unread)
+    return found
+
+
+def _n_in(library: LibraryStore, key: str, values: pa.ChunkedArray) -> int:
+    """How many of the values occur in a column of the library."""
+    seen: set[str] = set()
+    for start in range(0, library.n_rows, _BLOCK_ROWS):
+        block = library.read_range(start, min(start + _BLOCK_ROWS, library.n_rows), [key])
+        seen.update(block.filter(pc.is_in(block[key], values.combine_chunks()))[key].to_pylist())
+    return len(seen)
+
+
+def keep_joined(folder: Folder, joined: Joined, library: LibraryStore) -> None:
+    """Keep a table with a campaign, unless it is there already.
+
+    Raises:
+        StoreError: its file has changed since `read_join`, or the folder cannot be written.
+    """
+    if is_kept(folder, joined.digest):
+        return
+    on: On = "inchikey" if joined.key == "inchikey" else "smiles"
+    now, table = read_join(JoinConfig(table=joined.source, on=on), library)
+    if now != joined:
+        raise StoreError(f"{joined.source} has changed while it was read; run the command again")
+    write_joined(folder, joined.digest, table)
