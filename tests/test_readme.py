@@ -12,6 +12,7 @@ import typer
 
 from screener.campaign.config import CampaignConfig
 from screener.cli.main import app
+from screener.funnel.search import SearchSettings
 from screener.training.config import read_train_config
 from screener.training.options import table_options
 
@@ -46,8 +47,15 @@ def test_python_example_runs(tmp_path):
     assert (tmp_path / "my-campaign" / "report.html").is_file()
 
 
+def test_what_stands_of_the_funnel_is_the_default():
+    example, _, _ = blocks("toml")
+    config = CampaignConfig.from_mapping(tomllib.loads(example), "README.md")
+    found = config.funnel.settings(None, 500)
+    assert found == SearchSettings(budget=50_000, top_n=500)
+
+
 def test_configuration_example_is_understood():
-    example, _ = blocks("toml")
+    _, example, _ = blocks("toml")
     config = CampaignConfig.from_mapping(tomllib.loads(example), "README.md")
     ranking = config.ranking.settings()
     assert ranking.top == 100
@@ -56,7 +64,7 @@ def test_configuration_example_is_understood():
 
 
 def test_training_example_is_understood(tmp_path):
-    _, example = blocks("toml")
+    _, _, example = blocks("toml")
     path = tmp_path / "train.toml"
     path.write_text(example, encoding="utf-8")
     config = read_train_config(path)

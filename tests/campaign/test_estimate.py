@@ -4,6 +4,7 @@ import fsspec
 import psutil
 import pytest
 
+from screener.campaign.config import FunnelConfig
 from screener.campaign.estimate import estimate
 from screener.stores.files import Folder
 
@@ -39,6 +40,20 @@ def test_what_is_done_is_not_counted_again(finished):
     assert [stage.n_units_done for stage in found.stages] == [6, 5]
     assert found.seconds == 0
     assert found.n_bytes == 0
+
+
+def test_a_search_is_measured_with_its_surrogate(finished, tmp_path):
+    asked = finished.config.with_options(
+        library=finished.library, out=str(tmp_path / "campaign"), finalists=4, budget=20
+    )
+    found = estimate(asked.model_copy(update={"funnel": FunnelConfig(budget=20, batches=3)}), 2, 3)
+    assert [stage.name for stage in found.stages] == ["2d", "surrogate", "mmff94", "gfn2-opt"]
+    drawings, surrogate, direct, delta = found.stages
+    assert (drawings.n_rows, direct.n_rows, delta.n_rows) == (22, 20, 4 + 4)
+    assert (surrogate.n_rows, surrogate.n_units) == (4 * 22, 4)
+    assert all(stage.seconds > 0 for stage in found.stages)
+    assert drawings.n_bytes > 22 * 100
+    assert [name for name in fsspec.filesystem("memory").store if "screener-" in name] == []
 
 
 @pytest.mark.parametrize("n_sample", [1, 10_000])

@@ -50,6 +50,18 @@ def test_options_stand_above_the_specification(screener, tmp_path):
     assert not (tmp_path / "b.smi").exists()
 
 
+def test_only_what_a_bundle_knows(screener, tmp_path):
+    (tmp_path / "my.toml").write_text(SPEC)
+    run = ("library", "enumerate", tmp_path / "my.toml", "--workers", 1, "--domain-sample", 0)
+    inside = ("--out", tmp_path / "a.smi", "--inside", "qm9-mmff94-direct")
+    code, told, _ = screener(*run, *inside)
+    assert code == 0, told
+    assert "= 3 kept" in told  # with hydrogen and methyl on two sites, and not with fluorine
+    code, _, error = screener(*run, "--out", tmp_path / "b.smi", "--inside", "no-such-bundle")
+    assert code == 2
+    assert "no-such-bundle" in error
+
+
 def test_mutation_starts_from_a_file(screener, tmp_path):
     (tmp_path / "seeds.csv").write_text("name,smiles\nEC,O=C1OCCO1\n")
     run = ("library", "enumerate", "mutations", "--limit", 50, "--workers", 1)

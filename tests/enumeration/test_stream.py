@@ -6,11 +6,13 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import Descriptors
 
+from screener.chemistry.coordination import drawn_coordinations
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.enumeration.seen import EvenSample, Seen
 from screener.enumeration.space import make_space
 from screener.enumeration.spec import Spec, load_spec, spec_names
 from screener.enumeration.stream import Stream
+from screener.models.bundle import load_bundle
 
 SEEDS = ["O=C1OCCO1", "COCCOC", "CCC#N", "CCOC(C)=O", "O=C1CCCO1", "CN(C)C(C)=O"]
 
@@ -199,3 +201,21 @@ def test_even_sample_is_of_all_and_does_not_depend_on_blocks():
 
 def test_what_ships_has_no_name_twice():
     assert spec_names() == ["battery", "mutations", "reactions"]
+
+
+def test_what_models_know_is_all_that_is_made():
+    """Parts that cannot be in any such molecule are left out beforehand, and nothing else."""
+    domain = load_bundle("qm9-mmff94-direct").predictor.domain
+    known = domain.known_coordinations
+    limits = {"max_heavy": 7}
+    free, stream = run(space_of("battery", **limits), limit=10_000)
+    assert stream.tally.ended == "all draws are done"
+    inside = run(space_of("battery", **limits, coordinations=known), limit=10_000)[0]
+    bonding = {
+        smiles: drawn_coordinations(Chem.MolFromSmiles(smiles))
+        for smiles in free["smiles"].to_pylist()
+    }
+    assert any("C:C,F,H,H" in each for each in bonding.values())
+    expected = {smiles for smiles, each in bonding.items() if each <= known}
+    assert set(inside["smiles"].to_pylist()) == expected
+    assert 200 < len(expected) < len(bonding)
