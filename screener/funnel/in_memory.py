@@ -9,6 +9,7 @@ while batch := search.ask():
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,19 @@ from screener.funnel.surrogate import Prediction, Surrogate, fit_surrogate
 CHUNK = 16384  # molecules that are predicted at once
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """Molecules of elsewhere that were evaluated before, at least two.
+
+    Args:
+        bits: features, of n molecules.
+        targets: float64 (n, n_quantities), in the units of the search; a row of NaN has none.
+    """
+
+    bits: Bits
+    targets: FloatArray
+
+
 class InMemory:
     """All molecules of a library, see `screener.funnel.search.Candidates`.
 
@@ -38,10 +52,17 @@ class InMemory:
         mol_ids: (n,), which decide between equals.
         scorer: makes scores of quantities.
         settings: of the search.
+        before: what every fit learns from besides what is evaluated; the search is to know of it,
+            `is_trained`.
     """
 
     def __init__(
-        self, bits: Bits, mol_ids: Sequence[str], scorer: Scorer, settings: SearchSettings
+        self,
+        bits: Bits,
+        mol_ids: Sequence[str],
+        scorer: Scorer,
+        settings: SearchSettings,
+        before: Known | None = None,
     ) -> None:
         self._mol_ids, self._scorer, self._settings = mol_ids, scorer, settings
         self._points = np.empty((len(bits), 0), np.float32)
@@ -49,8 +70,9 @@ class InMemory:
         project = Projection.of(sample, settings.surrogate.n_dims, settings.seed)
         everything = np.arange(len(bits))
         self._points = np.concatenate([project(bits.take(rows)) for rows in _chunks(everything)])
-        self._rows: list[IntArray] = []
-        self._targets: list[FloatArray] = []
+        # in the order of `_targets`
+        self._evaluated = [] if before is None else [project(before.bits)]
+        self._targets = [] if before is None else [before.targets]
         self._surrogate: Surrogate | None = None
 
     def draw(self, n: int) -> IntArray:
@@ -60,17 +82,15 @@ class InMemory:
 
     def tell(self, rows: IntArray, targets: FloatArray) -> None:
         """Quantities (n, n_quantities) of rows that were evaluated; a row of NaN has none."""
-        self._rows.append(rows)
+        self._evaluated.append(self._points[rows])
         self._targets.append(targets)
 
     def fit(self, number: int) -> None:
         """See `Candidates`."""
-        rows, targets = np.concatenate(self._rows), np.concatenate(self._targets)
+        points, targets = np.concatenate(self._evaluated), np.concatenate(self._targets)
         scores = self._scorer.score(targets)
         settings = self._settings
-        self._surrogate = fit_surrogate(
-            self._points[rows], targets, scores, settings.surrogate, settings.seed
-        )
+        self._surrogate = fit_surrogate(points, targets, scores, settings.surrogate, settings.seed)
 
     def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
         """See `Candidates`."""
@@ -109,7 +129,7 @@ class InMemory:
     def _values(
         self, found: Prediction, rows: IntArray, settings: AcquisitionSettings, number: int
     ) -> FloatArray:
-        origin = origin_of(self._scorer.score(self._targets[FIRST]))
+        origin = origin_of(self._scorer.score(self._targets[0]))  # the least chosen of all
         return acquisition_values(
             found, self._scorer, rows, settings, self._settings.seed, number, origin
         )

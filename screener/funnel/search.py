@@ -30,7 +30,8 @@ class SearchSettings(BaseModel):
 
     Args:
         budget: molecules evaluated in all.
-        first: share of it that is drawn at random in the beginning.
+        first: share of it that is drawn at random in the beginning, or chosen where other molecules
+            are known.
         audit: share of it that is drawn from what is left in the end.
         n_batches: in between.
         top_n: the best of which the search is to find as many as possible.
@@ -111,12 +112,21 @@ class Search:
         candidates: what is searched.
         settings: see there.
         n_candidates: how many there are.
+        is_trained: whether the candidates know other molecules' values, so that the first batch is
+            chosen too.
     Raises:
         ConfigError: the budget is too small.
     """
 
-    def __init__(self, candidates: Candidates, settings: SearchSettings, n_candidates: int) -> None:
-        self._candidates, self._settings = candidates, settings
+    def __init__(
+        self,
+        candidates: Candidates,
+        settings: SearchSettings,
+        n_candidates: int,
+        *,
+        is_trained: bool = False,
+    ) -> None:
+        self._candidates, self._settings, self._is_trained = candidates, settings, is_trained
         self._sizes = settings.sizes(n_candidates)
         self._batches: list[Batch] = []
         self._scores: list[FloatArray] = []
@@ -136,7 +146,7 @@ class Search:
         number, seed = len(self._batches), self._settings.seed
         if self.is_over:
             return None
-        if number == FIRST:
+        if number == FIRST and not self._is_trained:
             return Batch(self._candidates.draw(self._sizes[FIRST]))
         self._candidates.fit(number)
         taken = np.sort(self.rows)
@@ -171,7 +181,7 @@ class Search:
 
     def _is_worth_it(self, number: int, rows: IntArray) -> bool:
         least, top_n = self._settings.least_gain, self._settings.top_n
-        scores = np.concatenate(self._scores)
+        scores = np.concatenate([np.empty(0), *self._scores])
         scores = np.sort(scores[np.isfinite(scores)])[::-1]
         if least == 0.0 or len(scores) < top_n:
             return len(rows) > 0

@@ -25,6 +25,7 @@ import inference
 import pandas as pd
 import schnet
 import standardisation
+import surrogate_rate
 from alternating import Comparison
 from rich.console import Console
 from rich.table import Table
@@ -48,6 +49,12 @@ BENCHMARKS = {
     "schnet": lambda scene, n, rounds: schnet.run(n or 500, rounds),
     "schnet-training": lambda scene, n, rounds: schnet.run_training(rounds),
     "graphs": lambda scene, n, rounds: graphs.run(scene, n or 512, rounds),
+    "features": lambda scene, n, rounds: surrogate_rate.run_features(
+        n or surrogate_rate.N_MOLECULES, rounds
+    ),
+    "surrogate": lambda scene, n, rounds: surrogate_rate.run_prediction(
+        n or surrogate_rate.N_MOLECULES, rounds
+    ),
 }
 PACKAGES = ("dask", "distributed", "rdkit", "tblite", "torch", "numpy", "screener")
 

@@ -16,7 +16,7 @@ from screener.funnel.acquisition import (
 )
 from screener.funnel.draws import keys
 from screener.funnel.features import bits_of
-from screener.funnel.in_memory import InMemory
+from screener.funnel.in_memory import InMemory, Known
 from screener.funnel.projection import Projection
 from screener.funnel.recall import draw_audit, estimate_recall
 from screener.funnel.search import Batch, Search, SearchSettings
@@ -46,18 +46,18 @@ def settings(**changes) -> SearchSettings:
     return SearchSettings(**{**given, **changes})
 
 
-def carried_out(library, chosen: SearchSettings) -> Search:
+def carried_out(library, chosen: SearchSettings, before: Known | None = None) -> Search:
     values = library[2]
-    candidates, search = begun(library, chosen)
+    candidates, search = begun(library, chosen, before)
     while batch := search.ask():
         told(candidates, search, batch, values)
     return search
 
 
-def begun(library, chosen: SearchSettings) -> tuple[InMemory, Search]:
+def begun(library, chosen: SearchSettings, before: Known | None = None) -> tuple[InMemory, Search]:
     bits, mol_ids, _ = library
-    candidates = InMemory(bits, mol_ids, Scorer(score), chosen)
-    return candidates, Search(candidates, chosen, len(bits))
+    candidates = InMemory(bits, mol_ids, Scorer(score), chosen, before)
+    return candidates, Search(candidates, chosen, len(bits), is_trained=before is not None)
 
 
 def told(candidates: InMemory, search: Search, batch: Batch, values: np.ndarray) -> None:
@@ -91,6 +91,24 @@ def test_a_search_that_is_told_its_past_asks_for_the_same(library):
     assert (resumed.rows == whole.rows).all()
     other = carried_out(library, settings(seed=1))
     assert set(other.rows.tolist()) != set(whole.rows.tolist())
+
+
+def test_what_others_have_shown_is_not_looked_for_again(library):
+    """A third of the library was evaluated elsewhere; the rest is searched with and without it."""
+    bits, _, values = library
+    order = np.random.default_rng(5).permutation(len(values))
+    there, here = order[:300], order[300:]
+    rest = (bits.take(here), [f"{i:04d}" for i in here], values[here])
+    known = Known(bits.take(there), values[there])
+    chosen = settings(budget=90, n_batches=2)
+    with_them, without = (carried_out(rest, chosen, before) for before in (known, None))
+    best = np.argsort(-score(values[here]))[:30]
+    n_first = chosen.sizes(len(here))[0]
+    assert np.isin(with_them.rows[:n_first], best).mean() > 0.7  # exploration is part of it
+    assert np.isin(without.rows[:n_first], best).mean() < 0.3
+    recall, alone = (np.isin(best, each.rows).mean() for each in (with_them, without))
+    assert recall > 0.9 > alone
+    assert len(set(with_them.rows.tolist())) == 90
 
 
 def test_a_search_that_promises_too_little_ends_with_its_audit(library):
