@@ -105,7 +105,7 @@ def recall_text(told: Mapping[str, Any]) -> str:
     if "why" in told:
         return f"not known: {told['why']}"
     return (
-        f"{told['recall']:.1%} of the best {told['top_n']:,} of {told['of']} are estimated to be "
+        f"an estimated {told['recall']:.1%} of the best {told['top_n']:,} of {told['of']} are "
         f"among the {told['n_rows']:,} evaluated here ({told['level']:.0%} interval "
         f"{told['low']:.1%} to {told['high']:.1%}, from an audit of {told['n_audit']:,})"
     )

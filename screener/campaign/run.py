@@ -180,8 +180,7 @@ def _rounds(
 ) -> Iterator["StageRun"]:
     """A stage to be carried out: once, or as often as a search has chosen more of its rows."""
     if setup.is_searched(index):
-        n_candidates = before[-1].counts["candidates"]
-        search = CampaignSearch(folder, setup, client, n_candidates, events)
+        search = CampaignSearch(folder, setup, client, before[-1], events)
         for _ in search.rounds():
             yield StageRun(folder, setup, index)
         return

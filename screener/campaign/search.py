@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from screener.campaign import surrogate as work
 from screener.campaign.events import EventLog
+from screener.campaign.judge import emptied_by
 from screener.campaign.setup import SEARCHED, Setup, is_last
 from screener.campaign.surrogate import Fitted, SearchJob, scores_of
+from screener.campaign.tally import Tally
 from screener.errors import ConfigError
 from screener.execution.tasks import Task, run_tasks
 from screener.funnel.acquisition import Chooser
@@ -38,16 +40,20 @@ class CampaignSearch:
         folder: of the campaign.
         setup: with a funnel.
         client: connected.
-        n_candidates: rows that `2d` lets pass.
+        drawings: what the receipts of `2d` add up to.
         events: the journal.
     Raises:
-        ConfigError: too few candidates for the budget.
+        ConfigError: `2d` lets nobody pass, or too few for what the budget is divided into.
     """
 
     def __init__(
-        self, folder: Folder, setup: Setup, client: Client, n_candidates: int, events: EventLog
+        self, folder: Folder, setup: Setup, client: Client, drawings: Tally, events: EventLog
     ) -> None:
         assert setup.funnel is not None
+        n_candidates = drawings.counts["candidates"]
+        if n_candidates == 0:
+            why = emptied_by(drawings.counts, drawings.filtered, setup.acquisition)
+            raise ConfigError(f"no molecule is left to search among: {why}")
         self._folder, self._setup, self._events = folder, setup, events
         self._store = setup.store(folder, SEARCHED)
         segments = _Segments(client, SearchJob(folder.url, setup.compute_digest), folder, setup)

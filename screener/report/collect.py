@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.campaign import provenance
-from screener.campaign.choice import recall_text
+from screener.campaign.choice import read_recall, recall_text
 from screener.campaign.rank import KNOWN, chosen_otherwise
 from screener.campaign.setup import Setup, open_setup
 from screener.campaign.status import Accounts, accounts, status
@@ -84,6 +84,9 @@ def collect(folder: Folder) -> ReportContent:
         quarantine=tuple(_quarantine(folder, setup, library)),
         provenance=tuple(_provenance(told)),
         warnings=tuple(_warnings(folder, setup, settings, ranking, ended)),
+        recall=tuple(
+            f"Stage {found['stage']}: {recall_text(found)}." for found in read_recall(folder)
+        ),
     )
 
 
@@ -227,8 +230,6 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"work at {stage['name']}",
             f"{made} structures made, others reused; {seconds} s of tasks",
         )
-    for found in told.get("recall", []):
-        yield f"recall at {found['stage']}", recall_text(found)
     yield "compute digest", told["digests"]["compute"]
     yield "ranking digest", told["ranking"]["digest"]
     for stage, structures in told["digests"]["structures"].items():

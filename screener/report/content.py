@@ -90,3 +90,4 @@ class ReportContent:
     quarantine: tuple[QuarantineReason, ...]
     provenance: tuple[tuple[str, str], ...]  # label, value
     warnings: tuple[str, ...] = ()
+    recall: tuple[str, ...] = ()  # of a funnel, by stage, in words

@@ -37,6 +37,7 @@ from screener.funnel.projection import Projection
 from screener.funnel.search import Search
 from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
 from screener.models.domain import coordinations
+from screener.report.collect import write_report
 from screener.stores.files import Folder
 
 HEADS = ("C", "CC", "CCC", "C(C)(C)", "N#CC", "COC", "CC(=O)C", "FC", "CS")
@@ -253,6 +254,21 @@ def test_a_search_that_was_cut_off_goes_on_to_the_same_bytes(searched, client, t
     for name in (*SHORTLIST, "recall.json"):
         assert (folder / name).read_bytes() == (searched.folder / name).read_bytes(), name
     assert batches_of(folder) == batches_of(searched.folder)
+
+
+def test_the_report_tells_the_recall(searched):
+    write_report(Folder(str(searched.folder)))
+    text = (searched.folder / "report.html").read_text()
+    assert f"of the best {FINALISTS} of the library are among the {BUDGET} evaluated" in text
+    assert f"of the best {TOP} of what stage mmff94 evaluated are among" in text
+    assert "work at 2d" in text
+
+
+def test_nobody_to_search_among_says_which_rule_is_why(searched, client, tmp_path):
+    config = searched.config.with_options(out=str(tmp_path / "new"), constraints=["n_heavy>=30"])
+    with pytest.raises(ConfigError, match=r"no molecule is left to search among: n_heavy>=30"):
+        run_campaign(config, client)
+    assert accounts(Folder(str(tmp_path / "new"))).is_balanced
 
 
 def test_the_recall_is_for_the_objectives_that_chose(searched, tmp_path, caplog):
