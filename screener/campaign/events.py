@@ -7,6 +7,7 @@ these fields (bytes and seconds are plain numbers):
   cluster, scheduler, dashboard
 - `lease taken over`: host, pid, last_sign_of_life of the client that left it
 - `stage started`: stage, n_units, n_rows, n_units_done, n_rows_done; where something is left
+- `batch chosen`: stage, number, n_rows, is_audit; by a search, before they are evaluated
 - `units`: what was finished since the last such event, at most every ten seconds, so that a
   quarter of a million units stay a small file: stage, n_units, seconds (of their tasks together),
   counts (rows by verdict), quarantine (rows by code), hosts (units by host), and `units`, their
