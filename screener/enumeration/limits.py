@@ -13,6 +13,7 @@ from screener.chemistry.coordination import drawn_coordinations
 from screener.enumeration.parts import Composition
 
 DEFAULT_ELEMENTS = ("H", "C", "N", "O", "F")
+N_VERDICTS = 65_536  # remembered: mutations come to the same molecules again and again
 _RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
 
 
@@ -136,15 +137,25 @@ class Judge:
             matcher = FilterCatalog.SmartsMatcher(name, smarts, 1)
             self._forbidden.AddEntry(FilterCatalog.FilterCatalogEntry(name, matcher))
 
+        self._verdict = lru_cache(maxsize=N_VERDICTS)(self._judged)
+
     def __call__(self, text: str) -> str | None:
         """Canonical SMILES of the molecule, or None, and then the reason is counted."""
         self.n_judged += 1
+        smiles, reason = self._verdict(text)
+        if smiles is None:
+            self.refused[reason] += 1
+        return smiles
+
+    def forget_counts(self) -> None:
+        """Count from zero."""
+        self.n_judged, self.refused = 0, Counter()
+
+    def _judged(self, text: str) -> tuple[str | None, str]:
+        """Canonical SMILES, or why not."""
         molecule = Chem.MolFromSmiles(text)
         reason = "no molecule" if molecule is None else self._reason(molecule)
-        if reason is None:
-            return str(Chem.MolToSmiles(molecule))
-        self.refused[reason] += 1
-        return None
+        return (None, reason) if reason else (str(Chem.MolToSmiles(molecule)), "")
 
     def _reason(self, molecule: Chem.Mol) -> str | None:
         limits = self.limits

@@ -155,9 +155,11 @@ class _Maker:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         self._seed = seed
+        self._judge = Judge(space.limits)
 
     def __call__(self, block: list[Turn]) -> _Block:
-        judge = Judge(self._space.limits)
+        judge = self._judge
+        judge.forget_counts()
         rows = []
         with rdBase.BlockLogs():
             for k, number in block:

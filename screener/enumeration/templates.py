@@ -10,7 +10,7 @@ from rdkit import Chem
 from rdkit.Chem import rdChemReactions
 
 from screener.enumeration.combinations import Combinations
-from screener.enumeration.limits import Judge
+from screener.enumeration.limits import N_VERDICTS, Judge
 from screener.enumeration.parts import Part, Pattern
 from screener.enumeration.permutation import Permutation
 
@@ -143,27 +143,27 @@ class Mutation:
         self._steps = steps
 
     def draw(self, number: int, seed: int, judge: Judge) -> Iterator[Found]:
-        """The molecules of one walk; it ends where a step leaves the limits or no rule applies."""
+        """The molecules of one walk, all products of each step; it goes on from one of them, and
+        ends where a step leaves the limits or no rule applies."""
         generator = random.Random(f"{seed} {number}")
-        start = self._seeds[number % len(self._seeds)]
-        at: str | None = start
+        start = at = self._seeds[number % len(self._seeds)]
         names: list[str] = []
         for _ in range(self._steps):
-            assert at is not None
-            name, text = self._step(at, generator)
-            at = judge(text) if text else None
-            if at is None:
+            name, products = self._step(at, generator)
+            inside = [each for each in map(judge, products) if each is not None]
+            if not inside:
                 return
             names.append(name)
-            yield Found(at, start, " ".join(names))
+            for smiles in inside:
+                yield Found(smiles, start, " ".join(names))
+            at = generator.choice(inside)
 
-    def _step(self, smiles: str, generator: random.Random) -> tuple[str, str | None]:
-        """The first rule, in random order, that applies, and one of its products."""
+    def _step(self, smiles: str, generator: random.Random) -> tuple[str, tuple[str, ...]]:
+        """The first rule, in random order, that applies, and its products."""
         for name, smarts in generator.sample(self._rules, len(self._rules)):
-            products = _products(smarts, (smiles,))
-            if products:
-                return name, generator.choice(products)
-        return "", None
+            if products := _products(smarts, (smiles,)):
+                return name, products
+        return "", ()
 
 
 @lru_cache(maxsize=1024)
@@ -171,11 +171,12 @@ def _permutation(size: int, key: str) -> Permutation:
     return Permutation(size, key)
 
 
-def _products(smarts: str, reactants: tuple[str, ...]) -> list[str]:
+@lru_cache(maxsize=N_VERDICTS)
+def _products(smarts: str, reactants: tuple[str, ...]) -> tuple[str, ...]:
     """SMILES of the different first products, in a fixed order; not yet known to be molecules."""
     molecules = tuple(_molecule(text) for text in reactants)
     found = _reaction(smarts).RunReactants(molecules, maxProducts=MAX_PRODUCTS)
-    return list(dict.fromkeys(Chem.MolToSmiles(products[0]) for products in found))
+    return tuple(dict.fromkeys(Chem.MolToSmiles(products[0]) for products in found))
 
 
 @lru_cache(maxsize=1024)
