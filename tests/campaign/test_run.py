@@ -482,7 +482,7 @@ def test_one_worker_and_another_order_give_the_same_bytes(finished, tmp_path, mo
 
     def backwards(folder, setup, index):
         plan = forwards(folder, setup, index)
-        return Backwards(plan.stage_digest, plan.rows, plan.unit_rows, plan.segment_units)
+        return Backwards(plan.stage_digest, plan.batches, plan.unit_rows, plan.segment_units)
 
     monkeypatch.setattr(run, "stage_plan", backwards)
     library = finished.copy_of_library(tmp_path / "library")
