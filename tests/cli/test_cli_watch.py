@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -65,18 +65,6 @@ class Watcher:
     @property
     def text(self) -> str:
         return self.output.decode()
-
-    def interrupted(self) -> int:
-        """Press ctrl-C as a person does, again where it was not heard; returns the exit code.
-
-        Python drops an interrupt that it happens to raise in a callback, such as a finaliser.
-        """
-        self.process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(10.0)
-            return self.ended()
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(SECONDS)
 
     def ended(self) -> int:
         code = self.process.wait(SECONDS)
@@ -147,7 +135,8 @@ def test_a_campaign_is_followed_through_death_and_resumption(
             with watching(campaign, False) as third:
                 resume = f"to go on with it: screener screen --out {campaign}"
                 wait_until(lambda: resume in third.text, "the command")
-                assert third.interrupted() == 130  # and not a word
+                third.process.send_signal(signal.SIGINT)
+                assert third.ended() == 130  # and not a word
 
             with running([*command, "--performance-report", str(report)], log) as second:
                 started = wait_until(lambda: starts_of(campaign)[1:], "second start")[0]
