@@ -103,12 +103,12 @@ def ends(folder: Folder, setup: Setup, mol_ids: Mapping[int, str]) -> dict[int, 
         if fate.state == "ranked" and fate.score is not None
     ]
     places = places_of(folder, setup, ranked)
-    listed = folder.read_table(FILES[0]).select(["row", "rank"]).to_pylist()
-    ranks = {entry["row"]: entry["rank"] for entry in listed}
+    listed = folder.read_table(FILES[0]).select(["row", "rank", "score"]).to_pylist()
+    ranks = {entry["row"]: (entry["rank"], entry["score"]) for entry in listed}
     texts = {}
     for row, fate in fates.items():
         if row in ranks:
-            texts[row] = f"shortlisted: rank {ranks[row]} with score {fate.score:.4f}"
+            texts[row] = "shortlisted: rank {} with score {:.4f}".format(*ranks[row])
         elif row in places:
             state = "below the shortlist"
             if setup.ranking.diversity and places[row] <= setup.ranking.pool:

@@ -107,7 +107,9 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
             f"{source} has no column {on or 'inchikey or smiles'}; it has "
             f"{', '.join(table.column_names)}"
         )
-    keys = table[names[found]].cast(pa.string()).to_pylist()
+    keys = [
+        (each or "").strip() or None for each in table[names[found]].cast(pa.string()).to_pylist()
+    ]
     key: Literal["inchikey", "mol_id"] = "inchikey"
     if found == "smiles":
         key, keys = "mol_id", _mol_ids(keys, library)
@@ -133,7 +135,13 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
             f"none of the {len(keys):,} rows of {source} is about a molecule of the library; is "
             f"{names[found]} its {found}?"
         )
-    log.info("%d of the %d rows of %s are about molecules here", n_matched, len(keys), source)
+    if n_matched < len(keys):
+        log.warning(
+            "%d of the %d rows of %s are about molecules of the library; others are passed over",
+            n_matched,
+            len(keys),
+            source,
+        )
     columns = tuple(name for name in table.column_names if name != key)
     numeric = tuple(name for name in columns if is_numeric(table.schema.field(name).type))
     named = digest({"key": key, "content": to_parquet(table).hex()})

@@ -1,6 +1,6 @@
 """Why molecules stand where they do under a ranking: the terms of their scores, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +37,8 @@ def why_columns(table: pa.Table, settings: RankingSettings, judged: Judged) -> d
         judged: the verdict on these rows.
     Returns:
         columns of n rows: values of objectives that are expressions or made of the drawing,
-        `margin_<column>` for each constraint (in the column's unit, positive where it is met),
+        `margin_<column>` for each column with constraints (in the column's unit, positive where all
+        are met),
         `alerts_raised`, `nearest_known`, `nearest_known_similarity` and `why`, all terms in words.
     """
     full = with_asked(table, settings)
@@ -47,10 +48,11 @@ def why_columns(table: pa.Table, settings: RankingSettings, judged: Judged) -> d
         for name in full.column_names
         if name not in table.column_names and name in settings.columns
     }
-    for constraint in settings.constraints:
-        if constraint.column in full.column_names:
-            margins = [_margin(constraint, row[constraint.column]) for row in rows]
-            columns[f"margin_{constraint.column}"] = pa.array(margins, pa.float64())
+    for column in dict.fromkeys(each.column for each in settings.constraints):
+        if column in full.column_names:
+            asked = [each for each in settings.constraints if each.column == column]
+            margins = [_least_margin(asked, row[column]) for row in rows]
+            columns[f"margin_{column}"] = pa.array(margins, pa.float64())
     smiles = table["smiles"].to_pylist()
     raised = [", ".join(alerts_of(Chem.MolFromSmiles(each))) for each in smiles]
     nearest = [nearest_known(each) for each in smiles]
@@ -97,6 +99,11 @@ def _margin(constraint: Constraint, value: float | None) -> float | None:
     lower = [] if constraint.min is None else [value - constraint.min]
     upper = [] if constraint.max is None else [constraint.max - value]
     return min([*lower, *upper])
+
+
+def _least_margin(constraints: Sequence[Constraint], value: float | None) -> float | None:
+    margins = [_margin(each, value) for each in constraints]
+    return min((each for each in margins if each is not None), default=None)
 
 
 def _with_unit(value: float, column: str) -> str:

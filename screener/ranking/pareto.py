@@ -42,6 +42,7 @@ class ParetoTop:
         self._values = np.empty((0, n_objectives))
         self._rows = np.empty(0, np.int64)
         self._mol_ids = np.empty(0, dtype=str)
+        self._n_dominators = np.empty(0, np.int64)
 
     def add(self, values: FloatArray, mol_ids: Sequence[str], rows: IntArray) -> None:
         """More molecules.
@@ -53,11 +54,19 @@ class ParetoTop:
         """
         if not len(rows):
             return
-        values = np.concatenate([self._values, values])
+        everything = np.concatenate([self._values, values])
         names = np.concatenate([self._mol_ids, np.array(mol_ids, dtype=str)])
-        rows = np.concatenate([self._rows, rows])
-        kept = _n_dominators(values) < self._k
-        self._values, self._mol_ids, self._rows = values[kept], names[kept], rows[kept]
+        # those kept before have been compared with one another
+        n_dominators = np.concatenate(
+            [
+                self._n_dominators + _n_dominators(self._values, values),
+                _n_dominators(values, everything),
+            ]
+        )
+        kept = n_dominators < self._k
+        self._values, self._mol_ids = everything[kept], names[kept]
+        self._rows = np.concatenate([self._rows, rows])[kept]
+        self._n_dominators = n_dominators[kept]
 
     @property
     def top(self) -> TopK:
@@ -89,7 +98,7 @@ def fronts(values: FloatArray) -> IntArray:
     front = np.full(len(values), -1, dtype=np.int64)
     number = 0
     while (left := np.flatnonzero(front < 0)).size:
-        front[left[_n_dominators(values[left]) == 0]] = number
+        front[left[_n_dominators(values[left], values[left]) == 0]] = number
         number += 1
     return front
 
@@ -120,12 +129,12 @@ def crowding(values: FloatArray) -> FloatArray:
     return found
 
 
-def _n_dominators(values: FloatArray) -> IntArray:
-    """How many dominate each, int64 (n,)."""
+def _n_dominators(values: FloatArray, others: FloatArray) -> IntArray:
+    """How many of the others dominate each, int64 (n,)."""
     found = np.empty(len(values), dtype=np.int64)
     for start in range(0, len(values), _BLOCK):
         some = values[start : start + _BLOCK, None, :]
-        at_least = (values >= some).all(axis=2)
-        better = (values > some).any(axis=2)
+        at_least = (others >= some).all(axis=2)
+        better = (others > some).any(axis=2)
         found[start : start + _BLOCK] = (at_least & better).sum(axis=1)
     return found

@@ -258,17 +258,17 @@ def _chance(
     """How likely a value lies between two bounds, (n,); 0 or 1 where it has no interval."""
     below, above = ((end - values) / _SIDE for end in ends)  # standard deviations, signed
 
-    def share_up_to(bound: float) -> FloatArray:
+    def share_up_to(bound: float, at: float) -> FloatArray:
+        """Of a value without spread that is at the bound itself, `at`."""
         distance = bound - values
         deviation = np.where(distance < 0.0, -below, above)
         with np.errstate(divide="ignore", invalid="ignore"):
             position = np.where(deviation > 0.0, distance / deviation, np.sign(distance) * np.inf)
-        found: FloatArray = ndtr(np.where(np.isnan(position), 0.0, position))
-        return found
+        return np.where(np.isnan(position), at, ndtr(position))
 
     if ends[0] is values:
         return ((values >= low) & (values <= high)).astype(np.float64)
-    chance: FloatArray = share_up_to(high) - share_up_to(low)
+    chance: FloatArray = share_up_to(high, 1.0) - share_up_to(low, 0.0)
     return chance
 
 

@@ -124,10 +124,12 @@ def _molecule(
 
 def _notes(row: Mapping[str, Any], settings: RankingSettings) -> Iterator[str]:
     """What stands below the values; older shortlists do not have it."""
-    for constraint in settings.constraints:
-        margin = row.get(f"margin_{constraint.column}")
+    for column in dict.fromkeys(each.column for each in settings.constraints):
+        margin = row.get(f"margin_{column}")
         if margin is not None:
-            yield f"{constraint.text}: met by {margin:.3g}"
+            asked = [each.text for each in settings.constraints if each.column == column]
+            met = "met" if margin >= 0 else "broken"
+            yield f"{' and '.join(asked)}: {met} by {abs(margin):.3g}"
     if row.get("alerts_raised"):
         yield f"alerts: {row['alerts_raised']}"
     if row.get("nearest_known"):

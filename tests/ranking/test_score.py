@@ -14,7 +14,7 @@ from screener.ranking.objectives import (
     parse_objective,
 )
 from screener.ranking.presets import load_preset
-from screener.ranking.score import desirability, score_table
+from screener.ranking.score import _chance, desirability, score_table
 
 # QM9's B3LYP/6-31G(2df,p) values: HOMO eV, LUMO eV, dipole D, kcal/mol, atoms, heavy atoms
 SOLVENTS = {
@@ -291,3 +291,22 @@ def test_an_expression_of_predicted_columns_has_no_bound():
 def test_by_value_is_the_digest_of_before():
     asked = by_bound("maximise:lumo_b3lyp_ev")
     assert asked.digest != asked.model_copy(update={"by": "value"}).digest
+
+
+def test_the_chance_of_a_value_without_spread_is_none_or_all():
+    """Bounds count as met, on either side; without an end everything is."""
+    values = np.array([1.0, 2.0, 3.0])
+    for ends in ((values, values), (values.copy(), values.copy())):
+        assert _chance(values, ends, 2.0, np.inf).tolist() == [0.0, 1.0, 1.0]
+        assert _chance(values, ends, -np.inf, 2.0).tolist() == [1.0, 1.0, 0.0]
+        assert _chance(values, ends, 2.0, 2.0).tolist() == [0.0, 1.0, 0.0]
+        assert _chance(values, ends, -np.inf, np.inf).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_chances_follow_the_sides_of_an_interval():
+    values = np.array([0.0, 0.0])
+    ends = np.array([-1.0, -4.0]), np.array([2.0, 2.0])
+    assert _chance(values, ends, 0.0, np.inf) == pytest.approx([0.5, 0.5])
+    assert _chance(values, ends, 2.0, np.inf) == pytest.approx([0.05, 0.05])
+    assert _chance(values, ends, -np.inf, -1.0) == pytest.approx([0.05, 0.3405], abs=1e-4)
+    assert _chance(values, ends, -1.0, 2.0) == pytest.approx([0.9, 0.6095], abs=1e-4)
