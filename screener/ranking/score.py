@@ -95,7 +95,7 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
             values[name] = np.where(np.isnan(low + high), np.nan, values[name])
     likely: list[Constraint] = []  # that are met with some probability, and exclude nobody
     if settings.by == "probability":
-        likely = [each for each in constraints if ends[each.column][0] is not values[each.column]]
+        likely = [each for each in constraints if _has_interval(table, each.column)]
         constraints = [each for each in constraints if each not in likely]
     rule = _first_broken(constraints, ends, table.num_rows)
     no_value = _first_missing(values, rule)
@@ -235,9 +235,8 @@ def _ends(
     table: pa.Table, column: str, values: FloatArray, stored: list[str]
 ) -> tuple[FloatArray, FloatArray]:
     """Both ends of the 90 % interval of a column; the values themselves where it has none."""
-    names = [f"{column}_lo90", f"{column}_hi90"]
-    if set(names) <= set(table.column_names):
-        return numbers(table, names[0]), numbers(table, names[1])
+    if _has_interval(table, column):
+        return numbers(table, f"{column}_lo90"), numbers(table, f"{column}_hi90")
     if not is_name(column):
         uncertain = [
             name
@@ -250,6 +249,10 @@ def _ends(
                 "has no calibrated interval; rank by value, or ask for the columns themselves"
             )
     return values, values
+
+
+def _has_interval(table: pa.Table, column: str) -> bool:
+    return {f"{column}_lo90", f"{column}_hi90"} <= set(table.column_names)
 
 
 def _chance(
@@ -266,8 +269,6 @@ def _chance(
             position = np.where(deviation > 0.0, distance / deviation, np.sign(distance) * np.inf)
         return np.where(np.isnan(position), at, ndtr(position))
 
-    if ends[0] is values:
-        return ((values >= low) & (values <= high)).astype(np.float64)
     chance: FloatArray = share_up_to(high, 1.0) - share_up_to(low, 0.0)
     return chance
 

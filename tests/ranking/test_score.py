@@ -303,6 +303,26 @@ def test_the_chance_of_a_value_without_spread_is_none_or_all():
         assert _chance(values, ends, -np.inf, np.inf).tolist() == [1.0, 1.0, 1.0]
 
 
+def test_by_probability_a_constraint_on_what_is_certain_excludes():
+    table = pa.table(
+        {
+            "n_heavy": [4, 12],
+            "homo_b3lyp_ev": [-8.0, -8.0],
+            "homo_b3lyp_ev_lo90": [-9.0, -9.0],
+            "homo_b3lyp_ev_hi90": [-7.0, -7.0],
+        }
+    )
+    asked = RankingSettings(
+        objectives=(parse_objective("minimise:homo_b3lyp_ev:low=-9,high=-7"),),
+        constraints=(parse_constraint("n_heavy<=9"), parse_constraint("homo_b3lyp_ev<=-8.5")),
+        by="probability",
+    )
+    found = score_table(table, asked)
+    assert found.rule == [None, "n_heavy<=9"]
+    assert found.score[0] == pytest.approx(0.5 * 0.2054, abs=1e-4)
+    assert np.isnan(found.score[1])
+
+
 def test_chances_follow_the_sides_of_an_interval():
     values = np.array([0.0, 0.0])
     ends = np.array([-1.0, -4.0]), np.array([2.0, 2.0])
