@@ -17,7 +17,6 @@ from screener.campaign.work import open_library
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder
 
-_BLOCK_ROWS = 65_536
 _SHOWN = ["mol_id", "rank", "smiles", "source_id"]
 
 
@@ -94,10 +93,7 @@ def _ends(folder: Folder, setup: Setup, mol_ids: list[str]) -> dict[str, str]:
     aside: dict[str, str] = {}
     library = open_library(setup.library, setup.library_digest)
     wanted = pa.array(mol_ids, pa.string())
-    for start in range(0, library.n_rows, _BLOCK_ROWS):
-        block = library.read_range(
-            start, min(start + _BLOCK_ROWS, library.n_rows), ["row", "mol_id"]
-        )
+    for block in library.blocks(["row", "mol_id"]):
         hits = block.filter(pc.is_in(block["mol_id"], wanted))
         found |= dict(zip(hits["row"].to_pylist(), hits["mol_id"].to_pylist(), strict=True))
     for table in library.quarantine():

@@ -13,8 +13,7 @@ from rdkit import Chem
 
 from screener.campaign import provenance
 from screener.campaign.join import Joined
-from screener.campaign.judge import judge, judge_rules
-from screener.campaign.known import follow, places_of
+from screener.campaign.known import follow, judging_at, places_of
 from screener.campaign.setup import Setup, open_setup, stage_plan
 from screener.campaign.shortlist import FILES
 from screener.campaign.terms import terms
@@ -28,7 +27,6 @@ from screener.ranking.topk import Ranked
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 
-_BLOCK_ROWS = 65_536
 _SETTINGS = StandardiseSettings(allow_charged=True)
 _KEYS = ["row", "mol_id", "inchikey", "smiles", "source_id"]
 
@@ -140,8 +138,7 @@ def _is_any(table: pa.Table, columns: list[str], names: list[str]) -> pa.Chunked
 
 
 def _row(library: LibraryStore, names: list[str]) -> dict[str, Any] | None:
-    for start in range(0, library.n_rows, _BLOCK_ROWS):
-        block = library.read_range(start, min(start + _BLOCK_ROWS, library.n_rows), _KEYS)
+    for block in library.blocks(_KEYS):
         hits = block.filter(_is_any(block, ["mol_id", "inchikey", "source_id"], names))
         if hits.num_rows:
             entry: dict[str, Any] = hits.slice(0, 1).to_pylist()[0]
@@ -169,7 +166,6 @@ def _terms(folder: Folder, setup: Setup, found: dict[str, Any]) -> Iterator[tupl
         for unit in setup.store(folder, index).stored(plan.places(plan.holding(rows))):
             table = unit.predictions.filter(pc.equal(unit.predictions["row"], found["row"]))
             if table.num_rows:
-                is_drawing = setup.stages[index].geometry is None
-                judged = (judge_rules if is_drawing else judge)(table, setup.ranking)
+                judged = judging_at(setup.stages[index])(table, setup.ranking)
                 yield from terms(table, setup.ranking, judged)[0]
                 return

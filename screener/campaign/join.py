@@ -27,7 +27,6 @@ from screener.stores.remote import failures, filesystem_of, reason
 log = logging.getLogger(__name__)
 
 On = Literal["inchikey", "smiles"]
-_BLOCK_ROWS = 65_536
 
 
 class JoinConfig(BaseModel):
@@ -64,7 +63,7 @@ class Joined(BaseModel):
     numeric: tuple[str, ...]  # those of them that can be ranked by
 
 
-def with_joined(schema: pa.Schema, joined: Joined) -> pa.Schema:
+def joined_schema(schema: pa.Schema, joined: Joined) -> pa.Schema:
     """The columns of a stage with those of a joined table.
 
     Raises:
@@ -177,8 +176,7 @@ def _mol_ids(smiles: list[str | None], library: LibraryStore) -> list[str | None
 def _n_in(library: LibraryStore, key: str, values: pa.ChunkedArray) -> int:
     """How many of the values occur in a column of the library."""
     seen: set[str] = set()
-    for start in range(0, library.n_rows, _BLOCK_ROWS):
-        block = library.read_range(start, min(start + _BLOCK_ROWS, library.n_rows), [key])
+    for block in library.blocks([key]):
         seen.update(block.filter(pc.is_in(block[key], values.combine_chunks()))[key].to_pylist())
     return len(seen)
 

@@ -6,7 +6,6 @@ molecules need one pass over the last stage's predictions.
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,15 @@ from numpy.typing import NDArray
 
 from screener.campaign.judge import CANDIDATE, Judged, judge, judge_rules
 from screener.campaign.plan import StagePlan
-from screener.campaign.setup import Setup, stage_plan
+from screener.campaign.setup import Setup, Stage, stage_plan
 from screener.campaign.shortlist import is_known
 from screener.campaign.work import open_library
+from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import Ranked
 from screener.stores.files import Folder
 from screener.stores.predictions import PredictionStore
 
-_BLOCK_ROWS = 65_536
+Judging = Callable[[pa.Table, RankingSettings], Judged]
 
 SCHEMA = pa.schema(
     [
@@ -103,13 +103,17 @@ def follow(folder: Folder, setup: Setup, rows: NDArray[np.int64]) -> dict[int, F
         last = index == len(setup.stages) - 1
         settings = setup.ranking if last else setup.acquisition
         state = "ranked" if last else "not selected"
-        judged = judge_rules if stage.geometry is None else judge
-        judging = partial(judged, settings=settings)
-        for row, fate in _fates(setup.store(folder, index), plan, judging, rows):
+        store, judging = setup.store(folder, index), judging_at(stage)
+        for row, fate in _fates(store, plan, judging, settings, rows):
             fates[row] = (
                 fate if fate.state != CANDIDATE else Fate(stage.name, state, "", fate.score)
             )
     return fates
+
+
+def judging_at(stage: Stage) -> Judging:
+    """What judges the rows of a stage."""
+    return judge_rules if stage.geometry is None else judge
 
 
 def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
@@ -118,9 +122,7 @@ def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
     names = {stored: name for name, stored in setup.own_columns.items()}
     column = names[str(setup.known_column)]
     keys = ["row", "mol_id", "smiles", "source_id"]
-    for start in range(0, setup.n_rows, _BLOCK_ROWS):
-        stop = min(start + _BLOCK_ROWS, setup.n_rows)
-        block = library.read_range(start, stop, [*keys, column])
+    for block in library.blocks([*keys, column]):
         for entry in block.filter(is_known(block[column])).to_pylist():
             yield {key: entry[key] for key in keys} | {"known_as": str(entry[column])}
 
@@ -128,14 +130,15 @@ def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
 def _fates(
     store: PredictionStore,
     plan: StagePlan,
-    judging: Callable[[pa.Table], Judged],
+    judging: Judging,
+    settings: RankingSettings,
     rows: NDArray[np.int64],
 ) -> Iterator[tuple[int, Fate]]:
     """What a stage made of those of `rows` that entered it."""
     wanted = set(rows.tolist())
     for unit in store.stored(plan.places(plan.holding(rows))):
         table = unit.predictions
-        judged = judging(table)
+        judged = judging(table, settings)
         for place, row in enumerate(table["row"].to_pylist()):
             if row in wanted:
                 score = float(judged.score[place])
@@ -157,11 +160,11 @@ def _fates(
 def places_of(folder: Folder, setup: Setup, ranked: list[Ranked]) -> dict[int, int]:
     """The place of each of `ranked` among all candidates of the last stage, from 1, by row; none
     where they are ranked by fronts."""
+    if setup.ranking.by == "pareto":  # of which a molecule alone says nothing
+        return {}
     places = dict.fromkeys((entry.row for entry in ranked), 1)
     index = len(setup.stages) - 1
     store, plan = setup.store(folder, index), stage_plan(folder, setup, index)
-    if setup.ranking.by == "pareto":  # of which a molecule alone says nothing
-        return {}
     if not ranked or plan is None:
         return places
     for unit in store.stored(plan.places(plan.units())):

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.campaign.config import RankingConfig
-from screener.campaign.join import JoinConfig, keep_joined, read_join, with_joined
+from screener.campaign.join import JoinConfig, joined_schema, keep_joined, read_join
 from screener.campaign.judge import Best, emptied_by, judge, no_value, wider
 from screener.campaign.known import follow_known
 from screener.campaign.plan import StagePlan
@@ -35,6 +35,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import TopK
 from screener.records import Structure
 from screener.stores.files import Folder
+from screener.stores.joined import with_joined
 from screener.stores.lease import Lease
 from screener.stores.predictions import PredictionStore
 from screener.stores.structures import StructureStore
@@ -78,7 +79,7 @@ def rank_again(
         library = open_library(before.library, before.library_digest)
         joined, _ = read_join(join, library)
         for index in range(len(before.stages)):
-            with_joined(_no_rows(folder, before, index).schema, joined)
+            joined_schema(_no_rows(folder, before, index).schema, joined)
         setup = setup.model_copy(update={"joined": joined})
     with Lease(folder).held():
         if setup.joined is not None:
@@ -329,5 +330,4 @@ def _no_rows(folder: Folder, setup: Setup, index: int) -> pa.Table:
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)
     table = no_predictions(library, bundle, setup.own_columns, setup.stages[index].has_redox)
-    joined = setup.joined_in(folder)
-    return table if joined is None else joined.append(table)
+    return with_joined(table, setup.joined_in(folder))

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import pyarrow as pa
 
 from screener.campaign.config import DEFAULT_BUNDLES, CampaignConfig, FunnelConfig, StageConfig
-from screener.campaign.join import read_join, with_joined
+from screener.campaign.join import joined_schema, read_join
 from screener.campaign.scoring import learnt
 from screener.campaign.setup import LEVEL_2D, Setup, Stage, asked, differences, read_setup
 from screener.campaign.work import no_predictions
@@ -385,7 +385,7 @@ def _schema(setup: Setup, library: LibraryStore, bundle: Bundle, stage: Stage) -
     schema = no_predictions(library, bundle, setup.own_columns, stage.has_redox).schema
     if setup.joined is None:
         return schema
-    return with_joined(schema, setup.joined)
+    return joined_schema(schema, setup.joined)
 
 
 def _require_objective(settings: RankingSettings, schema: pa.Schema, stage: str) -> None:

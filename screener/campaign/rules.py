@@ -35,6 +35,7 @@ from screener.ranking.topk import TopK
 from screener.records import QuarantineRecord, Receipt
 from screener.stores.features import FeatureStore
 from screener.stores.files import Folder
+from screener.stores.joined import with_joined
 from screener.stores.library import LibraryStore
 from screener.stores.predictions import KEY_COLUMNS, PredictionStore
 
@@ -67,8 +68,7 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
         job.acquisition,
         dict(job.own_columns),
     )
-    known = table if job.joined is None else job.joined.append(table)
-    judged = judge_rules(known, job.acquisition)
+    judged = judge_rules(with_joined(table, job.joined), job.acquisition)
     quarantine = [
         QuarantineRecord.from_error(
             MoleculeError("invalid_smiles", f"RDKit cannot read {smiles[:200]!r}"),

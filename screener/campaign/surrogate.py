@@ -292,10 +292,7 @@ def _results(it: Opened, plan: StagePlan, batch: int) -> tuple[Bits, FloatArray,
     targets = np.full((len(rows), len(it.quantities)), np.nan)
     scores = np.full(len(rows), np.nan)
     unlimited = it.setup.acquisition.model_copy(update={"constraints": ()})
-    alone = StagePlan.chosen(plan.stage_digest, [rows], plan.unit_rows, plan.segment_units)
-    names = {unit.name for unit in alone.units()}
-    units = (unit for unit in plan.units() if unit.name in names)
-    for unit in it.store(SEARCHED).stored(plan.places(units)):
+    for unit in it.store(SEARCHED).stored(plan.places(plan.holding(rows))):
         table = unit.predictions
         judged = judge(table, unlimited)
         inside = np.array([verdict != OUT_OF_DOMAIN for verdict in judged.verdict], dtype=bool)

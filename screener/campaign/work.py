@@ -29,7 +29,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.ranking.topk import Ranked
 from screener.records import QuarantineRecord, Receipt, Structure
 from screener.stores.files import Folder
-from screener.stores.joined import JoinedTable
+from screener.stores.joined import JoinedTable, with_joined
 from screener.stores.library import LibraryStore
 from screener.stores.predictions import KEY_COLUMNS, PredictionStore
 from screener.stores.structures import StructureStore
@@ -125,8 +125,7 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         )
         if isinstance(outcome, MoleculeError)
     ]
-    known = table if job.joined is None else job.joined.append(table)
-    judged = judge(known, job.acquisition)
+    judged = judge(with_joined(table, job.joined), job.acquisition)
     seconds = prepared.seconds + time.perf_counter() - started
     receipt = PredictionStore(Folder(job.campaign), job.stage).write_unit(
         unit.name,

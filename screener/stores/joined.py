@@ -42,6 +42,11 @@ class JoinedTable:
         return table
 
 
+def with_joined(table: pa.Table, joined: JoinedTable | None) -> pa.Table:
+    """The table with the joined columns, where there are any."""
+    return table if joined is None else joined.append(table)
+
+
 def write_joined(folder: Folder, digest: str, table: pa.Table) -> None:
     """Keep a table with a campaign.
 

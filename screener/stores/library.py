@@ -40,6 +40,7 @@ STANDARD_SCHEMA = pa.schema(
         ("n_undefined_stereo", pa.int32()),  # stereo elements that the build had to choose
     ]
 )
+_BLOCK_ROWS = 65_536  # read at once by whoever goes through a whole library
 SHARDS_SCHEMA = pa.schema(
     [("file", pa.string()), ("rows", pa.int64()), ("sha256", pa.string()), ("bytes", pa.int64())]
 )
@@ -175,6 +176,11 @@ class LibraryStore:
         if not 0 <= start <= stop <= self.n_rows:
             raise StoreError(f"rows {start} to {stop} of a library with {self.n_rows} rows")
         return self._read(np.arange(start, stop, dtype=np.int64), columns)
+
+    def blocks(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """All rows in order, block by block; arguments and errors as for `read_range`."""
+        for start in range(0, self.n_rows, _BLOCK_ROWS):
+            yield self.read_range(start, min(start + _BLOCK_ROWS, self.n_rows), columns)
 
     def read_rows(self, rows: NDArray[np.int64], columns: Sequence[str] | None = None) -> pa.Table:
         """The given rows in the given order, which may repeat.

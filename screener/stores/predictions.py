@@ -22,7 +22,7 @@ import pyarrow as pa
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import QuarantineRecord, Receipt
 from screener.stores.files import Folder, from_parquet, to_parquet
-from screener.stores.joined import JoinedTable
+from screener.stores.joined import JoinedTable, with_joined
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
 
@@ -188,14 +188,11 @@ class PredictionStore:
                 receipt = self.receipts.read(unit)
                 yield StoredUnit(receipt, self.read(receipt), self.read_quarantine(receipt))
 
-    def _with_joined(self, table: pa.Table) -> pa.Table:
-        return table if self.joined is None else self.joined.append(table)
-
     def _read_joined(self, segment: str) -> dict[str, "StoredUnit"]:
         receipts = list(self.receipts.read_joined(segment))
         tables = {kind: self._whole(receipts[0], kind) for kind in KINDS}
         if (whole := tables["predictions"]) is not None:
-            tables["predictions"] = self._with_joined(whole)
+            tables["predictions"] = with_joined(whole, self.joined)
         return {
             receipt.unit: StoredUnit(
                 receipt,
@@ -213,7 +210,7 @@ class PredictionStore:
         """
         table = self._read(receipt, "predictions")
         assert table is not None
-        table = self._with_joined(table)
+        table = with_joined(table, self.joined)
         return table if columns is None else table.select(list(columns))
 
     def read_quarantine(self, receipt: Receipt) -> pa.Table | None:
