@@ -14,17 +14,17 @@ from typing import Any
 import pandas as pd
 from distributed import Client
 
-from screener.campaign.build import build_library
-from screener.campaign.config import CampaignConfig, StageConfig, read_config
-from screener.campaign.predict import Model
-from screener.campaign.rank import rank_again
-from screener.campaign.resolve import absolute
-from screener.campaign.run import Progress, run_campaign
-from screener.campaign.status import Accounts, Status, accounts, status
+from screener.campaign.driver.run import Progress, run_campaign
+from screener.campaign.results.rank import rank_again
+from screener.campaign.results.status import Accounts, Status, accounts, status
+from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
+from screener.campaign.settings.resolve import absolute
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
+from screener.inference.model import Model
+from screener.library_build.build import build_library
 from screener.ranking.objectives import Constraint, Objective
 from screener.report.collect import write_report
 from screener.stores.files import Folder

@@ -16,20 +16,20 @@ import pytest
 import small_campaign
 from distributed import Client
 
-from screener.campaign.build import build_library
-from screener.campaign.config import CampaignConfig, StageConfig
-from screener.campaign.run import Progress, run_campaign
+from screener.campaign.driver.run import Progress, run_campaign
+from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.chemistry.identity import mol_id
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.execution.threads import one_thread
-from screener.models.bundle import save_bundle
-from screener.models.fit import FitData, FitSettings, fit_model
+from screener.library_build.build import build_library
 from screener.records import Structure
 from screener.stores.library import LibraryStore
-from screener.training.reference import VARIABLE
+from screener.training.fit.save import save_bundle
+from screener.training.fit.sparse_gp import FitData, FitSettings, fit_model
+from screener.training.g4mp2.reference import VARIABLE
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # machines are shared
 hypothesis.settings.load_profile("untimed")

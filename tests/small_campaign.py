@@ -13,11 +13,11 @@ from types import SimpleNamespace
 
 from distributed import Client
 
-from screener.campaign.build import build_library
-from screener.campaign.config import read_config
-from screener.campaign.rank import rank_again
-from screener.campaign.run import run_campaign
+from screener.campaign.driver.run import run_campaign
+from screener.campaign.results.rank import rank_again
+from screener.campaign.settings.config import read_config
 from screener.chemistry.standardise import StandardiseSettings
+from screener.library_build.build import build_library
 from screener.stores.files import Folder
 
 CANDIDATES = Path(__file__).parents[1] / "screener/data/examples/battery-candidates.csv"

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 
-from screener.campaign.config import CampaignConfig
+from screener.campaign.settings.config import CampaignConfig
 from screener.cli.main import app
 from screener.funnel.search import SearchSettings
-from screener.training.config import read_train_config
-from screener.training.options import table_options
+from screener.training.tables.config import read_train_config
+from screener.training.tables.options import table_options
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -97,7 +97,7 @@ def test_evaluations_say_what_their_files_hold(line, monkeypatch):
     def understood(values, where):
         raise Understood(table_options(values, where))
 
-    monkeypatch.setattr("screener.training.options.table_options", understood)
+    monkeypatch.setattr("screener.training.tables.options.table_options", understood)
     folder = os.environ.get("SCREENER_REFERENCE_DATA", "reference")
     words = shlex.split(line.replace("$SCREENER_REFERENCE_DATA", folder))
     with pytest.raises(Understood) as found:

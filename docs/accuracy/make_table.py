@@ -17,8 +17,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from screener.training.g4mp2_train import NESTED
-from screener.training.train import AT_MINIMA, FROM_SMILES, TESTED
+from screener.training.g4mp2.train import NESTED
+from screener.training.qm9.train import AT_MINIMA, FROM_SMILES, TESTED
 
 HERE = Path(__file__).parent
 ENERGY = "ae0_b3lyp_kcal"

@@ -198,8 +198,8 @@ def _accounts(tally: "Tally") -> str:
 
 
 def _tell_domains(stream: "Stream") -> None:
-    from screener.campaign.domain_share import domain_shares
     from screener.execution.threads import one_thread
+    from screener.inference.domain_share import domain_shares
 
     one_thread()
     sample = stream.sample.smiles

@@ -21,9 +21,9 @@ from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 
 if TYPE_CHECKING:
     from screener.cluster.settings import ClusterSettings
-    from screener.training.assessment import Errors, Evaluation
-    from screener.training.labelled import LabelledTable
-    from screener.training.making import Site
+    from screener.structures.making import Site
+    from screener.training.tables.assessment import Errors, Evaluation
+    from screener.training.tables.labelled import LabelledTable
 
 N_REASONS = 5
 
@@ -89,10 +89,10 @@ def evaluate(
     Molecules are neutral closed shells. What is made for one evaluation is kept in $SCREENER_HOME.
     """
     from screener.models.bundle import load_bundle
-    from screener.training.assessment import evaluate as assess
-    from screener.training.assessment import needs_of
-    from screener.training.labelled import labelled_table
-    from screener.training.options import pairs, table_options
+    from screener.training.tables.assessment import evaluate as assess
+    from screener.training.tables.assessment import needs_of
+    from screener.training.tables.labelled import labelled_table
+    from screener.training.tables.options import pairs, table_options
 
     general = [text for text in unit or () if "=" not in text]
     options = table_options(
@@ -128,7 +128,7 @@ def evaluate(
 def site(cluster: "ClusterSettings") -> "Iterator[Site]":
     """Where structures are made, with bars on standard error."""
     from screener.cluster.factory import connect
-    from screener.training.making import Site
+    from screener.structures.making import Site
 
     columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()
     progress = Progress(*columns, console=console)

@@ -91,10 +91,10 @@ def build(
         values["elements"] = elements.replace(",", " ").split()
     settings = _settings(values)
     where = cluster_settings(cluster, scheduler, workers)
-    from screener.campaign.build import carry_out, finished_library, plan_build
     from screener.cli.progress import BuildDisplay
     from screener.cluster.factory import connect
     from screener.execution.performance import reported, require_report_path
+    from screener.library_build.build import carry_out, finished_library, plan_build
 
     require_report_path(performance_report)
     plan = plan_build(inputs, out, settings, smiles_column=smiles_column, id_column=id_column)

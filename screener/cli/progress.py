@@ -5,7 +5,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from screener.campaign.build import BuildProgress
+from screener.library_build.build import BuildProgress
 
 _TITLES = {
     "standardise": "standardise",

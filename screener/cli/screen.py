@@ -13,7 +13,7 @@ from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
-    from screener.campaign.config import CampaignConfig
+    from screener.campaign.settings.config import CampaignConfig
     from screener.cluster.settings import ClusterSettings
 
 INTERRUPTED = 130  # exit code after ctrl-C
@@ -108,7 +108,7 @@ def screen(
 
     The same command again resumes. What is not said is as in the campaign, or the default.
     """
-    from screener.campaign.config import CampaignConfig, read_config
+    from screener.campaign.settings.config import CampaignConfig, read_config
 
     asked = (read_config(config) if config else CampaignConfig()).with_options(
         library=library,
@@ -152,7 +152,7 @@ def _objectives(
 def _plan(asked: "CampaignConfig", workers: int | None) -> None:
     from dask.system import CPU_COUNT
 
-    from screener.campaign.estimate import estimate
+    from screener.campaign.driver.estimate import estimate
     from screener.cli import show
 
     show.estimate(estimate(asked, workers or CPU_COUNT))
@@ -161,8 +161,8 @@ def _plan(asked: "CampaignConfig", workers: int | None) -> None:
 def _run(
     asked: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
 ) -> None:
-    from screener.campaign.resolve import resolve
-    from screener.campaign.run import carry_out
+    from screener.campaign.driver.run import carry_out
+    from screener.campaign.settings.resolve import resolve
     from screener.cli import show
     from screener.cluster.factory import connect
     from screener.execution.performance import reported, require_report_path
@@ -199,8 +199,8 @@ def status(
     ] = False,
 ) -> None:
     """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
-    from screener.campaign import status as campaign_status
-    from screener.campaign.resolve import absolute
+    from screener.campaign.results import status as campaign_status
+    from screener.campaign.settings.resolve import absolute
     from screener.cli import show
     from screener.cli import watch as watching
     from screener.stores.files import Folder as Store
@@ -239,9 +239,9 @@ def rank(
     on: On = None,
 ) -> None:
     """Rank a finished campaign by other objectives, without computing anything again."""
-    from screener.campaign.config import CampaignConfig
-    from screener.campaign.rank import rank_again
-    from screener.campaign.resolve import absolute
+    from screener.campaign.results.rank import rank_again
+    from screener.campaign.settings.config import CampaignConfig
+    from screener.campaign.settings.resolve import absolute
     from screener.cli import show
     from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
@@ -274,8 +274,8 @@ def explain(
     name: Annotated[str, typer.Argument(help="mol_id, InChIKey, id of yours or SMILES.")],
 ) -> None:
     """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
-    from screener.campaign import explain as explaining
-    from screener.campaign.resolve import absolute
+    from screener.campaign.results import explain as explaining
+    from screener.campaign.settings.resolve import absolute
     from screener.stores.files import Folder as Store
 
     for label, text in explaining.explain(Store(absolute(campaign)), name):
@@ -284,8 +284,8 @@ def explain(
 
 def compare(before: Folder, after: Annotated[str, typer.Argument(help="The other one.")]) -> None:
     """Say which molecules entered and left between two campaigns' shortlists, and why."""
-    from screener.campaign import compare as comparing
-    from screener.campaign.resolve import absolute
+    from screener.campaign.results import compare as comparing
+    from screener.campaign.settings.resolve import absolute
     from screener.cli import show
     from screener.stores.files import Folder as Store
 
@@ -299,8 +299,8 @@ def verify(
 
     Exit code 1 if anything is. What is damaged in a campaign is made again when it is resumed.
     """
-    from screener.campaign.resolve import absolute
-    from screener.campaign.verify import verify as damage
+    from screener.campaign.results.verify import verify as damage
+    from screener.campaign.settings.resolve import absolute
     from screener.stores.files import Folder as Store
 
     n_damaged = 0

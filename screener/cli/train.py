@@ -35,8 +35,8 @@ def labels(
 ) -> None:
     """Make the training labels in $SCREENER_HOME; run again, it makes what is missing."""
     from screener.cluster.factory import connect
-    from screener.training import labels as making
-    from screener.training.dataset import committed_splits
+    from screener.training.qm9 import labels as making
+    from screener.training.qm9.dataset import committed_splits
 
     kinds = tuple(only or making.KINDS)
     for kind in kinds:
@@ -80,9 +80,9 @@ def train(
 
 
 def _shipped(name: str, out: Path | None) -> Path:
-    from screener.training.g4mp2_train import TRAINERS
-    from screener.training.train import RECIPES
-    from screener.training.train import train as fit
+    from screener.training.g4mp2.train import TRAINERS
+    from screener.training.qm9.train import RECIPES
+    from screener.training.qm9.train import train as fit
 
     trainers: dict[str, Callable[[Path], object]] = {
         **{known.name: partial(fit, known) for known in RECIPES},
@@ -99,11 +99,11 @@ def _shipped(name: str, out: Path | None) -> Path:
 
 
 def _from_file(path: Path, out: Path | None, cluster: "ClusterSettings") -> Path:
-    from screener.training.config import read_train_config
-    from screener.training.outside import train_outside
-    from screener.training.registry import model_type, settings_of
-    from screener.training.train import Recipe
-    from screener.training.train import train as fit
+    from screener.training.fit.model_types import model_type, settings_of
+    from screener.training.qm9.train import Recipe
+    from screener.training.qm9.train import train as fit
+    from screener.training.tables.config import read_train_config
+    from screener.training.tables.train import train_outside
 
     config = read_train_config(path)
     if out is not None:

@@ -26,8 +26,8 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import NoValidWorkerError
 
 from screener.errors import ScreenerError
-from screener.execution.forget import forget_submissions
 from screener.execution.pools import Pools, Resource
+from screener.execution.scheduler_spans import forget_submissions
 
 log = logging.getLogger(__name__)
 

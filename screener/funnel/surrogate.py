@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from screener.errors import ConfigError
-from screener.models.sparse import COLUMNS
+from screener.models.fchl.sparse_kernel import COLUMNS
 
 FloatArray = NDArray[np.float64]
 BLOCK = 512  # rows of one product: always as many, since the last digits depend on it

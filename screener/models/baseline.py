@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.models.representation import ELEMENTS
+from screener.models.fchl.representation import ELEMENTS
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]

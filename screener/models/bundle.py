@@ -20,24 +20,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from screener.errors import ConfigError, SchemaError, StoreError
-from screener.models.arrays import structures_from_arrays, structures_to_arrays
-from screener.models.calibrate import FittedModel
 from screener.models.card import (
-    INTERVALS,
     SCHEMA_VERSION,
-    ZERO_POINT,
     Card,
-    QuantityCard,
-    installed_versions,
 )
-from screener.models.forms import form_of, from_arrays, to_arrays
-from screener.models.ladder import B3LYP, LadderPredictor
-from screener.models.ladder_arrays import GOLDEN_LOW, ladder_from_arrays
+from screener.models.ladder.arrays import GOLDEN_LOW, ladder_from_arrays
+from screener.models.ladder.predictor import B3LYP, LadderPredictor
 from screener.models.predictor import Predictor
-from screener.models.quantities import GAP, PREDICTED
+from screener.models.registry import from_arrays
+from screener.models.sparse_gp.arrays import structures_from_arrays
 from screener.records import Structure
 from screener.stores.files import Folder
-from screener.units import SYMBOLS
 
 Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
@@ -93,67 +86,6 @@ class Bundle:
         if low is not None:
             raise ConfigError(f"bundle {self.card.name} is not given low values")
         return self.predictor.predict(structures)
-
-
-def save_bundle(
-    folder: str | Path,
-    fitted: FittedModel,
-    *,
-    name: str,
-    n_conformers: int,
-    data: dict[str, Any],
-    splits: dict[str, Any],
-    seeds: dict[str, Any],
-    metrics: dict[str, Any],
-    golden: Sequence[Structure],
-) -> Bundle:
-    """Write a bundle and load it again.
-
-    Args:
-        folder: made if missing; its two files are replaced.
-        fitted: what a fit returned.
-        name: of the bundle.
-        n_conformers: that structures are chosen from, as at calibration.
-        data, splits, seeds, metrics: JSON values for the card.
-        golden: a few structures whose predictions loading checks.
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    predictor = fitted.predictor
-    arrays = to_arrays(predictor.model) | structures_to_arrays(list(golden))
-    delta = predictor.kind == "delta"
-    card = Card(
-        name=name,
-        model=form_of(predictor.model),
-        kind=predictor.kind,
-        geometry_level=predictor.geometry_level,
-        n_conformers=n_conformers,
-        low="gfn2" if delta else None,
-        high="b3lyp",
-        zero_point=ZERO_POINT[predictor.kind],
-        elements=tuple(SYMBOLS[number] for number in predictor.domain.elements),
-        quantities={
-            quantity.name: QuantityCard(
-                unit=quantity.unit,
-                extensive=quantity.extensive,
-                low=quantity.low if delta else None,
-                derived=quantity is GAP,
-                calibration=predictor.calibration[quantity.name],
-            )
-            for quantity in PREDICTED
-        },
-        domain=predictor.domain,
-        intervals=INTERVALS,
-        fit=fitted.report,
-        data=data,
-        splits=splits,
-        seeds=seeds,
-        metrics=metrics,
-        versions=installed_versions(),
-        golden=golden_rows(predictor.predict(golden)),
-        model_sha256="",
-    )
-    return write_bundle(folder, card, arrays)
 
 
 def write_bundle(folder: str | Path, card: Card, arrays: Arrays) -> Bundle:
@@ -331,3 +263,16 @@ def _check_golden(url: str, card: Card, found: Sequence[dict[str, float | bool |
                     f"bundle {url} does not give its golden predictions here: {column} of "
                     f"structure {number} is {now}, the card says {before}"
                 )
+
+
+@lru_cache(maxsize=4)
+def open_bundle(path: str, digest: str, device: str = "cpu") -> Bundle:
+    """The bundle, loaded once per process and device.
+
+    Raises:
+        StoreError: it is not the one that the campaign was started with.
+    """
+    bundle = load_bundle(path, device)
+    if bundle.digest != digest:
+        raise StoreError(f"the bundle {path} is another one here than where the campaign started")
+    return bundle

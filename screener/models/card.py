@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from screener.models.domain import Domain
 from screener.models.predictor import Kind, QuantityCalibration
+from screener.models.uncertainty.domain import Domain
 
 SCHEMA_VERSION = 2
 

@@ -12,9 +12,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from screener.models.conformal import Tail, widening
-from screener.models.domain import Domain, heavy_atoms
-from screener.models.forms import Model, evaluator_of
 from screener.models.quantities import (
     FITTED,
     GAP,
@@ -25,6 +22,9 @@ from screener.models.quantities import (
     low_values,
     with_gap,
 )
+from screener.models.registry import Model, evaluator_of
+from screener.models.uncertainty.conformal import Tail, widening
+from screener.models.uncertainty.domain import Domain, heavy_atoms
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]

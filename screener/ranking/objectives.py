@@ -33,6 +33,7 @@ from pydantic import model_validator as check_model
 from screener.errors import ConfigError
 from screener.ranking.ranges import typical_range
 from screener.stores.files import digest
+from screener.stores.toml import explained
 
 Goal = Literal["minimise", "maximise", "target", "range"]
 By = Literal["value", "bound", "probability", "pareto"]
@@ -300,7 +301,7 @@ class RankingSettings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigError(f"{where}: {_explained(error)}") from error
+            raise ConfigError(f"{where}: {explained(error)}") from error
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
 
@@ -412,13 +413,4 @@ def _made(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_explained(error)}") from error
-
-
-def _explained(error: ValidationError) -> str:
-    """Pydantic's findings in one line, without its links."""
-    findings = []
-    for found in error.errors(include_url=False):
-        place = ".".join(str(part) for part in found["loc"])
-        findings.append(f"{place}: {found['msg']}" if place else found["msg"])
-    return "; ".join(findings)
+        raise ConfigError(f"{where}: {explained(error)}") from error

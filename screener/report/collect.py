@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from screener.campaign import provenance
-from screener.campaign.choice import read_recall, recall_text
-from screener.campaign.rank import KNOWN, chosen_otherwise
-from screener.campaign.setup import Setup, open_setup
-from screener.campaign.status import Accounts, accounts, status
+from screener.campaign.results import provenance
+from screener.campaign.results.rank import KNOWN, chosen_otherwise
+from screener.campaign.results.recall import read_recall, recall_text
+from screener.campaign.results.status import Accounts, accounts, status
+from screener.campaign.settings.frozen import Setup, open_setup
 from screener.errors import ConfigError, StoreError
 from screener.ranking.objectives import RankingSettings
 from screener.report.content import (

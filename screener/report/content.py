@@ -6,7 +6,7 @@ Texts are as they stand in the user's files; escaping is the renderer's business
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from screener.campaign.status import Accounts
+from screener.campaign.results.status import Accounts
 from screener.ranking.objectives import RankingSettings
 
 
@@ -56,7 +56,7 @@ class KnownMolecule:
     known_as: str
     name: str
     smiles: str
-    state: str  # as in `screener.campaign.known`
+    state: str  # as in `screener.campaign.results.known`
     stage: str  # the last stage that it entered
     rank: int | None  # among all ranked molecules
     reason: str  # which rule, why outside the domain, or what went wrong; may be empty

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from screener.training.assessment import Assessment
+from screener.training.tables.assessment import Assessment
 
 
 def write_parity(folder: Path, bundle: str, found: Assessment) -> Path:

@@ -4,12 +4,12 @@
 
 Rows are numbered from 0 without gaps; every shard but the last has the same number of rows, so a
 row's place is arithmetic. `manifest.json` is written last: a folder without it is not a library.
-`screener.campaign.build` makes it.
+`screener.library_build.build` makes it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -251,3 +251,16 @@ class LibraryStore:
         """Tables of what was there already, in order of the input, with where it was first."""
         for path in self.manifest.duplicates:
             yield self.folder.read_table(path)
+
+
+@lru_cache(maxsize=4)
+def open_library(url: str, digest: str) -> LibraryStore:
+    """The library, opened once per process.
+
+    Raises:
+        StoreError: it is not the one that the campaign was started with.
+    """
+    library = LibraryStore.open(url)
+    if library.digest != digest:
+        raise StoreError(f"the library {url} has changed since the campaign was started")
+    return library

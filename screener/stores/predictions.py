@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 KINDS = ("predictions", "quarantine")
 KEY_COLUMNS = ("row", "mol_id", "inchikey", "smiles", "source_id")
+SIZE_COLUMNS = ("n_heavy", "n_atoms", "charge", "n_undefined_stereo")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from screener.errors import ConfigError
 
 
@@ -19,3 +21,12 @@ def read_toml(path: str) -> dict[str, Any]:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+
+def explained(error: ValidationError) -> str:
+    """Pydantic's findings in one line, without its links."""
+    findings = []
+    for found in error.errors(include_url=False):
+        place = ".".join(str(part) for part in found["loc"])
+        findings.append(f"{place}: {found['msg']}" if place else str(found["msg"]))
+    return "; ".join(findings)

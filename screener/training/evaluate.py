@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from screener.models.baseline import composition
-from screener.models.conformal import SHORTLIST
-from screener.models.domain import heavy_atoms
-from screener.models.fit_data import FitData
 from screener.models.predictor import Kind, Predictor
 from screener.models.quantities import PREDICTED, low_values, with_gap
+from screener.models.uncertainty.conformal import SHORTLIST
+from screener.models.uncertainty.domain import heavy_atoms
+from screener.training.fit.data import FitData
 
 FloatArray = NDArray[np.float64]
 Metrics = dict[str, dict[str, Any]]

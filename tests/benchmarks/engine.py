@@ -22,9 +22,9 @@ from distributed import Client
 sys.path.insert(0, str(Path(__file__).parent))  # workers get it too
 from trivial_stage import setup_of, trivial_unit
 
-from screener.campaign.plan import Unit
-from screener.campaign.run import StageRun
-from screener.campaign.setup import Setup
+from screener.campaign.driver.run import StageRun
+from screener.campaign.settings.frozen import Setup
+from screener.campaign.settings.plan import Unit
 from screener.cluster.factory import connect
 from screener.cluster.settings import AddressSettings
 from screener.execution.tasks import Task

@@ -18,9 +18,9 @@ from alternating import Comparison, Timing, Variant, compare
 from qm9_sets import first
 
 from screener.models.bundle import load_bundle
-from screener.models.local_kernel import LocalKernel, symmetric_kernel
-from screener.models.model import Evaluator
-from screener.models.representation import ELEMENTS, environments
+from screener.models.fchl.local_kernel import LocalKernel, symmetric_kernel
+from screener.models.fchl.representation import ELEMENTS, environments
+from screener.models.sparse_gp.model import Evaluator
 from screener.records import Structure
 
 WIDTH = 4.0

@@ -17,9 +17,9 @@ from rich.table import Table
 
 from screener.execution.threads import one_thread
 from screener.models.bundle import load_bundle
-from screener.models.model import Evaluator
 from screener.models.quantities import FITTED
-from screener.training.train import TESTED
+from screener.models.sparse_gp.model import Evaluator
+from screener.training.qm9.train import TESTED
 
 N_TIMED = 512
 

@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from screener.campaign.choice import read_recall, recall_text
-from screener.campaign.status import status
+from screener.campaign.results.recall import read_recall, recall_text
+from screener.campaign.results.status import status
 from screener.stores.files import Folder
 
 

@@ -22,7 +22,7 @@ from screener.funnel.acquisition import AcquisitionSettings, Scorer
 from screener.funnel.features import Bits, bits_of
 from screener.funnel.in_memory import InMemory, Known
 from screener.funnel.search import Search, SearchSettings
-from screener.training.qm9 import entries
+from screener.training.qm9.molecules import entries
 
 TOP = 1000
 N_KNOWN = 50_000  # with --pretrained

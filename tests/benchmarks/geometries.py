@@ -10,7 +10,7 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from scene import Scene, Stage
 from tblite.ase import TBLite
 
-from screener.campaign import work
+from screener.campaign.tasks import predict
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import MoleculeError
 from screener.execution.tasks import Task, run_tasks
@@ -66,7 +66,7 @@ def run(scene: Scene, level: str, n_molecules: int, n_rounds: int) -> Comparison
 
     def tasks() -> None:
         job = stage.job(structures=scene.new_folder())
-        units = (Task(unit.name, work.prepare, (job, unit, ())) for unit in stage.plan.units())
+        units = (Task(unit.name, predict.prepare, (job, unit, ())) for unit in stage.plan.units())
         n_made = sum(completed.result.n_made for completed in run_tasks(scene.client, units))
         assert n_made == len(stage.molecules)
 

@@ -3,14 +3,14 @@
 from alternating import Comparison, Variant, compare
 from scene import Scene, Stage
 
-from screener.campaign import work
-from screener.campaign.structures import Prepared, read_structures
+from screener.campaign.tasks import predict
 from screener.chemistry.structures import GeometrySettings
 from screener.execution.tasks import Task, run_tasks
 from screener.models.bundle import load_bundle
 from screener.records import Structure
 from screener.stores.files import Folder
 from screener.stores.structures import StructureStore
+from screener.structures.missing import Prepared, read_structures
 
 
 def run(scene: Scene, name: str, n_molecules: int, n_rounds: int) -> Comparison:
@@ -21,7 +21,7 @@ def run(scene: Scene, name: str, n_molecules: int, n_rounds: int) -> Comparison:
     structures = scene.new_folder()
     job = stage.job(structures)
     units = list(stage.plan.units())
-    makers = (Task(f"{i}", work.prepare, (job, unit, ())) for i, unit in enumerate(units))
+    makers = (Task(f"{i}", predict.prepare, (job, unit, ())) for i, unit in enumerate(units))
     prepared: dict[int, Prepared] = {
         int(completed.task.name): completed.result for completed in run_tasks(scene.client, makers)
     }
@@ -42,7 +42,7 @@ def run(scene: Scene, name: str, n_molecules: int, n_rounds: int) -> Comparison:
     def tasks() -> None:
         here = stage.job(structures)
         waiting = (
-            Task(unit.name, work.predict, (here, unit, prepared[i], None))
+            Task(unit.name, predict.predict, (here, unit, prepared[i], None))
             for i, unit in enumerate(units)
         )
         n_rows = sum(

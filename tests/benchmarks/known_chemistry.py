@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from screener.campaign.resolve import DEFAULT_SOLVENT
-from screener.campaign.work import predictions
+from screener.campaign.settings.resolve import DEFAULT_SOLVENT
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
+from screener.inference.table import predictions
 from screener.models.bundle import load_bundle
 from screener.ranking.presets import load_preset
 from screener.ranking.score import score_table

@@ -21,12 +21,12 @@ import psutil
 from candidates import candidates, write
 from dask.system import CPU_COUNT
 
-from screener.campaign.build import build_library
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
+from screener.library_build.build import build_library
 
 N_SAMPLE = 10_000  # of each plain loop
 ROLES = {"worker_main": "nannies", "child_main": "chemistry", "multiprocessing": "worker"}

@@ -5,11 +5,11 @@ from functools import lru_cache
 import numpy as np
 
 from screener.errors import ConfigError
-from screener.models.fit import FitData
 from screener.models.quantities import FITTED
 from screener.records import Structure
-from screener.training.dataset import committed_splits
-from screener.training.qm9 import Entry, entries
+from screener.training.fit.sparse_gp import FitData
+from screener.training.qm9.dataset import committed_splits
+from screener.training.qm9.molecules import Entry, entries
 
 
 @lru_cache(maxsize=1)

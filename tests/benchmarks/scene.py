@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 from distributed import Client
 
-from screener.campaign.build import build_library
-from screener.campaign.plan import StagePlan
-from screener.campaign.resolve import UNIT_ROWS, structures_digest
-from screener.campaign.work import StageJob
+from screener.campaign.settings.job import StageJob
+from screener.campaign.settings.plan import StagePlan
+from screener.campaign.settings.resolve import UNIT_ROWS, structures_digest
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import GeometrySettings
+from screener.library_build.build import build_library
 from screener.ranking.objectives import RankingSettings, parse_objective
 from screener.stores.library import LibraryStore
 

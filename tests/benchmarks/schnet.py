@@ -32,11 +32,11 @@ from qm9_sets import first
 
 from screener.errors import ConfigError
 from screener.execution.threads import one_thread
-from screener.models.pairs import neighbours
-from screener.models.schnet import SchNet, SchNetSettings
-from screener.models.schnet_evaluator import NetworkOutputs
-from screener.models.schnet_fit import fit_scale, fit_schnet
-from screener.models.schnet_training import LabelledNeighbours, Training, TrainingSettings
+from screener.models.schnet.evaluator import NetworkOutputs
+from screener.models.schnet.neighbours import neighbours
+from screener.models.schnet.network import SchNet, SchNetSettings
+from screener.training.fit.schnet_scale import fit_scale, fit_schnet
+from screener.training.fit.schnet_training import LabelledNeighbours, Training, TrainingSettings
 
 NETWORK = SchNetSettings(extensive=(True,))  # 128 features, 6 interactions, 10 angstrom
 BATCH = 100  # molecules of a training step, and of the other's evaluations

@@ -9,7 +9,7 @@ from scene import Scene, evenly
 
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.errors import MoleculeError
-from screener.training import qm9
+from screener.training.qm9 import molecules as qm9
 
 
 def run(scene: Scene, n_molecules: int, n_rounds: int) -> Comparison:

@@ -5,12 +5,12 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from screener.campaign.judge import best, judge
-from screener.campaign.plan import Unit
-from screener.campaign.setup import Setup, Stage
-from screener.campaign.work import StageJob
+from screener.campaign.settings.frozen import Setup, Stage
+from screener.campaign.settings.job import StageJob
+from screener.campaign.settings.plan import Unit
 from screener.chemistry.structures import GeometrySettings
 from screener.ranking.objectives import RankingSettings, parse_objective
+from screener.ranking.row_status import best, judge
 from screener.ranking.topk import Ranked
 from screener.records import Receipt, Structure
 from screener.stores.files import Folder
@@ -49,7 +49,7 @@ def setup_of(path: str, n_rows: int, unit_rows: int) -> Setup:
 
 
 def trivial_unit(job: StageJob, unit: Unit, floor: Ranked | None) -> Receipt:
-    """Write a unit as `screener.campaign.work.run_unit` does."""
+    """Write a unit as `screener.campaign.tasks.predict.run_unit` does."""
     started = time.perf_counter()
     rows = unit.rows
     mol_ids = [f"{row:032x}" for row in rows.tolist()]

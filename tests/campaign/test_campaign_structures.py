@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.campaign.plan import runs_of
-from screener.campaign.structures import StructureHints, make_missing, read_structures
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import MoleculeError, StoreError
 from screener.records import Receipt, Structure
 from screener.stores.files import Folder
+from screener.stores.runs import runs_of
 from screener.stores.structures import StructureStore
+from screener.structures.missing import StructureHints, make_missing, read_structures
 
 SMILES = ["O=C1OCCO1", "COC(=O)OC", "CC#N", "COCCOC", "C1CCOC1"]
 IMPOSSIBLE = "CC1([C@H]2CC[C@]1(C(=O)C2)C)C"  # camphor with its bridge inside out

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from screener.campaign import resolve
-from screener.campaign.config import CampaignConfig
-from screener.campaign.rank import rank_again
-from screener.campaign.run import run_campaign
-from screener.campaign.status import accounts
-from screener.campaign.verify import verify
+from screener.campaign.driver.run import run_campaign
+from screener.campaign.results.rank import rank_again
+from screener.campaign.results.status import accounts
+from screener.campaign.results.verify import verify
+from screener.campaign.settings import resolve
+from screener.campaign.settings.config import CampaignConfig
 from screener.errors import StoreError
 from screener.stores.files import Folder
 

@@ -17,7 +17,7 @@ from rdkit import Chem
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.cli.main import main
-from screener.training.sanity import D0_PER_ATOM
+from screener.training.tables.sanity import D0_PER_ATOM
 
 ENDS = ["C", "CC", "CCC", "C(C)C", "CCCC"]
 GROUPS = ["O{}", "CO{}", "N#C{}", "O=C{}", "CC(=O){}", "COC(=O){}", "NC{}", "CN(C){}", "OCC{}",

@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import sys
 
-from screener.campaign.toml import to_toml
 from screener.cli.json_lines import JsonLines
+from screener.stores.frozen_toml import to_toml
 
 
 def test_records_are_lines(caplog):

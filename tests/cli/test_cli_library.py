@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from screener.campaign import build_passes
 from screener.cli.main import app, main
 from screener.cluster import factory
 from screener.cluster.settings import LocalSettings
 from screener.errors import MoleculeError, ScreenerError
 from screener.execution.tasks import Completed
+from screener.library_build import passes as build_passes
 from screener.stores.library import LibraryStore
 
 MOLECULES = """smiles,name,price

@@ -8,8 +8,8 @@ import pytest
 
 # commands import these when they run: what is patched below must not be what they find first
 import screener.api
-import screener.campaign.estimate
-import screener.training.outside  # noqa: F401
+import screener.campaign.driver.estimate
+import screener.training.tables.train  # noqa: F401
 
 
 def interrupt(*_arguments, **_named):
@@ -30,11 +30,19 @@ def test_the_package_runs_as_a_module():
 @pytest.mark.parametrize(
     ("function", "arguments", "goes_on"),
     [
-        ("screener.campaign.resolve.resolve", ["-v", "screen", "library", "--out", "out"], True),
-        ("screener.campaign.build.plan_build", ["library", "build", "x", "--out", "out"], True),
+        (
+            "screener.campaign.settings.resolve.resolve",
+            ["-v", "screen", "library", "--out", "out"],
+            True,
+        ),
+        (
+            "screener.library_build.build.plan_build",
+            ["library", "build", "x", "--out", "out"],
+            True,
+        ),
         ("screener.cluster.factory.connect", ["labels"], True),
-        ("screener.training.config.read_train_config", ["train", "x.toml"], True),
-        ("screener.campaign.status.status", ["status", "campaign"], False),
+        ("screener.training.tables.config.read_train_config", ["train", "x.toml"], True),
+        ("screener.campaign.results.status.status", ["status", "campaign"], False),
         ("screener.stores.library.LibraryStore.open", ["library", "info", "library"], False),
     ],
 )

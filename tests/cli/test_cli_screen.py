@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from screener.campaign.toml import to_toml
+from screener.stores.frozen_toml import to_toml
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from screener.campaign.toml import to_toml
 from screener.models.bundle import load_bundle
 from screener.models.card import Card
-from screener.training.train import recipe
+from screener.stores.frozen_toml import to_toml
+from screener.training.qm9.train import recipe
 
 LABELS = {
     "ae0_b3lyp_kcal": "energy",
@@ -80,7 +80,7 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(
         def interrupted(*_, **__):
             raise KeyboardInterrupt
 
-        patch.setattr("screener.models.fit.calibrated", interrupted)
+        patch.setattr("screener.training.fit.sparse_gp.calibrated", interrupted)
         code, _, _ = train(columns)
         assert code not in (0, 2)
     assert not (tmp_path / "mine" / "card.json").exists()
@@ -233,7 +233,7 @@ def test_the_built_in_labels_are_named_in_a_file_too(screener, tmp_path, monkeyp
     }
     (tmp_path / "qm9.toml").write_text(to_toml(values))
     trained = []
-    monkeypatch.setattr("screener.training.train.train", lambda *found: trained.append(found))
+    monkeypatch.setattr("screener.training.qm9.train.train", lambda *found: trained.append(found))
     code, _, err = screener("train", "qm9.toml")
     assert code == 2  # nothing was trained, so there is no bundle to show
     assert "there is no bundle direct" in err

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from screener.campaign.toml import to_toml
+from screener.stores.frozen_toml import to_toml
 
 SECONDS = 240
 SECRET = "never/to+be/told+anywhere"

@@ -11,8 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from machines import Command, Machines, injected
 
-from screener.campaign.config import CampaignConfig, StageConfig
-from screener.campaign.toml import to_toml
+from screener.campaign.settings.config import CampaignConfig, StageConfig
+from screener.stores.frozen_toml import to_toml
 
 N_FIRST, N_SECOND = 22, 12  # units of the stages: one row each
 

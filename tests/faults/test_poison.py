@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from machines import SOAK, Command, Machines, injected
 
-from screener.campaign.build import build_library
-from screener.campaign.config import CampaignConfig, StageConfig
-from screener.campaign.toml import to_toml
+from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.chemistry.standardise import StandardiseSettings
+from screener.library_build.build import build_library
+from screener.stores.frozen_toml import to_toml
 from screener.stores.library import LibraryStore
 
 pytestmark = pytest.mark.timeout(1800)  # of seconds; on a machine that does other things too

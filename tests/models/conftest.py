@@ -19,11 +19,11 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 from threadpoolctl import threadpool_limits
 
-from screener.models.calibrate import FittedModel
-from screener.models.fit import fit_model
-from screener.models.fit_data import FitData, FitSettings
-from screener.models.schnet_fitted import SchNetFitSettings, fit_schnet_model
 from screener.records import Gfn2Properties, Structure
+from screener.training.fit.calibrate import FittedModel
+from screener.training.fit.data import FitData, FitSettings
+from screener.training.fit.schnet import SchNetFitSettings, fit_schnet_model
+from screener.training.fit.sparse_gp import fit_model
 from screener.units import (
     EV_PER_HARTREE,
     FREE_ATOMS_B3LYP_HA,

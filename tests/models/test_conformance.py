@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from screener.models.calibrate import FittedModel
 from screener.models.quantities import PREDICTED
 from screener.records import Gfn2Properties, Structure
+from screener.training.fit.calibrate import FittedModel
 
 NAMES = [quantity.name for quantity in PREDICTED]
 QUICK = settings(

@@ -10,26 +10,19 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from screener.errors import ConfigError, SchemaError
-from screener.models.additive import AdditiveSettings, prepare
-from screener.models.bundle import (
-    CARD,
-    MODEL,
-    Bundle,
-    golden_rows,
-    load_bundle,
-    save_bundle,
-    write_bundle,
-)
-from screener.models.calibrate import FittedModel
+from screener.models.bundle import CARD, MODEL, Bundle, golden_rows, load_bundle, write_bundle
 from screener.models.card import FirstRung
-from screener.models.cross_fit import CrossFit, cross_fit
-from screener.models.domain import Domain, count_coordinations
-from screener.models.increments import block, increments
-from screener.models.ladder import B3LYP, GFN2, VALUE, LadderPredictor, Route
-from screener.models.ladder_arrays import ladder_card, ladder_to_arrays
+from screener.models.kernel_ridge.additive import AdditiveSettings, prepare
+from screener.models.kernel_ridge.cross_fit import CrossFit, cross_fit
+from screener.models.kernel_ridge.increments import block, increments
+from screener.models.ladder.arrays import ladder_card, ladder_to_arrays
+from screener.models.ladder.predictor import B3LYP, GFN2, VALUE, LadderPredictor, Route
 from screener.models.predictor import QuantityCalibration
 from screener.models.quantities import PREDICTED, low_values
+from screener.models.uncertainty.domain import Domain, count_coordinations
 from screener.records import Structure
+from screener.training.fit.calibrate import FittedModel
+from screener.training.fit.save import save_bundle
 
 SETTINGS = AdditiveSettings()
 CALIBRATION = QuantityCalibration(std_scale=1.2, quantile=2.0, growth=1.3, n=95)

@@ -3,15 +3,15 @@ import pyarrow as pa
 import pytest
 from rdkit import Chem
 
-from screener.campaign.judge import best, judge
-from screener.campaign.provenance import Session, stage_results
-from screener.campaign.rank import rank
-from screener.campaign.setup import Setup, Stage, stage_plan, write_setup
-from screener.campaign.tally import Tally
+from screener.campaign.results.provenance import Session, stage_results
+from screener.campaign.results.rank import rank
+from screener.campaign.results.totals import Tally
+from screener.campaign.settings.frozen import Setup, Stage, stage_plan, write_setup
 from screener.chemistry.structures import GeometrySettings
 from screener.errors import ConfigError, StoreError
 from screener.ranking.columns import with_computed
 from screener.ranking.presets import load_preset
+from screener.ranking.row_status import best, judge
 from screener.records import QuarantineRecord, Structure
 from screener.report.collect import collect, write_report
 from screener.stores.files import Folder

@@ -18,8 +18,8 @@ from distributed import Client
 from naps import nap
 from one_machine import SlurmMachine
 
-from screener.campaign.config import CampaignConfig
-from screener.campaign.run import run_campaign
+from screener.campaign.driver.run import run_campaign
+from screener.campaign.settings.config import CampaignConfig
 from screener.cluster import slurm as slurm_module
 from screener.cluster import slurm_pool
 from screener.cluster.factory import connect

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from screener.campaign.config import CampaignConfig
-from screener.campaign.resolve import resolve
+from screener.campaign.settings.config import CampaignConfig
+from screener.campaign.settings.resolve import resolve
 from screener.errors import ConfigError
 from screener.library.sources import find_sources
 from screener.models.bundle import load_bundle

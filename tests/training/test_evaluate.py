@@ -5,11 +5,11 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.models.baseline import composition
 from screener.models.bundle import load_bundle
-from screener.models.conformal import Tail
-from screener.models.fit_data import FitData
 from screener.models.predictor import Predictor
 from screener.models.quantities import FITTED
+from screener.models.uncertainty.conformal import Tail
 from screener.training.evaluate import composition_baseline, held_out, outside
+from screener.training.fit.data import FitData
 
 SOLVENTS = ["COC(=O)OC", "O=C1OCCO1", "COCC", "CC#N", "COC=O", "CC(C)=O", "CCOC(C)=O", "CCO"]
 OUTSIDE = "FC1COC(=O)O1"

@@ -8,8 +8,8 @@ import pytest
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.models.bundle import load_bundle, shipped_bundles
-from screener.training.g4mp2_train import NESTED, TRAINERS
-from screener.training.train import FROM_SMILES, RECIPES, Recipe
+from screener.training.g4mp2.train import NESTED, TRAINERS
+from screener.training.qm9.train import FROM_SMILES, RECIPES, Recipe
 
 FOLDER = Path(str(files("screener.data"))) / "bundles"
 FEWEST_FITTED, FEWEST_TESTED = 100_000, 5_000

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from screener.training import splits
-from screener.training.dataset import committed_splits
+from screener.training.qm9.dataset import committed_splits
 
 
 def molecules(n: int, seed: int = 3) -> tuple[list[int], list[str]]:

@@ -1,7 +1,7 @@
 """Write `labels.parquet` and `minima.parquet` from what `make labels` made.
 
-`screener.training.committed` says what they hold and reads them. Values that are committed already
-and have not been made here are kept.
+`screener.training.qm9.committed` says what they hold and reads them. Values that are committed
+already and have not been made here are kept.
 """
 
 from pathlib import Path
@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from screener.records import Structure
-from screener.training import committed
-from screener.training.labels import KINDS, structure_store
+from screener.training.qm9 import committed
+from screener.training.qm9.labels import KINDS, structure_store
 
 
 def made(kind: str) -> dict[int, Structure | None]:

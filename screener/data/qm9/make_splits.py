@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
-from screener.training.committed import to_compact_parquet
-from screener.training.labels import restore_all
+from screener.training.qm9.committed import to_compact_parquet
+from screener.training.qm9.labels import restore_all
 from screener.training.splits import PARTS, make_splits
 
 if __name__ == "__main__":

@@ -1,0 +1,233 @@
+"""What a campaign would take, from a few of its own molecules run for real.
+
+The sample goes through the very functions that the tasks call, with stores in memory, so that what
+is measured is what will run, and nothing is written.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import numpy as np
+import psutil
+
+from screener.campaign.settings.config import CampaignConfig
+from screener.campaign.settings.frozen import Setup, stage_plan
+from screener.campaign.settings.job import StageJob
+from screener.campaign.settings.plan import StagePlan, Unit
+from screener.campaign.settings.resolve import resolve
+from screener.campaign.settings.user_table import keep_joined
+from screener.campaign.tasks import predict, prefilter
+from screener.funnel.search import SearchSettings
+from screener.funnel.surrogate import fit_surrogate
+from screener.stores.files import Folder, to_parquet
+from screener.stores.library import LibraryStore
+from screener.stores.predictions import PredictionStore
+from screener.stores.remote import filesystem_of
+from screener.stores.runs import runs_of
+from screener.stores.structures import StructureStore
+
+N_SAMPLE = 32
+_SCHEDULING_SECONDS = 0.05  # per unit: submission, receipt and folder look-ups
+_DRIVER_BYTES_PER_UNIT = 200  # the name of a unit that is done
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """What one stage would take."""
+
+    name: str
+    n_rows: int
+    n_units: int
+    n_units_done: int
+    structure_seconds: float  # per molecule on one core
+    prediction_seconds: float  # per molecule on one core
+    seconds: float  # wall time of what is left, on all workers
+    n_bytes: int  # structures, predictions and receipts of what is left
+    n_failed: int  # of the sample
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a campaign would take."""
+
+    n_sample: int
+    n_workers: int
+    stages: tuple[StageEstimate, ...]
+    worker_bytes: int  # memory of one worker with its chemistry process
+    driver_bytes: int  # memory of client and scheduler
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all stages."""
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def n_bytes(self) -> int:
+        """Disk space of all stages."""
+        return sum(stage.n_bytes for stage in self.stages)
+
+
+def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -> Estimate:
+    """Measure a sample and say what the campaign would take; writes nothing.
+
+    Args:
+        config: what is asked.
+        n_workers: worker threads that it would run on.
+        n_sample: molecules, spread evenly over the library.
+    Raises:
+        ConfigError: the campaign cannot start as asked.
+    """
+    folder, setup = resolve(config)
+    n_sample = min(n_sample, setup.n_rows)
+    rows = np.unique(np.linspace(0, setup.n_rows - 1, n_sample).astype(np.int64))
+    stages = tuple(
+        _drawings(folder, setup, rows, n_workers)
+        if stage.geometry is None
+        else _stage(folder, setup, index, rows, n_workers)
+        for index, stage in enumerate(setup.stages)
+    )
+    if setup.funnel is not None:
+        stages = (stages[0], _surrogate(setup, setup.funnel, n_workers), *stages[1:])
+    this = psutil.Process()
+    own_bytes = this.memory_info().rss  # of a process that has loaded what a client loads
+    in_children = (child.memory_info().rss for child in this.children(recursive=True))
+    n_units = sum(stage.n_units for stage in stages)
+    return Estimate(
+        n_sample=len(rows),
+        n_workers=n_workers,
+        stages=stages,
+        worker_bytes=own_bytes + sum(in_children),
+        driver_bytes=own_bytes + _DRIVER_BYTES_PER_UNIT * n_units,
+    )
+
+
+def _stage(
+    folder: Folder, setup: Setup, index: int, rows: "np.typing.NDArray[np.int64]", n_workers: int
+) -> StageEstimate:
+    stage = setup.stages[index]
+    n_entering = setup.n_entering(index)
+    plan = stage_plan(folder, setup, index) or StagePlan.whole(
+        "", n_entering, stage.unit_rows, stage.segment_units
+    )
+    n_done = len(setup.store(folder, index).receipts.done())
+    n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
+    n_units_left = plan.n_units - n_done
+    n_missing = n_rows_left
+    if stage.rows is None:  # of rows chosen later nobody knows which have structures already
+        there = StructureStore(setup.structures(stage)).receipts.all()
+        n_missing = max(0, n_rows_left - sum(receipt.counts["in"] for receipt in there))
+
+    memory = Folder(f"memory://screener-{uuid4().hex}")
+    job = _in_memory(setup, index, memory)
+    try:
+        first, rest = Unit(0, "first", runs_of(rows[:1])), Unit(1, "rest", runs_of(rows))
+        made_first = predict.prepare(
+            job, first, ()
+        )  # starts the chemistry process and loads the bundle
+        predict.predict(job, first, made_first, None)
+        made = predict.prepare(job, rest, made_first.units)
+        started = time.perf_counter()
+        receipt = predict.predict(job, rest, made, None)
+        prediction_seconds = (time.perf_counter() - started) / len(rows)
+        structure_seconds = made.seconds / max(1, made.n_made)
+        store = PredictionStore(Folder(job.campaign), stage.name)
+        table = store.read(receipt)
+        fixed = len(to_parquet(table.slice(0, 0))) + len(str(receipt))
+        per_row = (len(to_parquet(table)) - len(to_parquet(table.slice(0, 0)))) / len(rows)
+        per_structure = _size(job.structures) / len(rows)
+    finally:
+        memory.remove("")
+    seconds = (
+        n_missing * structure_seconds
+        + n_rows_left * prediction_seconds
+        + n_units_left * _SCHEDULING_SECONDS
+    )
+    slots = max(1, min(n_workers, n_units_left))
+    return StageEstimate(
+        name=stage.name,
+        n_rows=plan.n_rows,
+        n_units=plan.n_units,
+        n_units_done=n_done,
+        structure_seconds=structure_seconds,
+        prediction_seconds=prediction_seconds,
+        seconds=seconds / slots,
+        n_bytes=round(n_units_left * fixed + n_rows_left * per_row + n_missing * per_structure),
+        n_failed=receipt.counts["quarantined"],
+    )
+
+
+def _drawings(
+    folder: Folder, setup: Setup, rows: "np.typing.NDArray[np.int64]", n_workers: int
+) -> StageEstimate:
+    """The stage `2d`, all of whose work depends on the drawing alone."""
+    stage = setup.stages[0]
+    plan = stage_plan(folder, setup, 0)
+    assert plan is not None
+    n_done = len(setup.store(folder, 0).receipts.done())
+    n_units_left = plan.n_units - n_done
+    n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
+    memory = Folder(f"memory://screener-{uuid4().hex}")
+    job = _in_memory(setup, 0, memory)
+    try:
+        prefilter.screen(job, Unit(0, "first", runs_of(rows[:1])))  # loads the bundle
+        started = time.perf_counter()
+        receipt = prefilter.screen(job, Unit(1, "rest", runs_of(rows)))
+        seconds_each = (time.perf_counter() - started) / len(rows)
+        n_bytes = _size(memory.url) / len(rows)
+    finally:
+        memory.remove("")
+    seconds = n_rows_left * seconds_each + n_units_left * _SCHEDULING_SECONDS
+    return StageEstimate(
+        name=stage.name,
+        n_rows=plan.n_rows,
+        n_units=plan.n_units,
+        n_units_done=n_done,
+        structure_seconds=0.0,
+        prediction_seconds=seconds_each,
+        seconds=seconds / max(1, min(n_workers, n_units_left)),
+        n_bytes=round(n_rows_left * n_bytes),
+        n_failed=receipt.counts["quarantined"],
+    )
+
+
+def _surrogate(setup: Setup, funnel: SearchSettings, n_workers: int) -> StageEstimate:
+    """Fits, and predictions of the whole library before each batch but the first."""
+    generator = np.random.default_rng(0)
+    n_fitted = min(funnel.budget, 2 * funnel.surrogate.n_inducing)
+    points = generator.standard_normal((n_fitted, funnel.surrogate.n_dims)).astype(np.float32)
+    started = time.perf_counter()
+    targets = points[:, :2].astype(np.float64)
+    surrogate = fit_surrogate(points, targets, targets[:, 0], funnel.surrogate, 0)
+    fitted = time.perf_counter()
+    surrogate.predict(points)
+    seconds_each = (time.perf_counter() - fitted) / len(points)
+    n_fits = funnel.n_batches + 1
+    stage = setup.stages[0]
+    n_tasks = -(-setup.n_rows // (stage.unit_rows * stage.segment_units))
+    slots = max(1, min(n_workers, n_tasks))
+    predicting = setup.n_rows * seconds_each + n_tasks * _SCHEDULING_SECONDS
+    return StageEstimate(
+        name="surrogate",
+        n_rows=n_fits * setup.n_rows,
+        n_units=n_fits * n_tasks,
+        n_units_done=0,
+        structure_seconds=0.0,
+        prediction_seconds=seconds_each,
+        seconds=n_fits * (fitted - started + predicting / slots),
+        n_bytes=0,
+        n_failed=0,
+    )
+
+
+def _in_memory(setup: Setup, index: int, memory: Folder) -> StageJob:
+    """The job of a stage, with everything that it writes in memory."""
+    campaign = memory.child("campaign")
+    if setup.joined is not None:
+        keep_joined(campaign, setup.joined, LibraryStore.open(setup.library))
+    return replace(setup.job(campaign, index), structures=memory.child("structures").url)
+
+
+def _size(url: str) -> int:
+    filesystem, path = filesystem_of(url)
+    return int(filesystem.du(path))

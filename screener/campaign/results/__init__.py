@@ -1,0 +1,1 @@
+"""What came out of a campaign: totals, rankings, shortlists, explanations, provenance."""

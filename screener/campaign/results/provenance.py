@@ -1,0 +1,112 @@
+"""Where a campaign's results come from: `provenance.json`.
+
+It tells times and machines and so differs between runs that give the same results. What happened
+when is in the journal (`screener.campaign.driver.events`).
+"""
+
+import os
+import platform
+import socket
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from screener.campaign.results.totals import Tally
+from screener.campaign.settings.frozen import SCHEMA_VERSION, Setup
+from screener.stores.files import Folder
+
+FILE = "provenance.json"
+_PACKAGES = (
+    *("screener", "rdkit", "tblite", "torch", "qmllib", "numpy", "scipy"),
+    *("dask", "distributed", "pyarrow", "zarr"),
+)
+_SEEDS = (
+    "each molecule's conformer search is seeded by its mol_id; a funnel draws samples by its own "
+    "seed, which is frozen in campaign.toml; nothing else in a campaign draws random numbers"
+)
+
+
+class Session:
+    """One run of one client, as `provenance.json` tells it.
+
+    Args:
+        folder: of the campaign.
+        setup: with the ranking asked now.
+        command: what was typed or called.
+        n_workers: worker threads at the start.
+    """
+
+    def __init__(self, folder: Folder, setup: Setup, command: list[str], n_workers: int) -> None:
+        self._folder = folder
+        self._setup = setup
+        before = folder.read_json(FILE) if folder.exists(FILE) else {}
+        self._past: list[dict[str, Any]] = before.get("sessions", [])
+        self._this = {
+            "command": command,
+            "started": now(),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+            "worker_threads": n_workers,
+        }
+        self._results = {
+            key: before[key] for key in ("stages", "ranking", "recall") if key in before
+        }
+
+    def write(self, **results: Any) -> None:
+        """Write what is known by now: at the start, and with `stages` or `ranking` at the end."""
+        if results:
+            self._results |= results
+            self._this["finished"] = now()
+        setup = self._setup
+        self._folder.write_json(
+            FILE,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "digests": {
+                    "library": setup.library_digest,
+                    "compute": setup.compute_digest,
+                    "ranking": setup.ranking_digest,
+                    "bundles": {stage.name: stage.bundle_digest for stage in setup.stages},
+                    "structures": {stage.name: stage.structures_digest for stage in setup.stages},
+                },
+                "library": setup.library,
+                "versions": versions(),
+                "seeds": _SEEDS,
+                "sessions": [*self._past, self._this],
+                **self._results,
+            },
+        )
+
+
+def stage_results(setup: Setup, tallies: list[Tally]) -> list[dict[str, Any]]:
+    """What `provenance.json` says of each stage."""
+    return [
+        {
+            "name": stage.name,
+            "bundle": stage.bundle,
+            "geometry": None if stage.geometry is None else stage.geometry.model_dump(mode="json"),
+            "counts": dict(tally.counts),
+            "quarantine": dict(tally.quarantine),
+            "left_out": sorted(tally.left_out),
+            "structures_made": tally.made,
+            "task_seconds": round(tally.seconds, 3),
+        }
+        for stage, tally in zip(setup.stages, tallies, strict=True)
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # run from a source tree that was not installed
+            found[package] = "not installed"
+    return found
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,138 @@
+"""The shortlist as files: Parquet, CSV and SDF, from the rows that were chosen.
+
+Each file's bytes follow from the chosen rows and the ranking alone.
+"""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from rdkit import Chem
+from rdkit.Geometry import Point3D
+
+from screener.errors import MoleculeError, StoreError
+from screener.ranking.objectives import RankingSettings
+from screener.ranking.reasons import why_columns
+from screener.ranking.row_status import judge
+from screener.ranking.topk import TopK
+from screener.records import Structure
+from screener.stores.files import Folder, to_parquet
+
+FILES = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
+
+
+def shortlist_table(
+    predictions: pa.Table, top: TopK, settings: RankingSettings, known_column: str | None
+) -> pa.Table:
+    """The chosen rows in order, with what the ranking says of them.
+
+    Args:
+        predictions: (n,) rows of the last stage that hold at least the chosen ones.
+        top: the chosen rows, best first.
+        settings: the ranking.
+        known_column: a row in which it is not empty is a known molecule.
+    Returns:
+        `rank` (from 1), `score`, `desirability_<objective>`, `known` where there is such a column,
+        what `why_columns` says, then the columns of the predictions.
+    """
+    position = {row: index for index, row in enumerate(predictions["row"].to_pylist())}
+    order = pa.array([position[row] for row in top.rows.tolist()], pa.int64())
+    chosen = predictions.take(order)
+    judged = judge(chosen, settings)
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        "rank": pa.array(np.arange(1, chosen.num_rows + 1), pa.int64()),
+        "score": pa.array([entry.score for entry in top.entries], pa.float64()),
+    }
+    for name, values in judged.desirabilities.items():
+        columns[f"desirability_{name}"] = pa.array(values, pa.float64())
+    if known_column is not None:
+        columns["known"] = is_known(chosen[known_column])
+    columns |= why_columns(chosen, settings, judged)
+    return pa.table(columns | {name: chosen[name] for name in chosen.column_names})
+
+
+def is_known(column: pa.ChunkedArray) -> pa.Array:
+    """True where a column marks its row: not null, not empty, not zero or false."""
+    kind = column.type
+    if pa.types.is_null(kind):
+        return pa.array(np.zeros(len(column), dtype=bool))
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        marked = pc.cast(column, pa.bool_())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        marked = pc.not_equal(pc.utf8_trim_whitespace(column), "")
+    else:
+        marked = pc.is_valid(column)
+    return pc.fill_null(marked, False).combine_chunks()
+
+
+def write_shortlist(
+    folder: Folder, path: str, table: pa.Table, structures: Sequence[Structure | MoleculeError]
+) -> dict[str, str]:
+    """Write the three files below `path`; returns the SHA-256 of each by name.
+
+    Args:
+        folder: of the campaign.
+        path: a folder below it that ends in '/', or nothing.
+        table: from `shortlist_table`.
+        structures: of its rows.
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    sink = io.BytesIO()
+    pyarrow.csv.write_csv(_flat(table), sink)
+    contents = (to_parquet(table), sink.getvalue(), to_sdf(table, structures).encode())
+    return {
+        name: folder.write_bytes(f"{path}{name}", content)
+        for name, content in zip(FILES, contents, strict=True)
+    }
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with columns that CSV cannot hold, such as lists, as text."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+            values = [None if each is None else str(each) for each in table[index].to_pylist()]
+            table = table.set_column(index, field.name, pa.array(values, pa.string()))
+    return table
+
+
+def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> str:
+    """The rows as an SD file: the stored geometry, and every column that has a value.
+
+    Args:
+        table: (n,) rows with `smiles`, `source_id`, `mol_id`.
+        structures: (n,), atoms in the order of the SMILES, hydrogens last.
+    Raises:
+        StoreError: a row has no structure, or one of another molecule.
+    """
+    sink = io.StringIO()
+    with Chem.SDWriter(sink) as writer:
+        for row, structure in zip(table.to_pylist(), structures, strict=True):
+            if isinstance(structure, MoleculeError):
+                raise StoreError(f"molecule {row['mol_id']} is ranked and has no structure")
+            writer.write(_molecule(row, structure))
+    return sink.getvalue()
+
+
+def _molecule(row: dict[str, object], structure: Structure) -> Chem.Mol:
+    molecule = Chem.AddHs(Chem.MolFromSmiles(str(row["smiles"])))
+    numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
+    if numbers != structure.atomic_numbers.tolist():
+        raise StoreError(f"the stored structure of {row['mol_id']} is not of {row['smiles']}")
+    conformer = Chem.Conformer(len(numbers))
+    for index, (x, y, z) in enumerate(structure.positions.astype(np.float64).tolist()):
+        conformer.SetAtomPosition(index, Point3D(x, y, z))
+    molecule.AddConformer(conformer)
+    molecule.SetProp("_Name", _line(row["source_id"] or row["mol_id"]))
+    for name, value in row.items():
+        if value is not None and value != "":
+            molecule.SetProp(name, _line(value))
+    return molecule
+
+
+def _line(value: object) -> str:
+    """One line of text: an empty line or `$$$$` in a user's column would end the record."""
+    return " ".join(str(value).split()).replace("$$$$", "$ $ $ $")

@@ -1,0 +1,73 @@
+"""Reads everything that a library or a campaign stores, and names what is damaged.
+
+Every file is compared with the checksum that was written down when it was made. Predictions that
+are damaged lose their receipts, so that the campaign makes them again when it is resumed; of
+structures, whoever needs them finds it out. A shard cannot be made again without its inputs.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from screener.campaign.results.invalidate import forget
+from screener.campaign.settings.frozen import open_setup
+from screener.errors import DamagedError
+from screener.stores.files import Folder
+from screener.stores.lease import Lease
+from screener.stores.library import MANIFEST, SHARDS, LibraryStore
+from screener.stores.structures import StructureStore
+
+
+def verify(folder: Folder) -> Iterator[str]:
+    """Look at everything in a folder.
+
+    Args:
+        folder: of a library or of a campaign.
+    Yields:
+        one line per file that is damaged.
+    Raises:
+        ConfigError: the folder holds neither, or a campaign that is running.
+        StoreError: a file is there and cannot be read.
+    """
+    if folder.exists(MANIFEST):
+        yield from _library(LibraryStore.open(folder.url))
+    else:
+        yield from _campaign(folder)
+
+
+def _library(library: LibraryStore) -> Iterator[str]:
+    for shard in library.folder.read_table(SHARDS).to_pylist():
+        path = shard["file"]
+        where = f"{library.folder.url}/{path}"
+        if not library.folder.exists(path):
+            yield f"{where} is lost; build the library again"
+        elif hashlib.sha256(library.folder.read_bytes(path)).hexdigest() != shard["sha256"]:
+            yield f"{where} was cut off or changed; build the library again"
+
+
+def _campaign(folder: Folder) -> Iterator[str]:
+    setup = open_setup(folder)
+    with Lease(folder).held():
+        for index in range(len(setup.stages)):
+            store = setup.store(folder, index)
+            seen: dict[str, str] = {}
+            for receipt in store.receipts.all(forget_broken=True):
+                if receipt.files == seen:  # joined in the same files as the one before
+                    continue
+                seen = receipt.files
+                for path in receipt.files:
+                    try:
+                        store.receipts.content(receipt, path)
+                    except DamagedError as error:
+                        forget(folder, setup, error)
+                        yield f"{error}; resume the campaign to have it made again"
+        for url in dict.fromkeys(setup.structures(stage).url for stage in setup.predicting):
+            yield from _structures(StructureStore(Folder(url)))
+
+
+def _structures(store: StructureStore) -> Iterator[str]:
+    for receipt in store.receipts.all():
+        try:
+            for path in receipt.files:
+                store.receipts.content(receipt, path)
+        except DamagedError as error:
+            yield f"{error}; a campaign that needs it makes it again"

@@ -1,0 +1,1 @@
+"""What workers do for a campaign: one function for each kind of task."""

@@ -1,0 +1,145 @@
+"""What one task does with one unit: structures, predictions, verdicts, one receipt.
+
+These functions run on the workers. They read the library, write structures below it and predictions
+below the campaign, and return the receipt. Running one twice is harmless. Where workers declare
+`GPU`, structures and predictions are two tasks, otherwise one.
+"""
+
+import logging
+import socket
+import time
+from collections import Counter
+
+from screener.campaign.settings.job import StageJob
+from screener.campaign.settings.plan import Unit
+from screener.errors import MoleculeError
+from screener.execution.device import device_of_worker
+from screener.execution.memory import keep_freed_memory
+from screener.execution.threads import one_thread
+from screener.inference.table import predictions
+from screener.models.bundle import open_bundle
+from screener.ranking.columns import inputs_of, with_structural
+from screener.ranking.row_status import best, judge
+from screener.ranking.topk import Ranked
+from screener.records import QuarantineRecord, Receipt
+from screener.stores.files import Folder
+from screener.stores.joined import with_joined
+from screener.stores.library import open_library
+from screener.stores.predictions import KEY_COLUMNS, SIZE_COLUMNS, PredictionStore
+from screener.stores.structures import StructureStore
+from screener.structures.missing import Prepared, make_missing, read_structures
+
+log = logging.getLogger(__name__)
+
+
+def run_unit(job: StageJob, unit: Unit, hints: tuple[str, ...], floor: Ranked | None) -> Receipt:
+    """Structures and predictions of one unit, in one task."""
+    return predict(job, unit, prepare(job, unit, hints), floor)
+
+
+def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
+    """Make the structures that are missing.
+
+    Args:
+        job: the stage.
+        unit: the rows.
+        hints: structure units that may hold some of them.
+    """
+    one_thread()
+    assert job.geometry is not None
+    molecules = open_library(job.library, job.library_digest).read_rows(
+        unit.rows, ["mol_id", "smiles"]
+    )
+    return make_missing(
+        StructureStore(Folder(job.structures)),
+        job.structures_digest,
+        job.geometry,
+        unit.rows,
+        molecules["mol_id"].to_pylist(),
+        molecules["smiles"].to_pylist(),
+        hints,
+        job.wall_clock_seconds,
+    )
+
+
+def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None) -> Receipt:
+    """Predict from the stored structures, judge, and publish the unit.
+
+    Args:
+        job: the stage.
+        unit: the rows.
+        prepared: where their structures lie.
+        floor: the k-th best that the driver knew when it made the task.
+    Returns:
+        the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
+        out_of_domain, filtered, candidates. `details`: index (place in the plan), top (the unit's
+        best), quarantine (rows by code), filtered (rows by rule), left_out, outside (rows by
+        reason), spread (of each objective's values), structure_units, made (structures), finished
+        (seconds since 1970), host (of the worker).
+    """
+    one_thread()
+    keep_freed_memory()
+    started = time.perf_counter()
+    rows = unit.rows
+    outcomes = read_structures(StructureStore(Folder(job.structures)), prepared.units, rows)
+    library = open_library(job.library, job.library_digest)
+    columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *(name for name, _ in job.own_columns)]
+    molecules = library.read_rows(rows, columns)
+    bundle = open_bundle(job.bundle, job.bundle_digest, device_of_worker())
+    has_redox = job.geometry is not None and job.geometry.redox_solvent is not None
+    table = predictions(molecules, outcomes, bundle, dict(job.own_columns), has_redox)
+    table = with_structural(
+        table, inputs_of(job.acquisition, table.column_names)
+    )  # kept, so that ranking is quick
+    quarantine = [
+        QuarantineRecord.from_error(outcome, "structures", row=row, mol_id=mol_id)
+        for outcome, row, mol_id in zip(
+            outcomes, rows.tolist(), molecules["mol_id"].to_pylist(), strict=True
+        )
+        if isinstance(outcome, MoleculeError)
+    ]
+    judged = judge(with_joined(table, job.joined), job.acquisition)
+    seconds = prepared.seconds + time.perf_counter() - started
+    receipt = PredictionStore(Folder(job.campaign), job.stage).write_unit(
+        unit.name,
+        table,
+        quarantine,
+        counts={"in": len(rows), "quarantined": len(quarantine), **judged.counts},
+        seconds=seconds,
+        details={
+            "index": unit.index,
+            "top": best(table, judged, job.k, floor).to_json(),
+            "quarantine": dict(sorted(Counter(record.code for record in quarantine).items())),
+            "filtered": judged.filtered,
+            "left_out": judged.left_out,
+            "outside": judged.outside,
+            "spread": judged.spread,
+            "structure_units": list(prepared.units),
+            "made": prepared.n_made,
+            "finished": time.time(),
+            "host": socket.gethostname(),
+        },
+    )
+    log.info("unit %s of %s: %s in %.1f s", unit.name, job.stage, receipt.counts, receipt.seconds)
+    return receipt
+
+
+def join(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, ...]:
+    """Join the files of a segment of the plan, and the receipts of its structures.
+
+    Args:
+        job: the stage.
+        segment: its name.
+        units: all of its units, which are done.
+    Returns:
+        units that have to be done again first, since their files are damaged.
+    """
+    store = PredictionStore(Folder(job.campaign), job.stage)
+    if damaged := store.join(segment, units):
+        return damaged
+    if job.geometry is None:
+        return ()
+    receipts = store.receipts.read_joined(segment)
+    structures = {name for receipt in receipts for name in receipt.details["structure_units"]}
+    StructureStore(Folder(job.structures)).join(structures)
+    return ()

@@ -1,0 +1,1 @@
+"""From molecules to predictions: one place for campaigns, the command line and notebooks."""

@@ -1,0 +1,59 @@
+"""The prediction table of molecules that have structures."""
+
+import pyarrow as pa
+
+from screener.errors import MoleculeError
+from screener.inference.open_shells import closed_shells_alone
+from screener.models.bundle import Bundle
+from screener.ranking.columns import REDOX_COLUMNS, with_computed
+from screener.records import Structure
+from screener.stores.library import LibraryStore
+from screener.stores.predictions import KEY_COLUMNS, SIZE_COLUMNS
+
+
+def predictions(
+    molecules: pa.Table,
+    outcomes: list[Structure | MoleculeError],
+    bundle: Bundle,
+    own_columns: dict[str, str],
+    has_redox: bool,
+) -> pa.Table:
+    """The prediction table of molecules that have structures.
+
+    Args:
+        molecules: (n,) rows of the library.
+        outcomes: (n,), in the same order.
+        bundle: predicts from structures of its own geometry level.
+        own_columns: the caller's columns, by name in the library, and their names here.
+        has_redox: whether the structures tell of ions.
+    Returns:
+        one row per structure: keys, sizes, predicted and computed columns, domain, own columns.
+    """
+    there = [isinstance(outcome, Structure) for outcome in outcomes]
+    kept = molecules.filter(pa.array(there, pa.bool_()))
+    table = kept.select([*KEY_COLUMNS, *SIZE_COLUMNS])
+    structures = [each for each in outcomes if isinstance(each, Structure)]
+    predicted = closed_shells_alone(
+        bundle.predict(structures),
+        kept["smiles"].to_pylist(),
+        kept["charge"].to_pylist(),
+    )
+    for name in predicted.column_names:
+        table = table.append_column(name, predicted[name])
+    if has_redox:
+        for column in REDOX_COLUMNS:
+            field = column.replace("_gfn2", "")
+            found = [getattr(structure.redox, field) for structure in structures]
+            table = table.append_column(column, pa.array(found, pa.float64(), from_pandas=True))
+    table = with_computed(table)
+    for name, stored in own_columns.items():
+        table = table.append_column(stored, kept[name])
+    return table
+
+
+def no_predictions(
+    library: LibraryStore, bundle: Bundle, own_columns: dict[str, str], has_redox: bool
+) -> pa.Table:
+    """The columns of a stage's predictions, without a row."""
+    columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
+    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns, has_redox)

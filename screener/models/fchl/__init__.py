@@ -1,0 +1,1 @@
+"""FCHL19 atom environments of structures, and kernels between them."""

@@ -1,0 +1,1 @@
+"""Kernel ridge regression with increments: for few labels and larger molecules."""

@@ -1,0 +1,216 @@
+"""G4(MP2) atomization energies: from B3LYP values that are given, or up a ladder from GFN2.
+
+The last rung is a correction fitted on few labels (`cross_fit`). A ladder has a first rung, a
+bundle's predictor GFN2 → B3LYP, and several routes: where the first rung is in its domain, the
+correction starts between GFN2 and what the first rung says; elsewhere it starts from GFN2 alone,
+as far as the correction itself has seen such molecules. The error of the whole is calibrated as one
+number, by CV+ on end-to-end errors: the rungs' errors are not independent, so they are never added
+up.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from screener.errors import ConfigError
+from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
+from screener.models.kernel_ridge.cross_fit import CrossFit
+from screener.models.predictor import Predictor, QuantityCalibration
+from screener.models.quantities import low_values
+from screener.models.uncertainty.conformal import widening
+from screener.models.uncertainty.domain import Domain, heavy_atoms
+from screener.records import Structure
+
+FloatArray = NDArray[np.float64]
+
+VALUE, B3LYP, GFN2 = "ae0_g4mp2_kcal", "ae0_b3lyp_kcal", "de_gfn2_kcal"
+ENDINGS = ("", "_std", "_lo90", "_hi90", "_delta")
+_OWN = ("in_domain", "domain_reasons", "geometry_level")  # columns that a table has once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One way up.
+
+    Args:
+        model: what is added, fitted and calibrated for this way.
+        calibration: of the whole error.
+        share: of B3LYP in where the correction starts; the rest is GFN2.
+        domain: of the correction; None where that of the first rung decides.
+    """
+
+    model: CrossFit
+    calibration: QuantityCalibration
+    share: float
+    domain: Domain | None
+
+
+class LadderPredictor:
+    """Predicts structures of one geometry level.
+
+    Args:
+        routes: from the best; a structure takes the first whose domain it is in.
+        first: the rung GFN2 → B3LYP; None for a rung that is given B3LYP values.
+        geometry_level: of the structures that all was fitted on; goes into the table.
+        device: of torch.
+    Raises:
+        ConfigError: the first rung is for another geometry level, or routes and domains do not
+            fit.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        first: Predictor | None,
+        *,
+        geometry_level: str,
+        device: str = "cpu",
+    ) -> None:
+        if first is not None and first.geometry_level != geometry_level:
+            raise ConfigError(
+                f"a ladder uses one geometry level throughout: its first rung is for "
+                f"{first.geometry_level}, the next for {geometry_level}"
+            )
+        if first is None and any(route.domain is None or route.share != 1.0 for route in routes):
+            raise ConfigError("a rung from given B3LYP values needs a domain and starts there")
+        if first is not None and any(route.domain and route.share for route in routes):
+            raise ConfigError(
+                "a route that starts from B3LYP ends where the first rung's domain does"
+            )
+        if not routes or routes[-1].domain is None:
+            raise ConfigError("the last route needs a domain of its own")
+        self.routes = tuple(routes)
+        self.first = first
+        self.geometry_level = geometry_level
+        self._evaluators = [CrossEvaluator(route.model, device) for route in routes]
+
+    @property
+    def domain(self) -> Domain:
+        """Of the last route, which goes furthest."""
+        found = self.routes[-1].domain
+        assert found is not None
+        return found
+
+    def predict(
+        self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None = None
+    ) -> pa.Table:
+        """Predictions, one row per structure, in order.
+
+        Args:
+            structures: of this predictor's geometry level; with GFN2 results for a ladder.
+            low: for a rung: `ae0_b3lyp_kcal` (n,), B3LYP atomization energies at 0 K, kcal/mol,
+                positive when bound, zero-point energy unscaled.
+        Returns:
+            ae0_g4mp2_kcal with `_std`, `_lo90`, `_hi90` and `_delta` (what was added to the low
+            end: to GFN2 by a ladder, to B3LYP by a rung); then of a ladder all that its first rung
+            predicts, of a rung ae0_b3lyp_kcal as given; then in_domain, domain_reasons and
+            geometry_level, of ae0_g4mp2_kcal. Outside, predictions are null. A ladder may be inside
+            where its first rung is not: then what only that rung predicts is null.
+        Raises:
+            ConfigError: low values are missing, not wanted, or not one per structure; a ladder's
+                structure has no GFN2 results.
+        """
+        start = self._start(structures, low)
+        n = len(structures)
+        found = np.full((len(ENDINGS), n), np.nan)
+        reasons = [""] * n
+        is_open = np.ones(n, dtype=bool)
+        for route, evaluator in zip(self.routes, self._evaluators, strict=True):
+            rows = np.flatnonzero(is_open)
+            outside, values = self._climb(
+                route, evaluator, [structures[row] for row in rows.tolist()], start.rows(rows)
+            )
+            found[:, rows] = values
+            for row, why in zip(rows.tolist(), outside, strict=True):
+                reasons[row], is_open[row] = why, bool(why)
+        table = {
+            VALUE + ending: pa.array(row, mask=is_open)
+            for ending, row in zip(ENDINGS, found, strict=True)
+        }
+        table |= start.columns
+        table["in_domain"] = pa.array(~is_open, type=pa.bool_())
+        table["domain_reasons"] = pa.array(reasons, type=pa.string())
+        table["geometry_level"] = pa.array([self.geometry_level] * n, type=pa.string())
+        return pa.table(table)
+
+    def _start(
+        self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None
+    ) -> "_Start":
+        if self.first is None:
+            given = None if low is None else low.get(B3LYP)
+            if given is None or given.shape != (len(structures),) or not np.isfinite(given).all():
+                raise ConfigError(f"a rung from B3LYP needs {B3LYP} of each of the structures")
+            nothing = np.full(len(structures), "", dtype=object)
+            return _Start(given, given, nothing, {B3LYP: pa.array(given)})
+        if low is not None:
+            raise ConfigError("a ladder computes its low end, GFN2, itself: give no low values")
+        table = self.first.predict(structures)
+        why = np.array(table["domain_reasons"].to_pylist(), dtype=object)
+        columns = {name: table[name] for name in table.column_names if name not in _OWN}
+        return _Start(
+            low_values(structures)[GFN2],
+            table[B3LYP].to_numpy(zero_copy_only=False).astype(np.float64),
+            why,
+            columns,
+        )
+
+    def _climb(
+        self,
+        route: Route,
+        evaluator: CrossEvaluator,
+        structures: Sequence[Structure],
+        start: "_Start",
+    ) -> tuple[list[str], FloatArray]:
+        """Why each structure is outside of a route ("" where it is inside), and the columns of
+        `ENDINGS`, NaN outside."""
+        domain = route.domain
+        reasons = [
+            str(why) if domain is None else "; ".join(domain.reasons(structure))
+            for why, structure in zip(start.reasons, structures, strict=True)
+        ]
+        rows = np.array([row for row, why in enumerate(reasons) if not why], dtype=np.int64)
+        known = [structures[row] for row in rows.tolist()]
+        raw = evaluator.predict(known)
+        if domain is not None:
+            for place, row in enumerate(rows.tolist()):
+                atoms = slice(raw.offsets[place], raw.offsets[place + 1])
+                far = domain.distance_reasons(structures[row], raw.distances[atoms])
+                reasons[row] = "; ".join(far)
+        some = start.rows(rows)
+        base = some.foot
+        if route.share:  # B3LYP is unknown where a route does not need it
+            base = route.share * some.b3lyp + (1.0 - route.share) * some.foot
+        beyond = (domain or self.domain).largest_fitted
+        sizes = np.array([heavy_atoms(structure) for structure in known], dtype=np.int64)
+        factor = widening(sizes, beyond, route.calibration.growth)
+        value = base + raw.values[0]
+        low, high = route.model.cvplus.interval(base + raw.values[1:], raw.stds[1:])
+        columns = np.stack(
+            [
+                value,
+                raw.stds[0] * route.calibration.std_scale * factor,
+                value - factor * (value - low),
+                value + factor * (high - value),
+                value - some.foot,
+            ]
+        )
+        found = np.full((len(ENDINGS), len(structures)), np.nan)
+        found[:, rows] = columns
+        found[:, [bool(why) for why in reasons]] = np.nan
+        return reasons, found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Start:
+    """Where structures start, (n,) each, kcal/mol."""
+
+    foot: FloatArray  # the ladder's low end
+    b3lyp: FloatArray  # NaN outside of the first rung's domain
+    reasons: NDArray[np.object_]  # why the first rung is outside, "" where it is inside
+    columns: dict[str, pa.Array]  # of the table
+
+    def rows(self, rows: NDArray[np.int64]) -> "_Start":
+        return _Start(self.foot[rows], self.b3lyp[rows], self.reasons[rows], {})

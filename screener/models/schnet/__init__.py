@@ -1,0 +1,1 @@
+"""SchNet: the network, its evaluation, and the arrays that a bundle stores."""

@@ -1,0 +1,1 @@
+"""Sparse Gaussian-process regression on atom environments: the model and its evaluation."""

@@ -1,0 +1,24 @@
+"""Runs of consecutive rows, and the names of units made of them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.stores.files import digest
+
+Runs = tuple[tuple[int, int], ...]  # (first row, one past the last), in the order of the unit
+
+
+def runs_of(rows: NDArray[np.int64]) -> Runs:
+    """The runs of consecutive numbers in `rows`, in their order.
+
+    Args:
+        rows: int64 (n,), not empty.
+    """
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    pieces = np.split(rows, breaks)
+    return tuple((int(piece[0]), int(piece[-1]) + 1) for piece in pieces)
+
+
+def unit_name(stage_digest: str, runs: Runs) -> str:
+    """The digest of the rows and of the stage, which names the unit."""
+    return digest({"stage": stage_digest, "rows": [list(run) for run in runs]})

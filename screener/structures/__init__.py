@@ -1,0 +1,1 @@
+"""Structures of many molecules: made once on workers, stored, and read again."""

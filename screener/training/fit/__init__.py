@@ -1,0 +1,1 @@
+"""Fitting and calibrating models: labelled molecules in, models with their errors out."""

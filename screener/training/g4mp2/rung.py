@@ -1,0 +1,111 @@
+"""The rung from B3LYP to G4(MP2), fitted on the molecules that QM9 and PPE1694 share.
+
+Fitted twice on the same rows: at B3LYP geometries, and at the GFN2 minima reached from them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.models.kernel_ridge.additive import AdditiveSettings, prepare
+from screener.models.kernel_ridge.cross_fit import CrossFit, cross_fit
+from screener.models.uncertainty.conformal import growth_per_heavy_atom
+from screener.records import Structure
+from screener.training.g4mp2 import reference
+from screener.training.g4mp2.nested import GRID, WIDTHS, Task, by_size, choose_by_size, folds_of
+from screener.training.g4mp2.reference import ReferenceMolecule
+from screener.training.g4mp2.structures import structures
+
+GeometryLevel = Literal["b3lyp", "gfn2-opt"]
+
+FloatArray = NDArray[np.float64]
+
+N_OUTER, N_INNER = 10, 10
+N_FOLDS, SEED = 10, 0  # of CV+
+SIZES = (6, 7, 8)  # heavy atoms; extrapolation is chosen by predicting what is larger
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedRung:
+    """A rung with what measured it."""
+
+    model: CrossFit
+    errors: FloatArray  # (n,), kcal/mol, out of fold; NaN where not judged
+    growth: float  # of errors in units of their std, per heavy atom beyond the largest judged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RungData:
+    """Labelled molecules at one geometry level."""
+
+    molecules: tuple[ReferenceMolecule, ...]
+    task: Task
+    n_failed: int  # molecules without a structure at this level
+
+
+def rung_data(level: GeometryLevel) -> RungData:
+    """The labelled rows at one geometry level; `suspect` ones are neither fitted on nor judged.
+
+    Raises:
+        ConfigError, SchemaError: see `reference`.
+    """
+    molecules = reference.overlap()
+    made: list[Structure | None] = (
+        [molecule.structure for molecule in molecules]
+        if level == "b3lyp"
+        else structures("gfn2-opt-from-b3lyp", molecules)
+    )
+    pairs = [(m, s) for m, s in zip(molecules, made, strict=True) if s is not None]
+    kept = tuple(molecule for molecule, _ in pairs)
+    low = np.array([molecule.ae0_b3lyp_kcal for molecule in kept])
+    sound = np.array([not molecule.suspect for molecule in kept])
+    task = Task(
+        prepared=prepare([structure for _, structure in pairs], WIDTHS),
+        low=low,
+        asked_low=low,
+        high=np.array([molecule.ae0_g4mp2_kcal for molecule in kept]),
+        groups=group_numbers(kept),
+        fit=sound,
+        judged=sound,
+        n_heavy=np.array([molecule.n_heavy for molecule in kept]),
+    )
+    return RungData(kept, task, len(molecules) - len(kept))
+
+
+def group_numbers(molecules: tuple[ReferenceMolecule, ...]) -> NDArray[np.int64]:
+    """One number per connectivity, (n,)."""
+    blocks = [molecule.block for molecule in molecules]
+    return np.asarray(np.unique(blocks, return_inverse=True)[1], dtype=np.int64)
+
+
+def fit_rung(task: Task, settings: AdditiveSettings | None = None) -> FittedRung:
+    """A rung as it is used: fitted on all sound rows, its intervals made by CV+.
+
+    Args:
+        task: of `rung_data`, or of a ladder.
+        settings: default: those that extrapolate best in size within these rows, since molecules
+            to be screened are larger than those with labels.
+    """
+    chosen = settings or choose_by_size(task, GRID, SIZES)
+    folds = folds_of(task.groups, N_FOLDS, SEED)
+    model, errors = cross_fit(
+        task.prepared,
+        task.high - task.low,
+        task.high - task.asked_low,
+        chosen,
+        fit=task.fit,
+        counted=task.judged,
+        folds=folds,
+    )
+    return FittedRung(model, errors, _growth(task, chosen, model))
+
+
+def _growth(task: Task, settings: AdditiveSettings, model: CrossFit) -> float:
+    """Widening per heavy atom: scores of the largest molecules, fitted on smaller ones."""
+    counted = task.n_heavy[task.judged]
+    largest = int(counted.max())
+    errors, stds = by_size(task, settings, largest - 1)
+    smaller = model.cvplus.scores[counted < largest]
+    return growth_per_heavy_atom(smaller, np.abs(errors) / stds)

@@ -1,0 +1,273 @@
+"""The shipped bundles that lead to G4(MP2): a rung from B3LYP at either geometry level, and the
+ladder from SMILES alone.
+
+They are fitted, chosen and judged on the openly licensed reference data alone (QM9, PPE1694); their
+cards hold the errors of nested cross-validation, in which no molecule's label reaches its own
+prediction.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.execution.threads import one_thread
+from screener.models.bundle import golden_rows, load_bundle, write_bundle
+from screener.models.card import FirstRung
+from screener.models.fchl.local_kernel import LocalKernel
+from screener.models.fchl.representation import ELEMENTS, environments
+from screener.models.ladder.arrays import ladder_card, ladder_to_arrays
+from screener.models.ladder.predictor import B3LYP, VALUE, LadderPredictor, Route
+from screener.models.predictor import Predictor, QuantityCalibration
+from screener.models.uncertainty.conformal import COVERAGE, std_scale
+from screener.models.uncertainty.domain import Domain, count_coordinations, distance_limits
+from screener.records import Structure
+from screener.training.bootstrap import as_metrics, coverage, figure
+from screener.training.evaluate import Metrics
+from screener.training.g4mp2.ladder import (
+    FIRST_RUNG,
+    LIMITS,
+    LadderRows,
+    Variant,
+    assess,
+    candidates,
+    climb,
+    first_rung,
+    ladder_rows,
+    ladder_task,
+    route,
+)
+from screener.training.g4mp2.ladder import N_INNER as LADDER_INNER
+from screener.training.g4mp2.ladder import N_OUTER as LADDER_OUTER
+from screener.training.g4mp2.nested import GRID, PLAIN, Nested, Task, by_size, nested
+from screener.training.g4mp2.rung import (
+    N_FOLDS,
+    N_INNER,
+    N_OUTER,
+    SEED,
+    FittedRung,
+    GeometryLevel,
+    fit_rung,
+    rung_data,
+)
+
+FloatArray = NDArray[np.float64]
+
+LARGEST = 7  # heavy atoms, of the figure for extrapolation
+UNSEEN = 1e3  # distance of an atom whose element no other fold has
+N_GOLDEN = 6
+LABELS = {
+    "g4mp2": "PPE1694, conventional G4(MP2) rebuilt from the heats of formation of prunedhof, "
+    "doi:10.1063/5.0032713",
+    "b3lyp": "QM9, B3LYP/6-31G(2df,p), doi:10.1038/sdata.2014.22",
+}
+# the ladder's two ways: in the domain of its first rung, and beyond it
+WITHIN: Variant = "halfway"
+BEYOND: Variant = "gfn2"
+SHARES: Mapping[Variant, float] = {WITHIN: 0.5, BEYOND: 0.0}
+NESTED = "nested cross-validation by connectivity"
+
+
+def train_rung(name: str, level: GeometryLevel, out: Path) -> Metrics:
+    """Fit, judge and write the rung B3LYP → G4(MP2) at one geometry level.
+
+    Args:
+        name: of the bundle.
+        level: of the structures.
+        out: folder for the bundle.
+    Returns:
+        the errors of nested cross-validation.
+    Raises:
+        ConfigError, SchemaError: the reference data are missing or broken.
+    """
+    one_thread()  # many small factorisations, which threads make slower
+    data = rung_data(level)
+    task = data.task
+    found, plain = (nested(task, grid, N_OUTER, N_INNER, SEED) for grid in (GRID, PLAIN))
+    rung = fit_rung(task)
+    way = Route(rung.model, _calibration(rung), 1.0, _domain(task, rung))
+    predictor = LadderPredictor([way], None, geometry_level=level)
+    sound = task.fit
+    low, high = task.low, task.high
+    metrics: dict[str, Any] = {
+        NESTED: {VALUE: _judged(found, high, sound)},
+        f"{NESTED}, suspect molecules judged too": {
+            VALUE: _judged(found, high, np.isfinite(found.values))
+        },
+        f"{NESTED}, composition and kernel alone": {VALUE: _judged(plain, high, sound)},
+        "B3LYP itself": {VALUE: as_metrics(figure((low - high)[sound]))},
+        f"fitted on {LARGEST} heavy atoms and fewer, judged on more": {
+            VALUE: as_metrics(figure(by_size(task, rung.model.settings, LARGEST)[0]))
+        },
+        f"{NESTED}, by heavy atoms": {
+            str(size): as_metrics(figure((found.values - high)[sound & (task.n_heavy == size)]))
+            for size in np.unique(task.n_heavy[sound])
+        },
+    }
+    golden = list(rung.model.structures[:N_GOLDEN])
+    golden_low = low[np.flatnonzero(task.fit)][:N_GOLDEN]
+    card = ladder_card(
+        predictor,
+        None,
+        name=name,
+        n_conformers=1,
+        fit=_fit_report(task, rung),
+        data={
+            "labels": LABELS,
+            "molecules": "those that QM9 and PPE1694 share, closed shells of H, C, N, O and F",
+            "n": int(task.fit.sum()),
+            "n_suspect": int((~task.fit).sum()),
+            "n_failed": data.n_failed,
+        },
+        splits=_splits(N_OUTER, N_INNER),
+        seeds={"folds": SEED},
+        metrics=metrics,
+        golden=golden_rows(predictor.predict(golden, {B3LYP: golden_low})),
+    )
+    write_bundle(out, card, ladder_to_arrays(predictor, golden, golden_low))
+    return {VALUE: metrics[NESTED][VALUE]}
+
+
+def train_ladder(name: str, out: Path, first: str = FIRST_RUNG) -> Metrics:
+    """Fit, judge and write the ladder GFN2 → B3LYP → G4(MP2), entered by SMILES.
+
+    Args:
+        name: of the bundle.
+        out: folder for the bundle.
+        first: bundle of the first rung, whose training has none of PPE1694's connectivities.
+    Returns:
+        the errors of nested cross-validation.
+    Raises:
+        ConfigError, SchemaError: the reference data are missing or broken.
+    """
+    one_thread()
+    rows = ladder_rows(*first_rung(first))
+    climbs = {variant: climb(rows, variant) for variant in (WITHIN, BEYOND)}
+    chosen = {each.variant: each.settings for each in candidates(rows, (WITHIN, BEYOND))}
+    brought = rows.brought_in()
+    routes: list[Route] = []
+    reports: dict[str, Any] = {}
+    for variant, counted in ((WITHIN, rows.inside), (BEYOND, rows.inside | brought)):
+        task = ladder_task(rows, variant, counted=counted)
+        rung = fit_rung(task, chosen[variant])
+        domain = None if variant == WITHIN else _domain(task, rung)
+        routes.append(Route(rung.model, _calibration(rung), SHARES[variant], domain))
+        reports[variant] = _fit_report(task, rung)
+    below = load_bundle(first)
+    assert isinstance(below.predictor, Predictor)
+    predictor = LadderPredictor(routes, below.predictor, geometry_level="gfn2-opt")
+    found = route(rows, climbs).nested
+    metrics: dict[str, Any] = {
+        f"{NESTED}: {line.rows}": {VALUE: as_metrics(line.figure, line.coverage)}
+        for line in assess(rows, found)
+    }
+    golden = _golden(rows)
+    card = ladder_card(
+        predictor,
+        (FirstRung(bundle=first, model_sha256=below.card.model_sha256), below.card),
+        name=name,
+        n_conformers=1,
+        fit=reports,
+        data={
+            "labels": LABELS,
+            "molecules": "PPE1694, closed shells of H, C, N, O and F; judged with up to nine heavy "
+            "atoms from SMILES, fitted at the GFN2 minima reached from the B3LYP geometries",
+            "n": int((rows.usable & rows.sound).sum()),
+            "n_judged": int((rows.judged & rows.sound).sum()),
+            "n_suspect": int((~rows.sound).sum()),
+            "n_failed": rows.n_failed,
+        },
+        splits=_splits(LADDER_OUTER, LADDER_INNER),
+        seeds={"folds": SEED},
+        metrics=metrics,
+        golden=golden_rows(predictor.predict(golden)),
+    )
+    write_bundle(out, card, ladder_to_arrays(predictor, golden, None))
+    return {VALUE: metrics[f"{NESTED}: inside or brought in"][VALUE]}
+
+
+def _judged(found: Nested, high: FloatArray, some: NDArray[np.bool_]) -> dict[str, float | None]:
+    return as_metrics(
+        figure((found.values - high)[some]),
+        coverage(found.values[some], high[some], found.low[some], found.high[some]),
+    )
+
+
+def _calibration(rung: FittedRung) -> QuantityCalibration:
+    scores = rung.model.cvplus.scores
+    return QuantityCalibration(
+        std_scale=std_scale(scores, np.ones_like(scores)),
+        quantile=float(np.quantile(scores, COVERAGE)),
+        growth=rung.growth,
+        n=len(scores),
+    )
+
+
+def _domain(task: Task, rung: FittedRung) -> Domain:
+    """Where a correction has seen something alike: by coordination, and by the distances of judged
+    molecules to what the fits without them know."""
+    asked = [task.prepared.asked_structures[row] for row in np.flatnonzero(task.judged)]
+    folds = rung.model.cvplus.folds  # of the judged ones, in order
+    known, width = rung.model.structures, rung.model.settings.width
+    far: list[FloatArray] = [np.empty(0)] * len(asked)
+    for fold in range(N_FOLDS):
+        others = environments([known[row] for row in rung.model.rows(fold + 1).tolist()])
+        places = np.flatnonzero(folds == fold)
+        here = [asked[place] for place in places]
+        distances = LocalKernel(others, width).rows(environments(here)).distances
+        stops = np.cumsum([structure.n_atoms for structure in here])[:-1]
+        for place, part in zip(places, np.split(distances, stops), strict=True):
+            far[place] = part
+    return Domain(
+        elements=tuple(ELEMENTS),
+        largest_fitted=int(task.n_heavy[task.judged].max()),
+        max_heavy=LIMITS.max_heavy,
+        min_seen=LIMITS.min_seen,
+        coordinations=count_coordinations(known),
+        distance_limits=distance_limits(
+            [structure.atomic_numbers for structure in asked],
+            [np.where(np.isfinite(part), part, UNSEEN) for part in far],
+            LIMITS.outside,
+        ),
+        distance_growth=1.0,
+    )
+
+
+def _golden(rows: LadderRows) -> list[Structure]:
+    """Structures from SMILES, half of them in the domain of the first rung."""
+    judged = rows.judged & rows.sound
+    places = [
+        *np.flatnonzero(judged & rows.inside)[: N_GOLDEN // 2],
+        *np.flatnonzero(judged & rows.brought_in())[: N_GOLDEN // 2],
+    ]
+    return [rows.prepared.asked_structures[int(place)] for place in places]
+
+
+def _fit_report(task: Task, rung: FittedRung) -> dict[str, Any]:
+    return {
+        "settings": asdict(rung.model.settings),
+        "n": int(task.fit.sum()),
+        "n_calibration": int(task.judged.sum()),
+        "out_of_fold_mae": float(np.nanmean(np.abs(rung.errors))),
+        "growth": rung.growth,
+    }
+
+
+def _splits(n_outer: int, n_inner: int) -> dict[str, Any]:
+    return {
+        "by": "first block of the InChIKey",
+        "outer_folds": n_outer,
+        "inner_folds": n_inner,
+        "folds_of_intervals": N_FOLDS,
+    }
+
+
+TRAINERS: Mapping[str, Callable[[Path], Metrics]] = {
+    "b3lyp-to-g4mp2": partial(train_rung, "b3lyp-to-g4mp2", "b3lyp"),
+    "gfn2opt-b3lyp-to-g4mp2": partial(train_rung, "gfn2opt-b3lyp-to-g4mp2", "gfn2-opt"),
+    "gfn2opt-to-g4mp2": partial(train_ladder, "gfn2opt-to-g4mp2"),
+}

@@ -1,0 +1,1 @@
+"""Training on any Parquet file: its columns, conventions, checks, parts and models."""

@@ -1,0 +1,168 @@
+"""Rows of an outside Parquet file, as far as the file alone says: text, geometries, labels.
+
+Labels come out in our own units and signs. What a row lacks is said row by row; nothing is dropped.
+Structures and identities are made in `training.labelled`.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from screener.errors import ConfigError, MoleculeError
+from screener.records import Structure
+from screener.stores.files import from_parquet
+from screener.stores.remote import failures, filesystem_of, reason
+from screener.training.tables.conventions import parse_quantity, stored
+from screener.training.tables.options import TableOptions
+
+FloatArray = NDArray[np.float64]
+
+HEAVIEST = 118
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The chosen rows of one file, n of them.
+
+    `geometries` are empty where the options name no columns of positions, `smiles` where they name
+    none of SMILES.
+    """
+
+    numbers: NDArray[np.int64]  # (n,), 0-based place in the file
+    smiles: tuple[str | None, ...]
+    geometries: tuple[Structure | MoleculeError, ...]
+    labels: dict[str, FloatArray]  # by quantity, (n,), stored unit and sign; NaN where missing
+    low: FloatArray | None  # (n,), kcal/mol, positive when bound
+    n_left_out: int  # rows that `where` does not choose
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def read_rows(options: TableOptions) -> Rows:
+    """Read the file.
+
+    Raises:
+        ConfigError: it cannot be read, lacks a column, or no row is chosen.
+    """
+    table = _read(options.path, options.columns())
+    n_all = table.num_rows
+    kept = np.ones(n_all, dtype=bool)
+    for name, value in options.where.items():
+        kept &= np.array([_text(found) == value for found in table[name].to_pylist()], dtype=bool)
+    if not kept.any():
+        chosen = ", ".join(f"{name}={value}" for name, value in options.where.items())
+        raise ConfigError(f"{options.path} has no row" + (f" with {chosen}" if chosen else ""))
+    numbers = np.flatnonzero(kept)
+    table = table.take(pa.array(numbers))
+    low = None
+    if options.low is not None:
+        energy = parse_quantity("ae0_low_kcal")
+        low = stored(_numbers(table, options.low), energy, options.unit, options.sign)
+    return Rows(
+        numbers=numbers,
+        smiles=_smiles(table, options.smiles),
+        geometries=_geometries(table, options),
+        labels={
+            name: stored(
+                _numbers(table, column), parse_quantity(name), options.unit_of(name), options.sign
+            )
+            for name, column in options.labels.items()
+        },
+        low=low,
+        n_left_out=n_all - len(numbers),
+    )
+
+
+def read_texts(path: str, column: str, numbers: NDArray[np.int64]) -> list[str]:
+    """A column as text, of some rows of the file; empty where there is none.
+
+    Raises:
+        ConfigError: the file cannot be read or lacks the column.
+    """
+    values = _read(path, [column])[column].take(pa.array(numbers))
+    return [_text(value) for value in values.to_pylist()]
+
+
+def _read(path: str, columns: list[str]) -> pa.Table:
+    filesystem, place = filesystem_of(path)
+    try:
+        data = filesystem.cat_file(place)
+        names = pq.read_schema(io.BytesIO(data)).names
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise ConfigError(
+                f"{path} has no column {missing[0]}; it has {', '.join(names) or 'none'}"
+            )
+        return from_parquet(data, columns)
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {path}") from error
+    except failures(ValueError) as error:  # ArrowInvalid is a ValueError
+        raise ConfigError(f"{path} cannot be read as Parquet: {reason(error)}") from error
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _numbers(table: pa.Table, name: str) -> FloatArray:
+    try:
+        values = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ConfigError(f"column {name} does not hold numbers: {error}") from error
+    result = np.array(values, dtype=np.float64)
+    result[~np.isfinite(result)] = np.nan
+    return result
+
+
+def _smiles(table: pa.Table, name: str | None) -> tuple[str | None, ...]:
+    if name is None:
+        return ()
+    values = table[name].to_pylist()
+    if not all(value is None or isinstance(value, str) for value in values):
+        raise ConfigError(f"column {name} does not hold text")
+    return tuple(values)
+
+
+def _geometries(table: pa.Table, options: TableOptions) -> tuple[Structure | MoleculeError, ...]:
+    if options.positions is None or options.atomic_numbers is None:
+        return ()
+    for name in (options.positions, options.atomic_numbers):
+        if not isinstance(table.schema.field(name).type, pa.ListType | pa.LargeListType) and not (
+            pa.types.is_fixed_size_list(table.schema.field(name).type)
+        ):
+            raise ConfigError(f"column {name} does not hold lists of numbers")
+    columns = table[options.atomic_numbers].to_pylist(), table[options.positions].to_pylist()
+    return tuple(_geometry(*row) for row in zip(*columns, strict=True))
+
+
+def _geometry(
+    numbers: Sequence[int] | None, positions: Sequence[object] | None
+) -> Structure | MoleculeError:
+    if not numbers or not positions:
+        return MoleculeError("no_geometry", "there are no positions or no atomic numbers")
+    try:
+        atoms = np.array(numbers, dtype=np.float64)
+        places = np.array(positions, dtype=np.float64).reshape(-1, 3)
+    except (TypeError, ValueError) as error:  # ragged, text or missing numbers
+        return MoleculeError("broken_geometry", f"these are no positions: {error}")
+    if len(places) != len(atoms):
+        return MoleculeError(
+            "broken_geometry", f"{len(atoms)} atomic numbers, but {places.size} coordinates"
+        )
+    if not np.isfinite(places).all():
+        return MoleculeError("broken_geometry", "a coordinate is not finite")
+    if not ((atoms >= 1) & (atoms <= HEAVIEST) & (atoms == np.floor(atoms))).all():
+        return MoleculeError("broken_geometry", "an atomic number is none of an element")
+    if int(atoms.sum()) % 2:
+        return MoleculeError(
+            "open_shell", "an odd number of electrons; models are for closed shells"
+        )
+    return Structure(atoms.astype(np.uint8), places.astype(np.float32))

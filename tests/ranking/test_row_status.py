@@ -1,0 +1,95 @@
+"""Every row has one verdict, and a floor changes no top-k."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
+from screener.ranking.row_status import best, emptied_by, judge
+from screener.ranking.topk import TopK
+
+
+def table_of(homo, dipole, in_domain, first_row=0):
+    rows = range(first_row, first_row + len(homo))
+    return pa.table(
+        {
+            "row": pa.array(rows, pa.int64()),
+            "mol_id": [f"{row:032x}" for row in rows],
+            "homo_b3lyp_ev": pa.array(homo, pa.float64()),
+            "dipole_b3lyp_debye": pa.array(dipole, pa.float64()),
+            "in_domain": in_domain,
+            "domain_reasons": ["" if inside else "fluorine" for inside in in_domain],
+        }
+    )
+
+
+SETTINGS = RankingSettings(
+    objectives=(parse_objective("minimise:homo_b3lyp_ev"),),
+    constraints=(parse_constraint("dipole_b3lyp_debye>=1"), parse_constraint("gap_gfn2_ev>=1")),
+)
+
+
+def test_verdicts_have_a_precedence_and_add_up():
+    table = table_of(
+        [-7.0, None, -9.0, -6.0, None], [2.0, 2.0, 0.5, 4.0, 3.0], [True, False, True, True, True]
+    )
+    judged = judge(table, SETTINGS)
+    assert judged.counts == {"out_of_domain": 1, "filtered": 2, "candidates": 2}
+    assert judged.filtered == {"dipole_b3lyp_debye>=1": 1, "no value of homo_b3lyp_ev": 1}
+    assert judged.reason[1] == "fluorine"
+    assert judged.left_out == ["gap_gfn2_ev>=1"]
+    assert np.isnan(judged.score).tolist() == [False, True, True, False, True]
+    assert best(table, judged, 5).rows.tolist() == [0, 3]
+
+
+def test_reasons_outside_are_counted_without_their_distances():
+    table = table_of([-7.0] * 4, [2.0] * 4, [False, False, False, True])
+    told = pa.array(
+        [
+            "charge +1: the models know neutral molecules; far off (distance 1.2, limit 1.0)",
+            "far off (distance 1.4, limit 1.0); far off (distance 1.3, limit 1.1)",
+            "far off (distance 2.0, limit 1.0)",
+            "",
+        ]
+    )
+    place = table.schema.get_field_index("domain_reasons")
+    judged = judge(table.set_column(place, "domain_reasons", told), SETTINGS)
+    assert judged.outside == {"charge +1: the models know neutral molecules": 1, "far off": 3}
+
+
+@given(
+    values=st.lists(st.integers(-9, -5), min_size=2, max_size=60),
+    k=st.integers(1, 8),
+    cut=st.integers(1, 59),
+)
+def test_a_floor_changes_no_result(values, k, cut):
+    table = table_of([float(v) for v in values], [2.0] * len(values), [True] * len(values))
+    whole = best(table, judge(table, SETTINGS), k)
+    first, second = table.slice(0, cut), table.slice(cut)
+    top = best(first, judge(first, SETTINGS), k)
+    floor = top.entries[-1] if len(top.entries) == k else None
+    pruned = best(second, judge(second, SETTINGS), k, floor)
+    assert top.merge(pruned) == whole
+    assert isinstance(pruned, TopK)
+
+
+def test_says_which_rule_left_nobody():
+    table = table_of([-7.0, -9.0, None], [2.0, 0.5, 3.0], [True, True, True])
+    for rules, says in (
+        (["dipole_b3lyp_debye>=9"], "dipole_b3lyp_debye>=9 excludes all 3 inside the domain"),
+        (
+            ["dipole_b3lyp_debye>=1", "homo_b3lyp_ev>=-6"],
+            "no value of homo_b3lyp_ev excludes the last 1 of 3 inside the domain, after "
+            "dipole_b3lyp_debye>=1, homo_b3lyp_ev>=-6",
+        ),
+    ):
+        asked = RankingSettings(
+            objectives=SETTINGS.objectives,
+            constraints=tuple(parse_constraint(rule) for rule in rules),
+        )
+        judged = judge(table, asked)
+        assert emptied_by(judged.counts, judged.filtered, asked) == says
+    outside = table_of([-7.0], [2.0], [False])
+    judged = judge(outside, SETTINGS)
+    assert "none of the 1 predicted" in emptied_by(judged.counts, judged.filtered, SETTINGS)
