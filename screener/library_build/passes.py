@@ -28,7 +28,7 @@ from screener.library.columns import column_type, wider_kind
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import Source
 from screener.library.spool import OWN, BlockReader, parquet_types
-from screener.library_build import tasks
+from screener.library_build import tasks as work
 from screener.library_build.accounts import add_up, pieces_of
 from screener.library_build.folder import TEMPORARY
 from screener.records import Receipt
@@ -95,7 +95,7 @@ def _standardise_block(
 ) -> Receipt:
     """The first pass's task, with its molecules in a child process."""
     mapper = partial(isolated_map, wall_clock_seconds=MOLECULE_SECONDS)
-    return tasks.standardise_block(
+    return work.standardise_block(
         Folder(temporary), block, settings, source_names, n_buckets, mapper
     )
 
@@ -170,7 +170,7 @@ class Passes:
                     raise RefusedError(str(error)) from error
                 if block is None:
                     return
-                name = tasks.block_name(block.number)
+                name = work.block_name(block.number)
                 if name not in done:
                     self._temporary.write_table(f"spool/{name}.parquet", block.records)
                 sources = set(block.records["source"].to_pylist())
@@ -203,8 +203,8 @@ class Passes:
         self._temporary.write_bytes("starts", starts.tobytes())
         tasks = [
             Task(
-                tasks.bucket_name(bucket),
-                tasks.deduplicate_bucket,
+                work.bucket_name(bucket),
+                work.deduplicate_bucket,
                 (self._temporary, bucket, len(blocks)),
             )
             for bucket in range(self._n_buckets)
@@ -233,7 +233,7 @@ class Passes:
         """int64 (n_blocks,), rows of each block that are kept."""
         kept = np.array([block.counts["rows"] for block in blocks], dtype=np.int64)
         for bucket in range(self._n_buckets):
-            path = f"losers/{tasks.bucket_name(bucket)}"
+            path = f"losers/{work.bucket_name(bucket)}"
             kept -= np.diff(dedupe.read_offsets(self._temporary, path))
         return kept
 
@@ -248,12 +248,12 @@ class Passes:
             pieces = pieces_of(ends, first, min(first + size, n_rows))
             group = self._layout.row_group_rows
             of_shard = (temporary, library, shard, first, pieces, n_buckets, own, group)
-            tasks.append(Task(f"shard-{shard:08d}", tasks.write_shard, of_shard))
+            tasks.append(Task(f"shard-{shard:08d}", work.write_shard, of_shard))
         step = self._layout.blocks_per_part
         for part, start in enumerate(range(0, len(blocks), step)):
             span = range(start, min(start + step, len(blocks)))
             of_part = (temporary, library, part, span, n_buckets, self._names)
-            tasks.append(Task(f"part-{part:08d}", tasks.write_part, of_part))
+            tasks.append(Task(f"part-{part:08d}", work.write_part, of_part))
         receipts = self._carry_out("write", tasks, len(tasks), done)
         shards = [receipt for receipt in receipts.values() if receipt.stage == "shard"]
         return shards, [receipt for receipt in receipts.values() if receipt.stage == "part"]
