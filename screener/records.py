@@ -4,7 +4,8 @@ Frozen, checked when they are made, then trusted. How they lie on disk is the bu
 `screener.stores`.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,48 +31,58 @@ class Molecule(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gfn2Properties:
-    """What one GFN2-xTB calculation says of one structure."""
+class Structure:
+    """One 3D geometry of a molecule and what levels computed there, at the precision of the store.
 
-    energy_ha: float  # total energy, hartree
-    homo_ev: float
-    lumo_ev: float
-    dipole_debye: float  # norm
-    charges: NDArray[np.float32]  # (n_atoms,), elementary charges
-
-
-@dataclass(frozen=True, slots=True)
-class Redox:
-    """What GFN2-xTB says of one electron less or more at an unchanged geometry; uncorrected.
-
-    NaN where a wave function did not converge.
+    Args:
+        atomic_numbers: uint8 (n_atoms,).
+        positions: float32 (n_atoms, 3), angstrom.
+        values: one number per molecule, by column such as `energy_gfn2_ha`; NaN where a level could
+            not tell it.
+        atom_values: float32 (n_atoms,) by column, such as `charges_gfn2`.
+        charge: total, elementary charges.
+        n_unpaired: unpaired electrons.
     """
 
-    ip_ev: float  # vertical ionisation potential in gas
-    ea_ev: float  # vertical electron affinity in gas, positive when the electron is bound
-    eox_v_li: float  # the potential of vertical oxidation in a solvent, V against Li/Li+
-    ered_v_li: float  # the same of reduction
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Structure:
-    """One 3D geometry of a molecule, at the precision in which it is stored."""
-
-    atomic_numbers: NDArray[np.uint8]  # (n_atoms,)
-    positions: NDArray[np.float32]  # (n_atoms, 3), angstrom
-    gfn2: Gfn2Properties | None = None  # present at geometry level `gfn2-opt`
-    redox: Redox | None = None  # present there if it was asked for
+    atomic_numbers: NDArray[np.uint8]
+    positions: NDArray[np.float32]
+    values: Mapping[str, float] = field(default_factory=dict)
+    atom_values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    charge: int = 0
+    n_unpaired: int = 0
 
     def __post_init__(self) -> None:
         if self.positions.shape != (len(self.atomic_numbers), 3):
             raise SchemaError(
                 f"positions have shape {self.positions.shape}, {len(self.atomic_numbers)} atoms"
             )
+        for name, each in self.atom_values.items():
+            if len(each) != len(self.atomic_numbers):
+                raise SchemaError(
+                    f"{name} has {len(each)} values, {len(self.atomic_numbers)} atoms"
+                )
 
     @property
     def n_atoms(self) -> int:
         """Atoms, hydrogens included."""
         return len(self.atomic_numbers)
+
+    def with_values(
+        self,
+        values: Mapping[str, float],
+        atom_values: Mapping[str, NDArray[np.float32]] | None = None,
+    ) -> "Structure":
+        """The same geometry with further values.
+
+        Args:
+            values: by column.
+            atom_values: (n_atoms,) by column.
+        """
+        return replace(
+            self,
+            values={**self.values, **values},
+            atom_values={**self.atom_values, **(atom_values or {})},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tblite.exceptions import TBLiteRuntimeError
 from tblite.interface import Calculator, Result
 
 from screener.errors import MoleculeError
-from screener.records import Gfn2Properties
+from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR, DEBYE_PER_ATOMIC_UNIT, EV_PER_HARTREE
 
 FloatArray = NDArray[np.float64]
@@ -64,31 +64,40 @@ class Gfn2:
             raise MoleculeError("scf_failed", f"GFN2-xTB did not converge: {error}") from error
         return float(self._result.get("energy")), self._result.get("gradient")
 
-    def properties(self) -> Gfn2Properties:
-        """Properties at the positions last calculated."""
+    def add_to(self, structure: Structure) -> Structure:
+        """A structure with the values at the positions last calculated.
+
+        Args:
+            structure: the molecule there.
+        Returns:
+            the same with `energy_gfn2_ha` (total energy), `homo_gfn2_ev`, `lumo_gfn2_ev`,
+            `dipole_gfn2_debye` (norm), and of each atom `charges_gfn2` (elementary charges).
+        """
         if self._result is None:
             raise RuntimeError("call energy_and_gradient first")
         orbitals = self._result.get("orbital-energies") * EV_PER_HARTREE
         occupied = self._result.get("orbital-occupations") > 0.5  # of an electron pair's 2
-        return Gfn2Properties(
-            energy_ha=float(self._result.get("energy")),
-            homo_ev=float(orbitals[occupied].max()),
-            # a molecule whose minimal basis is full, such as F2 or helium, has no virtual orbital
-            lumo_ev=float(orbitals[~occupied].min()) if (~occupied).any() else float("nan"),
-            dipole_debye=float(np.linalg.norm(self._result.get("dipole")) * DEBYE_PER_ATOMIC_UNIT),
-            charges=self._result.get("charges").astype(np.float32),
+        dipole = np.linalg.norm(self._result.get("dipole")) * DEBYE_PER_ATOMIC_UNIT
+        return structure.with_values(
+            {
+                "energy_gfn2_ha": float(self._result.get("energy")),
+                "homo_gfn2_ev": float(orbitals[occupied].max()),
+                # a molecule whose minimal basis is full, such as F2 or helium, has no virtual
+                # orbital
+                "lumo_gfn2_ev": float(orbitals[~occupied].min()) if (~occupied).any() else np.nan,
+                "dipole_gfn2_debye": float(dipole),
+            },
+            {"charges_gfn2": self._result.get("charges").astype(np.float32)},
         )
 
 
-def gfn2_properties(
-    atomic_numbers: NDArray[np.integer], positions: NDArray[np.floating]
-) -> Gfn2Properties:
-    """Single point of a neutral closed-shell molecule at `positions` (n_atoms, 3), angstrom.
+def with_gfn2(structure: Structure) -> Structure:
+    """The structure with a single point at its geometry, charge and number of unpaired electrons.
 
     Raises:
         MoleculeError: `scf_failed`.
     """
-    bohr = positions.astype(np.float64) / ANGSTROM_PER_BOHR
-    calculator = Gfn2(atomic_numbers, bohr)
+    bohr = structure.positions.astype(np.float64) / ANGSTROM_PER_BOHR
+    calculator = Gfn2(structure.atomic_numbers, bohr, structure.charge, structure.n_unpaired)
     calculator.energy_and_gradient(bohr)
-    return calculator.properties()
+    return calculator.add_to(structure)

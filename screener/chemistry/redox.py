@@ -8,12 +8,10 @@ with a voltmeter's.
 """
 
 import numpy as np
-from rdkit import Chem
 
 from screener.chemistry.gfn2 import Gfn2
-from screener.chemistry.radicals import unpaired_electrons
 from screener.errors import ConfigError, MoleculeError
-from screener.records import Redox, Structure
+from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
 # The standard hydrogen electrode is at 4.44 V on the absolute scale (Trasatti, Pure Appl. Chem. 58,
@@ -21,31 +19,35 @@ from screener.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 LITHIUM_ABSOLUTE_V = 4.44 - 3.04
 
 
-def redox(molecule: Chem.Mol, structure: Structure, solvent: str) -> Redox:
+def with_redox(structure: Structure, solvent: str) -> Structure:
     """What it costs to take an electron away, and what one more brings.
 
     Args:
-        molecule: with hydrogens, in the order of the structure's atoms; tells charge and
-            multiplicity.
-        structure: the geometry, for all charges.
+        structure: the geometry, for all charges; tells charge and unpaired electrons.
         solvent: of the model ALPB, such as acetonitrile.
     Returns:
-        NaN where the wave function of an ion, or of the molecule in the solvent, does not converge.
+        the structure with `ip_gfn2_ev` (vertical ionisation potential in gas), `ea_gfn2_ev`
+        (vertical electron affinity in gas, positive when the electron is bound), `eox_gfn2_v_li`
+        (potential of vertical oxidation in the solvent, V against Li/Li+) and `ered_gfn2_v_li` (the
+        same of reduction); NaN where the wave function of an ion, or of the molecule in the
+        solvent, does not converge.
     References:
         Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019); Ehlert, Stahn, Spicher,
         Grimme, J. Chem. Theory Comput. 17, 4250 (2021), on ALPB.
     """
-    charge, n_unpaired = Chem.GetFormalCharge(molecule), unpaired_electrons(molecule)
+    charge, n_unpaired = structure.charge, structure.n_unpaired
     ion = n_unpaired - 1 if n_unpaired else 1  # the electron comes from, or goes to, a single one
     states = ((charge, n_unpaired), (charge + 1, ion), (charge - 1, ion))
     gas, solvated = (
         [_energy_ev(structure, *state, where) for state in states] for where in (None, solvent)
     )
-    return Redox(
-        ip_ev=gas[1] - gas[0],
-        ea_ev=gas[0] - gas[2],
-        eox_v_li=solvated[1] - solvated[0] - LITHIUM_ABSOLUTE_V,
-        ered_v_li=solvated[0] - solvated[2] - LITHIUM_ABSOLUTE_V,
+    return structure.with_values(
+        {
+            "ip_gfn2_ev": gas[1] - gas[0],
+            "ea_gfn2_ev": gas[0] - gas[2],
+            "eox_gfn2_v_li": solvated[1] - solvated[0] - LITHIUM_ABSOLUTE_V,
+            "ered_gfn2_v_li": solvated[0] - solvated[2] - LITHIUM_ABSOLUTE_V,
+        }
     )
 
 

@@ -5,7 +5,6 @@ the energy and properties of GFN2. A structure whose bonds are no longer those o
 refused.
 """
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ from screener.chemistry.geometry import require_same_molecule
 from screener.chemistry.gfn2 import Gfn2
 from screener.chemistry.optimise import minimise
 from screener.chemistry.radicals import unpaired_electrons
-from screener.chemistry.redox import redox
+from screener.chemistry.redox import with_redox
 from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR
 
@@ -69,8 +68,13 @@ def make_structure(smiles: str, mol_id: str, settings: GeometrySettings) -> Stru
         found = optimised(molecule, positions, settings)
         if settings.redox_solvent is None:
             return found
-        return replace(found, redox=redox(molecule, found, settings.redox_solvent))
-    return Structure(atomic_numbers_of(molecule), positions.astype(np.float32))
+        return with_redox(found, settings.redox_solvent)
+    return Structure(
+        atomic_numbers_of(molecule),
+        positions.astype(np.float32),
+        charge=Chem.GetFormalCharge(molecule),
+        n_unpaired=unpaired_electrons(molecule),
+    )
 
 
 def optimised(
@@ -86,11 +90,9 @@ def optimised(
         MoleculeError: `scf_failed`, `not_converged`, `another_molecule`.
     """
     atomic_numbers = atomic_numbers_of(molecule)
+    charge, n_unpaired = Chem.GetFormalCharge(molecule), unpaired_electrons(molecule)
     gfn2 = Gfn2(
-        atomic_numbers,
-        positions.astype(np.float64) / ANGSTROM_PER_BOHR,
-        charge=Chem.GetFormalCharge(molecule),
-        n_unpaired=unpaired_electrons(molecule),
+        atomic_numbers, positions.astype(np.float64) / ANGSTROM_PER_BOHR, charge, n_unpaired
     )
     minimum = minimise(
         gfn2.energy_and_gradient,
@@ -99,6 +101,8 @@ def optimised(
         settings.force_threshold,
         settings.max_steps,
     )
-    structure = Structure(atomic_numbers, minimum.positions, gfn2.properties())
+    structure = gfn2.add_to(
+        Structure(atomic_numbers, minimum.positions, charge=charge, n_unpaired=n_unpaired)
+    )
     require_same_molecule(molecule, structure)
     return structure

@@ -42,8 +42,7 @@ def predictions(
         table = table.append_column(name, predicted[name])
     if has_redox:
         for column in REDOX_COLUMNS:
-            field = column.replace("_gfn2", "")
-            found = [getattr(structure.redox, field) for structure in structures]
+            found = [structure.values[column] for structure in structures]
             table = table.append_column(column, pa.array(found, pa.float64(), from_pandas=True))
     table = with_computed(table)
     for name, stored in own_columns.items():

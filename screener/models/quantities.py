@@ -59,21 +59,22 @@ def low_values(structures: Sequence[Structure]) -> dict[str, FloatArray]:
     """
     rows = []
     for structure in structures:
-        gfn2 = structure.gfn2
-        if gfn2 is None:
+        values = structure.values
+        if "energy_gfn2_ha" not in values:
             raise ConfigError(
                 "a delta model needs structures with GFN2 results: use geometry level gfn2-opt"
             )
         known = all(int(number) in FREE_ATOMS_GFN2_HA for number in structure.atomic_numbers)
         atomization = (
-            atomization_energy_ha(gfn2.energy_ha, structure.atomic_numbers, FREE_ATOMS_GFN2_HA)
+            atomization_energy_ha(
+                values["energy_gfn2_ha"], structure.atomic_numbers, FREE_ATOMS_GFN2_HA
+            )
             * KCAL_PER_HARTREE
             if known
             else np.nan
         )
-        gap = gfn2.lumo_ev - gfn2.homo_ev
-        rows.append(
-            (atomization, gfn2.homo_ev, gfn2.lumo_ev, gap, gfn2.dipole_debye, gfn2.energy_ha)
-        )
+        homo, lumo = values["homo_gfn2_ev"], values["lumo_gfn2_ev"]
+        dipole, energy = values["dipole_gfn2_debye"], values["energy_gfn2_ha"]
+        rows.append((atomization, homo, lumo, lumo - homo, dipole, energy))
     table = np.array(rows, dtype=np.float64).reshape(len(rows), len(LOW_COLUMNS))
     return {name: np.ascontiguousarray(table[:, i]) for i, name in enumerate(LOW_COLUMNS)}

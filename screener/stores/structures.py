@@ -24,15 +24,26 @@ from zarr.core.buffer import cpu
 from zarr.storage import MemoryStore
 
 from screener.errors import DamagedError, MoleculeError, SchemaError, StoreError
-from screener.records import Gfn2Properties, QuarantineRecord, Receipt, Redox, Structure
+from screener.records import QuarantineRecord, Receipt, Structure
 from screener.stores.files import Folder, digest, from_parquet
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
 
 SCHEMA_VERSION = 1
 NOT_DONE, DONE, QUARANTINED = 0, 1, 2
-_PROPERTIES = ("energy_ha", "homo_ev", "lumo_ev", "dipole_debye")
-_REDOX = ("ip_ev", "ea_ev", "eox_v_li", "ered_v_li")
+_VALUE, _ATOM_VALUE = "value_", "atom_value_"  # beginnings of the arrays of named values
+# arrays of before values had the names of their columns
+_FORMER = {
+    **{
+        f"gfn2_{name}_{unit}": f"{_VALUE}{name}_gfn2_{unit}"
+        for name, unit in (("energy", "ha"), ("homo", "ev"), ("lumo", "ev"), ("dipole", "debye"))
+    },
+    **{
+        f"redox_{name}_{unit}": f"{_VALUE}{name}_gfn2_{unit}"
+        for name, unit in (("ip", "ev"), ("ea", "ev"), ("eox", "v_li"), ("ered", "v_li"))
+    },
+    "gfn2_charges": f"{_ATOM_VALUE}charges_gfn2",
+}
 _PADDING = (
     8  # atoms: sizes are rounded up to this, so units of like molecules have arrays of like shape
 )
@@ -213,25 +224,27 @@ def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeErro
         "n_atoms": np.zeros(n, dtype=np.uint8),
         "atomic_numbers": np.zeros((n, width), dtype=np.uint8),
         "positions": np.full((n, width, 3), np.nan, dtype=np.float32),
+        "charge": np.zeros(n, dtype=np.int8),
+        "n_unpaired": np.zeros(n, dtype=np.uint8),
     }
-    if any(structure.gfn2 is not None for _, structure in done):
-        arrays |= {f"gfn2_{name}": np.full(n, np.nan) for name in _PROPERTIES}
-        arrays["gfn2_charges"] = np.full((n, width), np.nan, dtype=np.float32)
-    if any(structure.redox is not None for _, structure in done):
-        arrays |= {f"redox_{name}": np.full(n, np.nan) for name in _REDOX}
+    values = dict.fromkeys(name for _, structure in done for name in structure.values)
+    arrays |= {_VALUE + name: np.full(n, np.nan) for name in values}
+    atom_values = dict.fromkeys(name for _, structure in done for name in structure.atom_values)
+    arrays |= {
+        _ATOM_VALUE + name: np.full((n, width), np.nan, dtype=np.float32) for name in atom_values
+    }
     for i, structure in done:
         size = structure.n_atoms
         arrays["status"][i] = DONE
         arrays["n_atoms"][i] = size
         arrays["atomic_numbers"][i, :size] = structure.atomic_numbers
         arrays["positions"][i, :size] = structure.positions
-        if structure.gfn2 is not None:
-            for name in _PROPERTIES:
-                arrays[f"gfn2_{name}"][i] = getattr(structure.gfn2, name)
-            arrays["gfn2_charges"][i, :size] = structure.gfn2.charges
-        if structure.redox is not None:
-            for name in _REDOX:
-                arrays[f"redox_{name}"][i] = getattr(structure.redox, name)
+        arrays["charge"][i] = structure.charge
+        arrays["n_unpaired"][i] = structure.n_unpaired
+        for name, value in structure.values.items():
+            arrays[_VALUE + name][i] = value
+        for name, of_atoms in structure.atom_values.items():
+            arrays[_ATOM_VALUE + name][i, :size] = of_atoms
     store = MemoryStore()
     group = zarr.create_group(store, zarr_format=3, attributes={"schema_version": SCHEMA_VERSION})
     for name, array in arrays.items():
@@ -259,23 +272,26 @@ def _from_zip(data: bytes) -> dict[str, NDArray[Any]]:
             f"structures have schema version {group.attrs.get('schema_version')}, this screener "
             f"reads {SCHEMA_VERSION}; use the one that made them, or another folder"
         )
-    return {name: np.asarray(array[...]) for name, array in group.arrays()}
+    return {_FORMER.get(name, name): np.asarray(array[...]) for name, array in group.arrays()}
 
 
 def _unit(arrays: dict[str, NDArray[Any]], errors: Mapping[int, MoleculeError]) -> StructureUnit:
+    values = [name for name in arrays if name.startswith(_VALUE)]
+    atom_values = [name for name in arrays if name.startswith(_ATOM_VALUE)]
     structures: list[Structure | None] = []
     for i, status in enumerate(arrays["status"]):
         if status != DONE:
             structures.append(None)
             continue
         size = int(arrays["n_atoms"][i])
-        gfn2 = None
-        if "gfn2_charges" in arrays:
-            values = {name: float(arrays[f"gfn2_{name}"][i]) for name in _PROPERTIES}
-            gfn2 = Gfn2Properties(**values, charges=arrays["gfn2_charges"][i, :size])
-        redox = None
-        if f"redox_{_REDOX[0]}" in arrays:
-            redox = Redox(**{name: float(arrays[f"redox_{name}"][i]) for name in _REDOX})
-        numbers, positions = arrays["atomic_numbers"][i, :size], arrays["positions"][i, :size]
-        structures.append(Structure(numbers, positions, gfn2, redox))
+        structures.append(
+            Structure(
+                arrays["atomic_numbers"][i, :size],
+                arrays["positions"][i, :size],
+                {name.removeprefix(_VALUE): float(arrays[name][i]) for name in values},
+                {name.removeprefix(_ATOM_VALUE): arrays[name][i, :size] for name in atom_values},
+                int(arrays["charge"][i]) if "charge" in arrays else 0,
+                int(arrays["n_unpaired"][i]) if "n_unpaired" in arrays else 0,
+            )
+        )
     return StructureUnit(arrays["row"], arrays["status"], tuple(structures), errors)

@@ -15,7 +15,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDetermineBonds
 
 from screener.chemistry.geometry import with_positions
-from screener.chemistry.gfn2 import gfn2_properties
+from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.standardise import StandardiseSettings, standardise, standardise_mol
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import MoleculeError
@@ -157,17 +157,16 @@ def structure_of(entry: Entry, how: How) -> Structure:
     """One structure; runs in a chemistry process.
 
     Raises:
-        MoleculeError: as `make_structure` and `gfn2_properties` do.
+        MoleculeError: as `make_structure` and `with_gfn2` do.
     """
     if how.geometry is None:
         structure = Structure(*_geometry(entry))
     else:
         assert entry["smiles"] is not None
         structure = make_structure(entry["smiles"], entry["mol_id"], how.geometry)
-    if not how.gfn2 or structure.gfn2 is not None:
+    if not how.gfn2 or "energy_gfn2_ha" in structure.values:
         return structure
-    gfn2 = gfn2_properties(structure.atomic_numbers, structure.positions)
-    return Structure(structure.atomic_numbers, structure.positions, gfn2)
+    return with_gfn2(structure)
 
 
 def _geometry(entry: Entry) -> tuple[Any, Any]:

@@ -34,10 +34,9 @@ def main() -> None:
     print(f"{'':28} {'measured, V/SCE':>16} {'GFN2, V/Li':>16}")
     for row in rows:
         structure = make_structure(row["smiles"], mol_id(row["smiles"]), settings)
-        found, gfn2 = structure.redox, structure.gfn2
-        assert found is not None
-        assert gfn2 is not None
-        values = (float(row["oxidation_v_sce"]), found.eox_v_li, found.ip_ev, -gfn2.homo_ev)
+        names = ("eox_gfn2_v_li", "ip_gfn2_ev", "homo_gfn2_ev")
+        eox, ip, homo = (structure.values[name] for name in names)
+        values = (float(row["oxidation_v_sce"]), eox, ip, -homo)
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
         print(f"{row['name']:28} {values[0]:16.1f} {values[1]:16.2f}")

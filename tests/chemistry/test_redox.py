@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from rdkit import Chem
 from tblite.interface import Calculator
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.redox import redox, require_solvent
+from screener.chemistry.redox import require_solvent, with_redox
 from screener.chemistry.structures import GeometrySettings, make_structure
 from screener.errors import ConfigError
+from screener.ranking.columns import REDOX_COLUMNS
 from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
@@ -17,10 +17,6 @@ SETTINGS = GeometrySettings(level="gfn2-opt", redox_solvent="acetonitrile")
 
 def made(smiles: str) -> Structure:
     return make_structure(smiles, mol_id(smiles), SETTINGS)
-
-
-def with_hydrogens(smiles: str) -> Chem.Mol:
-    return Chem.AddHs(Chem.MolFromSmiles(smiles))
 
 
 def energy(structure: Structure, charge: int, n_unpaired: int, solvent: str | None) -> float:
@@ -37,8 +33,12 @@ def energy(structure: Structure, charge: int, n_unpaired: int, solvent: str | No
 def test_values_are_differences_of_total_energies():
     structure = made("COC(=O)OC")
     for solvent, ip, ea in (
-        (None, structure.redox.ip_ev, structure.redox.ea_ev),
-        ("acetonitrile", structure.redox.eox_v_li + 1.40, structure.redox.ered_v_li + 1.40),
+        (None, structure.values["ip_gfn2_ev"], structure.values["ea_gfn2_ev"]),
+        (
+            "acetonitrile",
+            structure.values["eox_gfn2_v_li"] + 1.40,
+            structure.values["ered_gfn2_v_li"] + 1.40,
+        ),
     ):
         neutral = energy(structure, 0, 0, solvent)
         assert ip == pytest.approx(energy(structure, 1, 1, solvent) - neutral, abs=1e-5)
@@ -47,7 +47,7 @@ def test_values_are_differences_of_total_energies():
 
 def test_amines_and_ethers_lose_electrons_first_and_quinones_and_nitro_compounds_take_them_up():
     found = {
-        name: made(smiles).redox
+        name: made(smiles).values
         for name, smiles in {
             "amine": "CCN(CC)CC",
             "ether": "COCCOC",
@@ -58,25 +58,27 @@ def test_amines_and_ethers_lose_electrons_first_and_quinones_and_nitro_compounds
         }.items()
     }
     assert (
-        found["amine"].eox_v_li
-        < found["ether"].eox_v_li
-        < found["carbonate"].eox_v_li
-        < found["nitrile"].eox_v_li
+        found["amine"]["eox_gfn2_v_li"]
+        < found["ether"]["eox_gfn2_v_li"]
+        < found["carbonate"]["eox_gfn2_v_li"]
+        < found["nitrile"]["eox_gfn2_v_li"]
     )
-    solvents = [found[name].ered_v_li for name in ("amine", "ether", "carbonate", "nitrile")]
-    assert found["quinone"].ered_v_li > found["nitro"].ered_v_li > max(solvents)
+    solvents = [
+        found[name]["ered_gfn2_v_li"] for name in ("amine", "ether", "carbonate", "nitrile")
+    ]
+    assert found["quinone"]["ered_gfn2_v_li"] > found["nitro"]["ered_gfn2_v_li"] > max(solvents)
     for each in found.values():  # a solvent stabilises both ions
-        assert each.eox_v_li + 1.40 < each.ip_ev
-        assert each.ered_v_li + 1.40 > each.ea_ev
+        assert each["eox_gfn2_v_li"] + 1.40 < each["ip_gfn2_ev"]
+        assert each["ered_gfn2_v_li"] + 1.40 > each["ea_gfn2_ev"]
 
 
 def test_a_turned_molecule_is_the_same():
     structure = made("O=C1OCCO1")
     turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
     turned = Structure(structure.atomic_numbers, (structure.positions @ turn).astype(np.float32))
-    found = redox(with_hydrogens("O=C1OCCO1"), turned, "acetonitrile")
-    for name in ("ip_ev", "ea_ev", "eox_v_li", "ered_v_li"):
-        assert getattr(found, name) == pytest.approx(getattr(structure.redox, name), abs=1e-3)
+    found = with_redox(turned, "acetonitrile").values
+    for name in REDOX_COLUMNS:
+        assert found[name] == pytest.approx(structure.values[name], abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -87,16 +89,16 @@ def test_ions_of_radicals_and_of_ions_have_their_own_multiplicity(smiles, charge
     ion = 0 if n_unpaired else 1
     there = energy(structure, charge, n_unpaired, None)
     ip = energy(structure, charge + 1, ion, None) - there
-    assert structure.redox.ip_ev == pytest.approx(ip, abs=1e-5)
+    assert structure.values["ip_gfn2_ev"] == pytest.approx(ip, abs=1e-5)
     ea = there - energy(structure, charge - 1, ion, None)
-    assert structure.redox.ea_ev == pytest.approx(ea, abs=1e-5)
+    assert structure.values["ea_gfn2_ev"] == pytest.approx(ea, abs=1e-5)
 
 
 def test_what_does_not_converge_is_nan_and_the_structure_stays():
     structure = made("CC#N")
     crushed = Structure(structure.atomic_numbers, (structure.positions * 0).astype(np.float32))
-    found = redox(with_hydrogens("CC#N"), crushed, "acetonitrile")
-    assert np.isnan([found.ip_ev, found.ea_ev, found.eox_v_li, found.ered_v_li]).all()
+    found = with_redox(crushed, "acetonitrile").values
+    assert np.isnan([found[name] for name in REDOX_COLUMNS]).all()
 
 
 def test_an_unknown_solvent_is_told():

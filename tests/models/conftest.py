@@ -19,7 +19,7 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 from threadpoolctl import threadpool_limits
 
-from screener.records import Gfn2Properties, Structure
+from screener.records import Structure
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.data import FitData, FitSettings
 from screener.training.fit.schnet import SchNetFitSettings, fit_schnet_model
@@ -80,14 +80,15 @@ def with_gfn2(structure: Structure) -> Structure:
     """The structure with GFN2 results near its made-up values."""
     values = made_up(structure)
     free = atomization_energy_ha(0.0, structure.atomic_numbers, FREE_ATOMS_GFN2_HA)
-    results = Gfn2Properties(
-        energy_ha=free - 0.97 * values["ae0_b3lyp_kcal"] / KCAL_PER_HARTREE,
-        homo_ev=1.1 * values["homo_b3lyp_ev"] - 3.0,
-        lumo_ev=0.9 * values["lumo_b3lyp_ev"] - 5.0,
-        dipole_debye=0.9 * values["dipole_b3lyp_debye"],
-        charges=np.zeros(structure.n_atoms, dtype=np.float32),
+    return structure.with_values(
+        {
+            "energy_gfn2_ha": free - 0.97 * values["ae0_b3lyp_kcal"] / KCAL_PER_HARTREE,
+            "homo_gfn2_ev": 1.1 * values["homo_b3lyp_ev"] - 3.0,
+            "lumo_gfn2_ev": 0.9 * values["lumo_b3lyp_ev"] - 5.0,
+            "dipole_gfn2_debye": 0.9 * values["dipole_b3lyp_debye"],
+        },
+        {"charges_gfn2": np.zeros(structure.n_atoms, dtype=np.float32)},
     )
-    return Structure(structure.atomic_numbers, structure.positions, results)
 
 
 def labelled(structures: list[Structure]) -> FitData:

@@ -112,11 +112,11 @@ def test_a_delta_needs_low_values(saved, solvents):
 
 
 def test_low_values_stay_where_the_delta_is_unknown(saved, solvents):
-    gfn2 = solvents[0].gfn2
+    gfn2 = solvents[0].values
     silicon = Structure(np.array([14], dtype=np.uint8), np.zeros((1, 3), np.float32), gfn2)
     row = load_bundle(saved["delta"]).predict([silicon]).to_pylist()[0]
-    assert row["homo_gfn2_ev"] == gfn2.homo_ev
-    assert row["energy_gfn2_ha"] == gfn2.energy_ha
+    assert row["homo_gfn2_ev"] == gfn2["homo_gfn2_ev"]
+    assert row["energy_gfn2_ha"] == gfn2["energy_gfn2_ha"]
     assert row["de_gfn2_kcal"] is None  # no free atom of silicon
     assert row["homo_b3lyp_ev"] is None
     assert row["homo_b3lyp_ev_delta"] is None

@@ -1,5 +1,6 @@
 """What every energy model must do, whatever it learned: one suite, run by each kind."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from screener.models.quantities import PREDICTED
-from screener.records import Gfn2Properties, Structure
+from screener.records import Structure
 from screener.training.fit.calibrate import FittedModel
 
 NAMES = [quantity.name for quantity in PREDICTED]
@@ -32,33 +33,25 @@ def moved(structure: Structure, rotation: Rotation, shift: object, mirror: bool)
     positions = rotation.apply(structure.positions.astype(float)) + np.asarray(shift)
     if mirror:
         positions[:, 0] *= -1.0
-    return Structure(structure.atomic_numbers, positions.astype(np.float32), structure.gfn2)
+    return replace(structure, positions=positions.astype(np.float32))
 
 
 def permuted(structure: Structure, order: np.ndarray) -> Structure:
-    gfn2 = structure.gfn2
-    assert gfn2 is not None
-    results = Gfn2Properties(
-        gfn2.energy_ha, gfn2.homo_ev, gfn2.lumo_ev, gfn2.dipole_debye, gfn2.charges[order]
+    return replace(
+        structure,
+        atomic_numbers=structure.atomic_numbers[order],
+        positions=structure.positions[order],
+        atom_values={name: values[order] for name, values in structure.atom_values.items()},
     )
-    return Structure(structure.atomic_numbers[order], structure.positions[order], results)
 
 
 def combined(one: Structure, other: Structure, shift: float) -> Structure:
     """Two molecules apart; the GFN2 energies add, the orbitals are the first one's."""
-    assert one.gfn2 is not None
-    assert other.gfn2 is not None
-    results = Gfn2Properties(
-        one.gfn2.energy_ha + other.gfn2.energy_ha,
-        one.gfn2.homo_ev,
-        one.gfn2.lumo_ev,
-        one.gfn2.dipole_debye,
-        np.concatenate([one.gfn2.charges, other.gfn2.charges]),
-    )
+    energy = one.values["energy_gfn2_ha"] + other.values["energy_gfn2_ha"]
     return Structure(
         np.concatenate([one.atomic_numbers, other.atomic_numbers]),
         np.concatenate([one.positions, other.positions + np.float32([shift, 0, 0])]),
-        results,
+        {**one.values, "energy_gfn2_ha": energy},
     )
 
 
@@ -121,7 +114,7 @@ def test_a_molecule_alone_has_the_bytes_it_has_among_others(model, solvents):
 
 def test_company_outside_the_domain_changes_nothing(model, solvents):
     strange = Structure(np.array([14], dtype=np.uint8), np.zeros((1, 3), dtype=np.float32),
-                        solvents[0].gfn2)  # fmt: skip
+                        solvents[0].values)  # fmt: skip
     table = model.predict([strange, solvents[0], strange, solvents[1]])
     assert table.take([1, 3]).equals(model.predict(solvents[:2]))
     assert table["in_domain"].to_pylist() == [False, True, False, True]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.errors import DamagedError, MoleculeError, SchemaError
-from screener.records import Gfn2Properties, Redox, Structure
+from screener.records import Structure
 from screener.stores.files import Folder
 from screener.stores.structures import DONE, QUARANTINED, StructureStore, row_index
 
@@ -15,34 +15,31 @@ SYMBOLS = (1, 6, 7, 8, 9)
 
 
 @st.composite
-def structures(draw, gfn2: bool, redox: bool = False):
+def structures(draw, n_values: int, n_atom_values: int):
     n = draw(st.integers(1, 12))
     seed = draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     numbers = rng.choice(SYMBOLS, n).astype(np.uint8)
     positions = rng.normal(scale=4, size=(n, 3)).astype(np.float32)
-    if not gfn2:
-        return Structure(numbers, positions)
-    values = rng.normal(size=4)
-    charges = rng.normal(size=n).astype(np.float32)
-    properties = Gfn2Properties(*map(float, values), charges)
-    ions = Redox(*map(float, rng.normal(size=4))) if redox else None
-    return Structure(numbers, positions, properties, ions)
+    values = {f"energy_level{i}_ha": float(rng.normal()) for i in range(n_values)}
+    of_atoms = {
+        f"charges_level{i}": rng.normal(size=n).astype(np.float32) for i in range(n_atom_values)
+    }
+    charge, n_unpaired = int(rng.integers(-2, 3)), int(rng.integers(0, 3))
+    return Structure(numbers, positions, values, of_atoms, charge, n_unpaired)
 
 
 def equal(one: Structure, other: Structure) -> bool:
-    same = (
+    return (
         one.atomic_numbers.tobytes() == other.atomic_numbers.tobytes()
         and one.positions.tobytes() == other.positions.tobytes()
-    )
-    if one.gfn2 is None or other.gfn2 is None:
-        return same and one.gfn2 is other.gfn2
-    names = ("energy_ha", "homo_ev", "lumo_ev", "dipole_debye")
-    return (
-        same
-        and all(getattr(one.gfn2, name) == getattr(other.gfn2, name) for name in names)
-        and one.gfn2.charges.tobytes() == other.gfn2.charges.tobytes()
-        and one.redox == other.redox
+        and one.values == other.values
+        and one.atom_values.keys() == other.atom_values.keys()
+        and all(
+            one.atom_values[name].tobytes() == other.atom_values[name].tobytes()
+            for name in one.atom_values
+        )
+        and (one.charge, one.n_unpaired) == (other.charge, other.n_unpaired)
     )
 
 
@@ -52,11 +49,13 @@ def write(store, unit, rows, outcomes):
 
 
 @settings(max_examples=25)
-@given(data=st.data(), gfn2=st.booleans(), redox=st.booleans())
-def test_what_is_written_is_read_exactly(tmp_path_factory, data, gfn2, redox):
+@given(data=st.data(), n_values=st.integers(0, 3), n_atom_values=st.integers(0, 2))
+def test_what_is_written_is_read_exactly(tmp_path_factory, data, n_values, n_atom_values):
     failure = MoleculeError("embedding_failed", "no conformer")
     outcomes = data.draw(
-        st.lists(st.one_of(structures(gfn2, redox), st.just(failure)), min_size=1, max_size=6)
+        st.lists(
+            st.one_of(structures(n_values, n_atom_values), st.just(failure)), min_size=1, max_size=6
+        )
     )
     rows = data.draw(st.permutations(range(100, 100 + len(outcomes))))
     store = StructureStore(Folder(str(tmp_path_factory.mktemp("store"))))

@@ -52,9 +52,9 @@ def scalars(kind: str, structures: dict[int, Structure | None]) -> pa.Table:
 
 
 def _values(structure: Structure | None) -> list[float] | None:
-    if structure is None or structure.gfn2 is None:
+    if structure is None:
         return None
-    return [getattr(structure.gfn2, name.replace("_gfn2", "")) for name in committed.SCALARS]
+    return [structure.values[name] for name in committed.SCALARS]
 
 
 def _integers(values: Any, step: float) -> pa.Array:

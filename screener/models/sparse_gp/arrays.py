@@ -11,9 +11,12 @@ from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import Projection
 from screener.models.sparse_gp.model import SparseModel
 from screener.models.sparse_gp.predictive_std import SpreadRoot
-from screener.records import Gfn2Properties, Structure
+from screener.records import Structure
 
 Arrays = dict[str, NDArray[Any]]
+
+_GFN2 = ("energy_gfn2_ha", "homo_gfn2_ev", "lumo_gfn2_ev", "dipole_gfn2_debye")
+_CHARGES = "charges_gfn2"
 
 
 def model_to_arrays(model: SparseModel) -> Arrays:
@@ -88,12 +91,9 @@ def structures_to_arrays(structures: list[Structure]) -> Arrays:
         "golden.atomic_numbers": np.concatenate([s.atomic_numbers for s in structures]),
         "golden.positions": np.concatenate([s.positions for s in structures]),
     }
-    results = [s.gfn2 for s in structures if s.gfn2 is not None]
-    if len(results) == len(structures):
-        arrays["golden.gfn2"] = np.array(
-            [(r.energy_ha, r.homo_ev, r.lumo_ev, r.dipole_debye) for r in results]
-        )
-        arrays["golden.charges"] = np.concatenate([r.charges for r in results])
+    if all(s.values.keys() >= set(_GFN2) for s in structures):
+        arrays["golden.gfn2"] = np.array([[s.values[name] for name in _GFN2] for s in structures])
+        arrays["golden.charges"] = np.concatenate([s.atom_values[_CHARGES] for s in structures])
     return arrays
 
 
@@ -108,16 +108,16 @@ def structures_from_arrays(arrays: Arrays) -> list[Structure]:
         structures = []
         for number, stop in enumerate(stops):
             atoms = slice(int(stop - arrays["golden.n_atoms"][number]), int(stop))
-            gfn2 = None
+            values, atom_values = {}, {}
             if "golden.gfn2" in arrays:
-                energy, homo, lumo, dipole = arrays["golden.gfn2"][number].tolist()
-                charges = arrays["golden.charges"][atoms]
-                gfn2 = Gfn2Properties(energy, homo, lumo, dipole, charges)
+                values = dict(zip(_GFN2, arrays["golden.gfn2"][number].tolist(), strict=True))
+                atom_values = {_CHARGES: arrays["golden.charges"][atoms]}
             structures.append(
                 Structure(
                     arrays["golden.atomic_numbers"][atoms],
                     arrays["golden.positions"][atoms],
-                    gfn2,
+                    values,
+                    atom_values,
                 )
             )
     except KeyError as error:

@@ -178,7 +178,7 @@ def ladder_rows(
     delta, _ = _first(first, domain, fitted)
     asked_delta, inside = _first(first, domain, asked)
     labels = {m.name: m.ae0_b3lyp_kcal for m in reference.overlap()}
-    gfn2_ha = [[s.gfn2.energy_ha if s.gfn2 else np.nan for s in some] for some in (fitted, asked)]
+    gfn2_ha = [[s.values.get("energy_gfn2_ha", np.nan) for s in some] for some in (fitted, asked)]
     return LadderRows(
         molecules=kept,
         prepared=prepare(fitted, WIDTHS, asked),

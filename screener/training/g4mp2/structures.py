@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from rdkit import Chem
 
-from screener.chemistry.gfn2 import gfn2_properties
+from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.chemistry.structures import GeometrySettings, make_structure, optimised
 from screener.errors import MoleculeError
@@ -82,7 +82,7 @@ def make_reference_structure(
         return make_structure(standard.smiles, standard.mol_id, settings)
     numbers, positions = molecule.structure.atomic_numbers, molecule.structure.positions
     if kind == "b3lyp":
-        return Structure(numbers, positions, gfn2_properties(numbers, positions))
+        return with_gfn2(Structure(numbers, positions))
     flat = Chem.MolFromSmiles(molecule.smiles)
     if flat is None:
         raise MoleculeError("invalid_smiles", f"RDKit cannot read {molecule.smiles}")

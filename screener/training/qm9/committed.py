@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
-from screener.records import Gfn2Properties, Structure
+from screener.records import Structure
 from screener.stores.files import from_parquet
 from screener.training.qm9 import molecules as qm9
 
@@ -73,9 +73,10 @@ def structures(kind: str, rows: NDArray[np.int64]) -> dict[int, Structure | None
         positions = entry.positions.astype(np.float32)
         if moved is not None and made:
             positions = (positions + moved[row].reshape(-1, 3) * STEP).astype(np.float32)
-        charges = np.full(len(positions), np.nan, np.float32)
-        gfn2 = Gfn2Properties(energy, homo, lumo, dipole, charges)
-        found[row] = Structure(entry.atomic_numbers, positions, gfn2) if made else None
+        told = dict(zip(SCALARS, (energy, homo, lumo, dipole), strict=True))
+        charges = {"charges_gfn2": np.full(len(positions), np.nan, np.float32)}
+        structure = Structure(entry.atomic_numbers, positions, told, charges)
+        found[row] = structure if made else None
     return found
 
 

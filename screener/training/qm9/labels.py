@@ -25,7 +25,7 @@ import pyarrow as pa
 from distributed import Client
 from numpy.typing import NDArray
 
-from screener.chemistry.gfn2 import gfn2_properties
+from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.identity import identify
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.chemistry.structures import GeometrySettings, make_structure, optimised
@@ -247,26 +247,20 @@ def label_structure(kind: str, entry: Mapping[str, Any]) -> Structure:
     if kind == "gfn2-opt":
         return make_structure(entry["smiles"], entry["mol_id"], _geometry(kind))
     if kind == "mmff94-gfn2":
-        return _with_gfn2(make_structure(entry["smiles"], entry["mol_id"], _geometry(kind)))
+        return with_gfn2(make_structure(entry["smiles"], entry["mol_id"], _geometry(kind)))
     numbers = np.asarray(entry["atomic_numbers"], np.uint8)
     positions = np.asarray(entry["positions"]).reshape(-1, 3)
     if kind == "b3lyp-gfn2":
-        return _with_gfn2(Structure(numbers, positions.astype(np.float32)))
+        return with_gfn2(Structure(numbers, positions.astype(np.float32)))
     molecule, order = qm9.restore_with_order(entry["flat_smiles"], numbers, positions)
     minimum = optimised(molecule, molecule.GetConformer().GetPositions(), _geometry(kind))
     return _reordered(minimum, np.argsort(order))
 
 
 def _reordered(structure: Structure, order: NDArray[np.int64]) -> Structure:
-    gfn2 = structure.gfn2
-    assert gfn2 is not None
-    return Structure(
-        structure.atomic_numbers[order],
-        structure.positions[order],
-        replace(gfn2, charges=gfn2.charges[order]),
+    return replace(
+        structure,
+        atomic_numbers=structure.atomic_numbers[order],
+        positions=structure.positions[order],
+        atom_values={name: values[order] for name, values in structure.atom_values.items()},
     )
-
-
-def _with_gfn2(structure: Structure) -> Structure:
-    gfn2 = gfn2_properties(structure.atomic_numbers, structure.positions)
-    return Structure(structure.atomic_numbers, structure.positions, gfn2)

@@ -14,7 +14,7 @@ from screener.models.ladder.predictor import B3LYP, ENDINGS, GFN2, VALUE, Ladder
 from screener.models.predictor import Predictor, QuantityCalibration
 from screener.models.quantities import LOW_COLUMNS, PREDICTED, low_values
 from screener.models.uncertainty.domain import Domain, count_coordinations, heavy_atoms
-from screener.records import Gfn2Properties, Structure
+from screener.records import Structure
 from screener.training.fit.calibrate import FittedModel
 
 SETTINGS = AdditiveSettings(tolerance=None)
@@ -48,18 +48,11 @@ def sizes(structures: list[Structure]) -> np.ndarray:
 
 def far_apart(one: Structure, other: Structure) -> Structure:
     """Both as one molecule, with the sum of their GFN2 energies."""
-    assert one.gfn2 is not None
-    assert other.gfn2 is not None
+    energy = one.values["energy_gfn2_ha"] + other.values["energy_gfn2_ha"]
     return Structure(
         np.concatenate([one.atomic_numbers, other.atomic_numbers]),
         np.concatenate([one.positions, other.positions + np.float32(200.0)]),
-        Gfn2Properties(
-            energy_ha=one.gfn2.energy_ha + other.gfn2.energy_ha,
-            homo_ev=one.gfn2.homo_ev,
-            lumo_ev=one.gfn2.lumo_ev,
-            dipole_debye=one.gfn2.dipole_debye,
-            charges=np.concatenate([one.gfn2.charges, other.gfn2.charges]),
-        ),
+        {**one.values, "energy_gfn2_ha": energy},
     )
 
 
@@ -200,7 +193,9 @@ def test_outside_of_every_route_predictions_are_null_with_a_reason(ladder, domai
 def test_surroundings_unlike_those_fitted_on_are_outside_as_well(routes, first, domain, solvents):
     known = next(s for s in solvents if 9 in s.atomic_numbers)
     noise = np.random.default_rng(0).normal(0.0, 0.02, known.positions.shape)
-    moved = Structure(known.atomic_numbers, known.positions + noise.astype(np.float32), known.gfn2)
+    moved = Structure(
+        known.atomic_numbers, known.positions + noise.astype(np.float32), known.values
+    )
     strict = domain.model_copy(update={"distance_limits": dict.fromkeys((1, 6, 7, 8, 9), 1e-3)})
     narrow = Route(routes[1].model, CALIBRATION, 0.0, strict)
     ladder = LadderPredictor([routes[0], narrow], first, geometry_level="mmff94")
@@ -332,7 +327,7 @@ def test_pose_and_atom_order_change_nothing(ladder, solvents):
         order = np.random.default_rng(1).permutation(structure.n_atoms)
         turned = Rotation.from_euler("xyz", [0.3, 1.1, -2.0]).apply(structure.positions[order])
         posed = Structure(
-            structure.atomic_numbers[order], turned.astype(np.float32), structure.gfn2
+            structure.atomic_numbers[order], turned.astype(np.float32), structure.values
         )
         table = ladder.predict([structure, posed])
         for ending in ENDINGS:

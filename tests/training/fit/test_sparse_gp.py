@@ -119,9 +119,9 @@ def test_an_empty_set_or_a_delta_without_low_values_cannot_start(qm9):
 
 def test_low_values_are_free_atoms_minus_molecule(solvents):
     water = Structure(np.array([8, 1, 1], dtype=np.uint8), np.eye(3, dtype=np.float32),
-                      solvents[0].gfn2)  # fmt: skip
+                      solvents[0].values)  # fmt: skip
     low = low_values([water])
     free = -3.767606950369 - 2 * 0.393482763932
-    expected = (free - water.gfn2.energy_ha) * 627.5094740631
+    expected = (free - water.values["energy_gfn2_ha"]) * 627.5094740631
     assert low["de_gfn2_kcal"][0] == pytest.approx(expected, abs=1e-6)
-    assert low["gap_gfn2_ev"][0] == water.gfn2.lumo_ev - water.gfn2.homo_ev
+    assert low["gap_gfn2_ev"][0] == water.values["lumo_gfn2_ev"] - water.values["homo_gfn2_ev"]

@@ -1,0 +1,186 @@
+"""The levels that come with this package, as entries of the registry.
+
+`mmff94` and `gfn2-opt` make geometries, `gfn2` and `gfn2-redox` compute values at one, and those of
+`b3lyp` and `g4mp2` are given.
+"""
+
+from pydantic import PositiveFloat, PositiveInt
+from rdkit import Chem
+
+from screener.chemistry.conformers import atomic_numbers_of, embed, molecule_with_hydrogens
+from screener.chemistry.geometry import require_same_molecule
+from screener.chemistry.gfn2 import Gfn2, with_gfn2
+from screener.chemistry.optimise import minimise
+from screener.chemistry.radicals import unpaired_electrons
+from screener.chemistry.redox import with_redox
+from screener.records import Structure
+from screener.registry.elements import numbers_of
+from screener.registry.levels import Level, LevelSettings, Subject
+from screener.units import ANGSTROM_PER_BOHR, FREE_ATOMS_B3LYP_HA, FREE_ATOMS_GFN2_HA
+
+GFN2_COLUMNS = ("energy_gfn2_ha", "homo_gfn2_ev", "lumo_gfn2_ev", "dipole_gfn2_debye")
+REDOX_COLUMNS = ("ip_gfn2_ev", "ea_gfn2_ev", "eox_gfn2_v_li", "ered_gfn2_v_li")
+GFN2_SOURCE = "Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019)"
+FORCE_FIELD_ELEMENTS = frozenset(
+    numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I"))
+)
+XTB_ELEMENTS = frozenset(range(1, 87))
+
+
+class Mmff94Settings(LevelSettings):
+    """How conformers are embedded and relaxed."""
+
+    n_conformers: PositiveInt = 1  # embedded and relaxed; the lowest in energy is kept
+
+
+class Gfn2OptSettings(LevelSettings):
+    """When an optimisation by GFN2-xTB ends."""
+
+    force_threshold: PositiveFloat = 0.03  # eV/angstrom, of the largest force
+    max_steps: PositiveInt = 200  # evaluations
+
+
+class RedoxSettings(LevelSettings):
+    """In which medium ions are computed."""
+
+    solvent: str = "acetonitrile"  # of the model ALPB
+
+
+def subject_of(smiles: str, mol_id: str) -> Subject:
+    """A molecule as levels are given it.
+
+    Args:
+        smiles: canonical isomeric SMILES.
+        mol_id: 32 hexadecimal digits.
+    Raises:
+        MoleculeError: `invalid_smiles`.
+    """
+    molecule = molecule_with_hydrogens(smiles)
+    charge = Chem.GetFormalCharge(molecule)
+    return Subject(smiles, mol_id, molecule, charge, unpaired_electrons(molecule))
+
+
+def _conformer(subject: Subject, start: Structure | None, settings: Mmff94Settings) -> Structure:
+    molecule = embed(subject.smiles, subject.mol_id, settings.n_conformers)
+    return Structure(
+        atomic_numbers_of(molecule),
+        molecule.GetConformer().GetPositions().astype("float32"),
+        charge=subject.charge,
+        n_unpaired=subject.n_unpaired,
+    )
+
+
+def _minimum(subject: Subject, start: Structure | None, settings: Gfn2OptSettings) -> Structure:
+    assert start is not None
+    positions = start.positions.astype("float64")
+    gfn2 = Gfn2(
+        start.atomic_numbers, positions / ANGSTROM_PER_BOHR, subject.charge, subject.n_unpaired
+    )
+    minimum = minimise(
+        gfn2.energy_and_gradient,
+        start.atomic_numbers,
+        positions,
+        settings.force_threshold,
+        settings.max_steps,
+    )
+    structure = gfn2.add_to(
+        Structure(
+            start.atomic_numbers,
+            minimum.positions,
+            charge=subject.charge,
+            n_unpaired=subject.n_unpaired,
+        )
+    )
+    require_same_molecule(subject.molecule, structure)
+    return structure
+
+
+def _single_point(subject: Subject, start: Structure | None, settings: LevelSettings) -> Structure:
+    assert start is not None
+    return with_gfn2(start)
+
+
+def _ions(subject: Subject, start: Structure | None, settings: RedoxSettings) -> Structure:
+    assert start is not None
+    return with_redox(start, settings.solvent)
+
+
+MMFF94 = Level(
+    name="mmff94",
+    label="MMFF94 conformer",
+    theory="",
+    elements=FORCE_FIELD_ELEMENTS,
+    charges=(-10, 10),
+    open_shells=True,
+    makes_geometry=True,
+    seconds=0.015,
+    settings=Mmff94Settings,
+    compute=_conformer,
+    source="ETKDGv3, Wang et al., J. Chem. Inf. Model. 60, 2044 (2020); MMFF94, Halgren, J. "
+    "Comput. Chem. 17, 490 (1996)",
+)
+GFN2_OPT = Level(
+    name="gfn2-opt",
+    label="GFN2-xTB",
+    theory="gfn2",
+    elements=XTB_ELEMENTS,
+    charges=(-10, 10),
+    open_shells=True,
+    start="mmff94",
+    makes_geometry=True,
+    yields=GFN2_COLUMNS,
+    atom_yields=("charges_gfn2",),
+    free_atoms_ha=FREE_ATOMS_GFN2_HA,
+    seconds=0.25,
+    settings=Gfn2OptSettings,
+    compute=_minimum,
+    source=GFN2_SOURCE,
+)
+GFN2 = Level(
+    name="gfn2",
+    label="GFN2-xTB",
+    theory="gfn2",
+    elements=XTB_ELEMENTS,
+    charges=(-10, 10),
+    open_shells=True,
+    start="mmff94",
+    yields=GFN2_COLUMNS,
+    atom_yields=("charges_gfn2",),
+    free_atoms_ha=FREE_ATOMS_GFN2_HA,
+    seconds=0.01,
+    compute=_single_point,
+    source=GFN2_SOURCE,
+)
+GFN2_REDOX = Level(
+    name="gfn2-redox",
+    label="GFN2-xTB",
+    theory="gfn2",
+    elements=XTB_ELEMENTS,
+    charges=(-9, 9),
+    open_shells=True,
+    start="gfn2-opt",
+    yields=REDOX_COLUMNS,
+    seconds=0.08,
+    settings=RedoxSettings,
+    compute=_ions,
+    source=GFN2_SOURCE,
+)
+B3LYP = Level(
+    name="b3lyp",
+    label="B3LYP",
+    theory="b3lyp",
+    elements=frozenset(FREE_ATOMS_B3LYP_HA),
+    makes_geometry=True,
+    yields=("ae0_b3lyp_kcal", "homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye"),
+    free_atoms_ha=FREE_ATOMS_B3LYP_HA,
+    source="B3LYP/6-31G(2df,p) as in QM9: Ramakrishnan et al., Sci. Data 1, 140022 (2014)",
+)
+G4MP2 = Level(
+    name="g4mp2",
+    label="G4MP2",
+    theory="g4mp2",
+    elements=frozenset(numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl"))),
+    yields=("ae0_g4mp2_kcal",),
+    start="b3lyp",
+    source="Curtiss, Redfern, Raghavachari, J. Chem. Phys. 127, 124105 (2007)",
+)

@@ -1,0 +1,103 @@
+"""Columns of values: which there can be, from the quantities and levels that are registered."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from screener.errors import ConfigError
+from screener.registry.levels import Level
+from screener.registry.plugins import entry, registered
+from screener.registry.quantities import Column, Quantity
+
+PER_ATOM = "_per_atom"
+
+
+def level(name: str) -> Level:
+    """A level by its name.
+
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
+    value: Level = entry("levels", name)
+    return value
+
+
+def quantity(name: str) -> Quantity:
+    """A quantity by its name.
+
+    Raises:
+        ConfigError: there is none; names the nearest.
+    """
+    value: Quantity = entry("quantities", name)
+    return value
+
+
+def levels() -> Mapping[str, Level]:
+    """All levels by name."""
+    return registered("levels")
+
+
+def quantities() -> Mapping[str, Quantity]:
+    """All quantities by name."""
+    return registered("quantities")
+
+
+def theories() -> Mapping[str, str]:
+    """Parts of column names that tell a level of theory, and how each is written."""
+    return {each.theory: each.label for each in reversed(tuple(levels().values())) if each.theory}
+
+
+def chain(name: str) -> tuple[Level, ...]:
+    """The levels that lead to a level from the drawing, itself last.
+
+    Args:
+        name: of a level.
+    Raises:
+        ConfigError: a level of the chain does not exist, or it runs in a circle.
+    """
+    steps: list[Level] = []
+    at: str | None = name
+    while at is not None:
+        step = level(at)
+        if step in steps:
+            raise ConfigError(
+                f"level {name} starts from itself: {' → '.join(s.name for s in steps)}"
+            )
+        steps.append(step)
+        at = step.start
+    return tuple(reversed(steps))
+
+
+def column(name: str) -> Column:
+    """A column, taken apart.
+
+    Args:
+        name: such as `homo_b3lyp_ev` or `ae0_b3lyp_kcal_per_atom`.
+    Raises:
+        ConfigError: no quantity and level that are registered make this name.
+    """
+    known = columns().get(name)
+    if known is None:
+        raise ConfigError(
+            f"{name!r} is no column of a quantity: write <quantity>_<theory>_<unit>, such as "
+            f"homo_b3lyp_ev, or <quantity>_<unit>; quantities are {', '.join(quantities())}, "
+            f"theories {', '.join(theories())}"
+        )
+    return known
+
+
+@cache
+def columns() -> Mapping[str, Column]:
+    """All columns that registered quantities and levels can make, by name."""
+    made: dict[str, Column] = {}
+    for each in quantities().values():
+        for theory in ("", *theories()):
+            name = each.column(theory)
+            made[name] = Column(name, each, theory)
+            if each.extensive:
+                made[name + PER_ATOM] = Column(name + PER_ATOM, each, theory, per_atom=True)
+    return made
+
+
+def fitted_of(names: Iterable[str]) -> tuple[Column, ...]:
+    """Those of some columns that a model is fitted to: all but differences of others."""
+    return tuple(each for each in map(column, names) if each.quantity.difference is None)

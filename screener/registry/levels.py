@@ -1,0 +1,91 @@
+"""Levels: methods that make geometries or compute values, and levels whose values are given.
+
+A level starts from the drawing or from the geometry of another level, so levels form chains:
+drawing → `mmff94` → `gfn2-opt` → `gfn2-redox`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from screener.records import Structure
+
+
+class LevelSettings(BaseModel):
+    """Settings of a level; a level with settings of its own derives from this.
+
+    `procedure` goes up when the same settings would give other numbers, so that stored structures
+    of before are not taken for those of now.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    procedure: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """The molecule that a level is given.
+
+    Args:
+        smiles: canonical, isomeric.
+        mol_id: 32 hexadecimal digits; seeds whatever is random.
+        molecule: RDKit molecule of the SMILES with hydrogens added last: the order of all atoms.
+        charge: total.
+        n_unpaired: unpaired electrons.
+    """
+
+    smiles: str
+    mol_id: str
+    molecule: Any
+    charge: int
+    n_unpaired: int
+
+
+# (the molecule, its structure at the level that this one starts from or None where it starts from
+#  the drawing, the level's settings) -> the structure with what the level adds
+Compute = Callable[[Subject, Structure | None, Any], Structure]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level.
+
+    Args:
+        name: in configurations, such as `gfn2-opt`.
+        label: for a reader, such as `GFN2-xTB minimum`.
+        theory: the part of column names that tells its values, such as `gfn2`.
+        elements: atomic numbers that it can be given.
+        charges: least and largest total charge.
+        open_shells: whether it can be given unpaired electrons.
+        start: name of the level whose geometry it starts from; None for the drawing.
+        makes_geometry: whether its structures have positions of their own.
+        yields: columns of one value per molecule that it adds.
+        atom_yields: columns of one value per atom that it adds.
+        free_atoms_ha: energies of free atoms by atomic number, hartree, where its total energies
+            can be turned into atomization energies.
+        seconds: what a molecule of ten heavy atoms takes on one core, about; the size of tasks
+            follows from it.
+        settings: their class.
+        compute: adds the values, or makes the geometry; raises MoleculeError where a molecule
+            cannot be done. None where values are given and not computed.
+        source: of the method and of the numbers here.
+    """
+
+    name: str
+    label: str
+    theory: str
+    elements: frozenset[int]
+    charges: tuple[int, int] = (0, 0)
+    open_shells: bool = False
+    start: str | None = None
+    makes_geometry: bool = False
+    yields: tuple[str, ...] = ()
+    atom_yields: tuple[str, ...] = ()
+    free_atoms_ha: Mapping[int, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    settings: type[LevelSettings] = LevelSettings
+    compute: Compute | None = None
+    source: str = ""
