@@ -31,6 +31,8 @@ from screener.training.fit.save import save_bundle
 from screener.training.fit.sparse_gp import FitData, FitSettings, fit_model
 from screener.training.g4mp2.reference import VARIABLE
 
+pytest_plugins = ["model_fixtures"]  # of models and of their fits
+
 hypothesis.settings.register_profile("untimed", deadline=None)  # machines are shared
 hypothesis.settings.load_profile("untimed")
 
