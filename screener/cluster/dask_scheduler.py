@@ -1,8 +1,8 @@
 """What all schedulers that we start have in common: Dask's settings, dashboard and security.
 
-A scheduler listens on loopback alone unless the settings name another address. A scheduler that can
-be reached over the network runs whatever is sent to it, so a warning is logged if it has no TLS. The
-dashboard has no access control and always stays on loopback.
+A scheduler listens on loopback alone unless the settings name another address. A scheduler that
+can be reached over the network runs whatever is sent to it, so a warning is logged if it has no
+TLS. The dashboard has no access control and always stays on loopback.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ DASHBOARD_PORT = 8787  # Dask's usual one
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
-    "distributed.scheduler.worker-ttl": "5 minutes",  # chemistry that holds the GIL delays heartbeats
+    "distributed.scheduler.worker-ttl": "5 minutes",  # chemistry may hold the GIL for long
     "distributed.scheduler.no-workers-timeout": "10 minutes",
     # both cost a few percent of a core, and tell little: a task is one long call
     "distributed.admin.tick.interval": "500ms",

@@ -45,8 +45,8 @@ def connect(settings: ClusterSettings) -> AbstractContextManager[Client]:
     Returns:
         a context that yields a client; `client.dashboard_link` is the address of the dashboard.
     Raises:
-        ConfigError: by this call or on entering the context: nothing answers at the address, workers
-            do not start, or a package is missing. The message says what to do.
+        ConfigError: here or on entering the context: nothing answers at the address, workers do not
+            start, or a package is missing. The message says what to do.
     """
     if isinstance(settings, KubernetesSettings):
         from screener.cluster.kubernetes import kubernetes_cluster

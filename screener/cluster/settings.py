@@ -33,7 +33,7 @@ class _Table(BaseModel):
 
 
 class _Secured(_Table):
-    """The TLS settings of every kind of cluster except Kubernetes, whose operator sees to its network.
+    """TLS settings of every kind of cluster except Kubernetes, whose operator sees to its network.
 
     The three files are given together or not at all. With them, scheduler, workers and client prove
     their identity and encrypt their connections.
@@ -79,7 +79,7 @@ class AddressSettings(_Secured):
     """A scheduler that is already running.
 
     Args:
-        address: its address, such as `tcp://host:8786`, or the path of its scheduler file (`.json`).
+        address: an address such as `tcp://host:8786`, or the path of a scheduler file (`.json`).
     """
 
     kind: Literal["address"] = "address"
@@ -163,7 +163,7 @@ class SlurmPool(_Table):
 
 
 class SlurmSettings(_Secured):
-    """Slurm jobs as workers; the scheduler and the command run on this machine, a login node perhaps.
+    """Slurm jobs as workers; scheduler and command run on this machine, such as a login node.
 
     Args:
         cpu: the pool for chemistry.
@@ -224,7 +224,7 @@ class KubernetesSettings(_Table):
         namespace: Kubernetes' namespace; by default that of the current context.
         cpu: the pool for chemistry.
         gpu: the pool for inference; without it, chemistry and inference of a unit are one task.
-        volume_claim: a volume claim that every pod mounts at `mount_path`, for library and campaign.
+        volume_claim: volume claim that every pod mounts at `mount_path`, for library and campaign.
         mount_path: folder at which the volume is mounted; not used without `volume_claim`.
         env: environment variables of every pod.
         env_secret: name of a secret whose keys all become environment variables of every pod, such

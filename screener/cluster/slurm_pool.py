@@ -1,9 +1,9 @@
 """Decides how many jobs a pool on Slurm should have, and which to cancel; runs no commands.
 
-A pool of fixed size replaces jobs that ended. A pool with a minimum and a maximum follows the number
-of waiting and running tasks: it grows at once and shrinks after a while. Jobs that end before one of
-their workers connects have failed; after several failures in a row, the pauses before the next job
-become longer and longer.
+A pool of fixed size replaces jobs that ended. A pool with a minimum and a maximum follows the
+number of waiting and running tasks: it grows at once and shrinks after a while. Jobs that end
+before one of their workers connects have failed; after several failures in a row, the pauses before
+the next job become longer and longer.
 """
 
 from dataclasses import dataclass, field

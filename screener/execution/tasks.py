@@ -224,7 +224,7 @@ class _Window:
         self._submit(attempt.task, attempt.number + 1)
 
     def _give_up(self, attempts: list[_Attempt]) -> None:
-        """Cancel other attempts at a task that is done, and restart a worker that was late with it."""
+        """Cancel the other attempts at a task that is done, and restart workers late with it."""
         placed = self._client.processing().items()
         late = {attempt.future.key for attempt in attempts if not attempt.is_second}
         hanging = [address for address, keys in placed if late.intersection(keys)]
