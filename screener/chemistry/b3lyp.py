@@ -4,10 +4,11 @@ QM9 was computed by Gaussian, whose basis set of this name differs from the one 
 Basis Set Exchange, and so does the B3LYP functional:
 
 - B3LYP has the correlation functional VWN3 (`b3lypg` in PySCF).
-- Two d functions are made of the one of 6-31G(d) by multiplying its exponent by 2 and 1/2. For B, C,
-  N, O and F PySCF splits the exponents of 6-311G(d) instead.
-- d functions are Cartesian (six), f functions are pure (seven). PySCF has all Cartesian or all pure,
-  so the equations are solved in the subspace of the Cartesian basis in which f functions are pure.
+- Two d functions are made of the one of 6-31G(d) by multiplying its exponent by 2 and 1/2. For B,
+  C, N, O and F PySCF splits the exponents of 6-311G(d) instead.
+- d functions are Cartesian (six), f functions are pure (seven). PySCF has all Cartesian or all
+  pure, so the equations are solved in the subspace of the Cartesian basis in which f functions are
+  pure.
 """
 
 from collections.abc import Sequence

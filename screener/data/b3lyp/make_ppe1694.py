@@ -63,7 +63,7 @@ def molecules() -> Iterator[tuple[str, Structure]]:
     """Names and geometries, small molecules and those of medium size in turn, the cheap first."""
     path = Path(os.environ["SCREENER_REFERENCE_DATA"]) / "ppe1694_g4mp2.parquet"
     table = pd.read_parquet(path)
-    known_elements = [set(numbers) <= ELEMENTS for numbers in table["atomic_numbers"]]
+    known_elements = table["atomic_numbers"].map(lambda numbers: set(numbers) <= ELEMENTS)
     table = table[known_elements & (table["charge"] == 0) & (table["multiplicity"] == 1)]
     table = table.sort_values(["n_heavy", "n_atoms", "name"])
     medium = table["n_heavy"].isin(MEDIUM)
