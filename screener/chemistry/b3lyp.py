@@ -150,7 +150,8 @@ def _orthogonal(overlap: FloatArray, span: FloatArray) -> FloatArray:
     """
     values, vectors = np.linalg.eigh(span.T @ overlap @ span)
     kept = values > _LEAST_OVERLAP
-    return span @ (vectors[:, kept] / np.sqrt(values[kept]))
+    orbitals: FloatArray = span @ (vectors[:, kept] / np.sqrt(values[kept]))
+    return orbitals
 
 
 def _frontier(field: Any) -> tuple[float, float]:
