@@ -14,7 +14,7 @@ from screener.campaign.settings.batches import is_last
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan
 from screener.campaign.settings.user_table import Joined, keep_joined
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, SchemaError
 from screener.funnel.recall import N_STRATA
 from screener.funnel.search import SearchSettings
@@ -52,12 +52,12 @@ class Stage(BaseModel):
     segment_units: PositiveInt  # files and receipts of so many are joined
     wall_clock_seconds: PositiveFloat
     rows: PositiveInt | None = None
-    geometry: GeometrySettings | None = None
+    geometry: StructureSettings | None = None
 
     @property
-    def has_redox(self) -> bool:
-        """Whether its structures tell of ions."""
-        return self.geometry is not None and self.geometry.redox_solvent is not None
+    def value_columns(self) -> tuple[str, ...]:
+        """Columns that further levels compute at its structures."""
+        return () if self.geometry is None else self.geometry.value_columns
 
     @property
     def level(self) -> str:

@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from screener.campaign.results.shortlist import is_known, shortlist_table, to_sdf, write_shortlist
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError, StoreError
 from screener.ranking.objectives import RankingSettings, parse_objective
 from screener.ranking.row_status import best, judge
@@ -58,7 +58,7 @@ def shortlist(predictions):
 @pytest.fixture(scope="module")
 def structures(shortlist):
     pairs = zip(shortlist["smiles"].to_pylist(), shortlist["mol_id"].to_pylist(), strict=True)
-    return [make_structure(smiles, name, GeometrySettings()) for smiles, name in pairs]
+    return [make_structure(smiles, name, StructureSettings()) for smiles, name in pairs]
 
 
 def test_rows_come_in_order_with_their_scores(shortlist, predictions):
@@ -90,14 +90,14 @@ def test_every_form_holds_every_row(shortlist, structures, tmp_path):
 
 def test_lines_and_separators_in_a_column_do_not_break_a_record(predictions):
     table = predictions.slice(0, 1)
-    structure = make_structure("COC", mol_id("COC"), GeometrySettings())
+    structure = make_structure("COC", mol_id("COC"), StructureSettings())
     text = to_sdf(table, [structure])
     assert text.count("$$$$") == 1
     assert "two lines" in text
 
 
 def test_a_wrong_or_missing_structure_is_an_error(predictions):
-    water = make_structure("O", mol_id("O"), GeometrySettings())
+    water = make_structure("O", mol_id("O"), StructureSettings())
     with pytest.raises(StoreError, match="is not of COC"):
         to_sdf(predictions.slice(0, 1), [water])
     with pytest.raises(StoreError, match="is ranked and has no structure"):
