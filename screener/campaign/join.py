@@ -22,6 +22,7 @@ from screener.ranking.columns import is_numeric
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
 from screener.stores.library import LibraryStore
+from screener.stores.paths import Name
 from screener.stores.remote import failures, filesystem_of, reason
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Joined(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    digest: str
+    digest: Name
     key: Literal["inchikey", "mol_id"]
     columns: tuple[str, ...]
     numeric: tuple[str, ...]  # those of them that can be ranked by
