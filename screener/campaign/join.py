@@ -19,6 +19,7 @@ from screener.chemistry.standardise import standardise
 from screener.errors import ConfigError, MoleculeError, StoreError
 from screener.library.settings import BuildSettings
 from screener.ranking.columns import is_numeric
+from screener.stores.cells import from_cells
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
 from screener.stores.library import LibraryStore
@@ -155,7 +156,7 @@ def _read(source: str) -> pa.Table:
         with filesystem.open(path, "rb") as file:
             if source.endswith(".parquet"):
                 return pq.read_table(file)
-            return pyarrow.csv.read_csv(file)
+            return from_cells(pyarrow.csv.read_csv(file))
     except (pa.ArrowException, *failures()) as error:
         told = reason(error) if isinstance(error, failures()) else str(error)
         raise ConfigError(f"{source} is no CSV or Parquet file to join: {told}") from error

@@ -6,7 +6,8 @@ add up. Only blank lines are passed over, and counted. Parquet, which has types,
 
 A line of a SMILES file is the SMILES, white space, and a name up to a tab; what further tabs
 separate are the caller's columns `column_3`, `column_4` and so on. Such a file has no header.
-Columns of a table are separated by commas, semicolons or tabs, as its header shows.
+Columns of a table are separated by commas, semicolons or tabs, as its header shows. What marks its
+cells as text for spreadsheets is taken away (`screener.stores.cells`).
 """
 
 import csv
@@ -19,6 +20,7 @@ from screener.errors import ConfigError, MoleculeError
 from screener.library.csv_rows import CsvRows, Row
 from screener.library.lines import Line, Lines, numbered, too_long
 from screener.library.sources import Source, opened
+from screener.stores.cells import from_cell
 
 # The first of these that a table has, whatever its case, is the column of that kind.
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_string", "smi")
@@ -157,7 +159,7 @@ def _table_records(
             if not any(text.strip() for text in fields) and len(fields) < 2:
                 blank.n += 1
                 continue
-            values = dict(zip(header, fields, strict=False))
+            values = dict(zip(header, map(from_cell, fields), strict=False))
             record = Record(
                 line.number,
                 values.get(columns.smiles, "").strip(),
@@ -193,7 +195,7 @@ def _header(source: Source, row: Row) -> list[str]:
         raise ConfigError(
             f"{source.url}: line {row.first.number} is no list of columns: {row.error.message}"
         )
-    return [name.strip() for name in row.fields]
+    return [from_cell(name).strip() for name in row.fields]
 
 
 def _sdf_records(source: Source, id_column: str | None, blank: BlankCount) -> Iterator[Record]:
