@@ -5,14 +5,14 @@ import pytest
 from tblite.interface import Calculator
 
 from screener.chemistry.identity import mol_id
+from screener.chemistry.levels import REDOX_COLUMNS
 from screener.chemistry.redox import require_solvent, with_redox
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
-from screener.ranking.columns import REDOX_COLUMNS
 from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
-SETTINGS = GeometrySettings(level="gfn2-opt", redox_solvent="acetonitrile")
+SETTINGS = StructureSettings.at("gfn2-opt", values=("gfn2-redox",))
 
 
 def made(smiles: str) -> Structure:
@@ -105,15 +105,3 @@ def test_an_unknown_solvent_is_told():
     require_solvent("dmso")
     with pytest.raises(ConfigError, match="solvent 'vodka'"):
         require_solvent("vodka")
-
-
-def test_structures_without_redox_are_named_as_before():
-    assert GeometrySettings(level="gfn2-opt").model_dump() == {
-        "procedure": 1,
-        "level": "gfn2-opt",
-        "n_conformers": 1,
-        "force_threshold": 0.03,
-        "max_steps": 200,
-    }
-    assert SETTINGS.model_dump()["redox_solvent"] == "acetonitrile"
-    assert GeometrySettings.model_validate(SETTINGS.model_dump()) == SETTINGS

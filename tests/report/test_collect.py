@@ -7,7 +7,7 @@ from screener.campaign.results.provenance import Session, stage_results
 from screener.campaign.results.rank import rank
 from screener.campaign.results.totals import Tally
 from screener.campaign.settings.frozen import Setup, Stage, stage_plan, write_setup
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, StoreError
 from screener.ranking.columns import with_computed
 from screener.ranking.presets import load_preset
@@ -215,7 +215,7 @@ def campaign(tmp_path):
                 segment_units=8,
                 wall_clock_seconds=60,
                 rows=rows,
-                geometry=GeometrySettings(level=level),
+                geometry=StructureSettings(level=level),
             )
             for level, rows in ((MMFF94, None), (GFN2_OPT, 4))
         ),

@@ -323,5 +323,5 @@ def _no_rows(folder: Folder, setup: Setup, index: int) -> pa.Table:
     job = setup.job(folder, index)
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)
-    table = no_predictions(library, bundle, setup.own_columns, setup.stages[index].has_redox)
+    table = no_predictions(library, bundle, setup.own_columns, setup.stages[index].value_columns)
     return with_joined(table, setup.joined_in(folder))

@@ -6,15 +6,23 @@ makes another ranking).
 """
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from screener.campaign.settings.batches import is_last
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan
 from screener.campaign.settings.user_table import Joined, keep_joined
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, SchemaError
 from screener.funnel.recall import N_STRATA
 from screener.funnel.search import SearchSettings
@@ -24,6 +32,7 @@ from screener.stores.files import Folder, digest
 from screener.stores.frozen_toml import to_toml
 from screener.stores.joined import JoinedTable
 from screener.stores.library import LibraryStore
+from screener.stores.paths import Name
 from screener.stores.predictions import PredictionStore
 
 SCHEMA_VERSION = 2
@@ -44,20 +53,20 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Name
     bundle: str  # name of a shipped one, or a path
     bundle_digest: str
-    structures_digest: str
+    structures_digest: Name
     unit_rows: PositiveInt
     segment_units: PositiveInt  # files and receipts of so many are joined
     wall_clock_seconds: PositiveFloat
     rows: PositiveInt | None = None
-    geometry: GeometrySettings | None = None
+    geometry: StructureSettings | None = None
 
     @property
-    def has_redox(self) -> bool:
-        """Whether its structures tell of ions."""
-        return self.geometry is not None and self.geometry.redox_solvent is not None
+    def value_columns(self) -> tuple[str, ...]:
+        """Columns that further levels compute at its structures."""
+        return () if self.geometry is None else self.geometry.value_columns
 
     @property
     def level(self) -> str:
@@ -94,6 +103,13 @@ class Setup(BaseModel):
     acquisition: RankingSettings
     funnel: SearchSettings | None = None
     ranking: RankingSettings
+
+    @field_validator("library")
+    @classmethod
+    def _says_where(cls, library: str) -> str:
+        if "\0" in library or not ("://" in library or Path(library).is_absolute()):
+            raise ValueError(f"{library!r} is neither an absolute path nor a URL")
+        return library
 
     @property
     def compute(self) -> dict[str, Any]:

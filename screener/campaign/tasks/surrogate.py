@@ -93,7 +93,7 @@ def opened(job: SearchJob) -> Opened:
         open_library(setup.library, setup.library_digest),
         open_bundle(stage.bundle, stage.bundle_digest),
         setup.own_columns,
-        stage.has_redox,
+        stage.value_columns,
     ).column_names
     quantities = learnt(setup.acquisition, columns, setup.certain_columns)
     return Opened(folder, setup, setup.funnel, plan, quantities)
