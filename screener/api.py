@@ -119,7 +119,7 @@ class Library:
         return self.store.n_rows
 
     def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """The rows from `start` up to but not including `stop` (by default ten), with all columns."""
+        """Rows `start` to `stop`, the latter excluded, with all columns; by default ten rows."""
         last = min(start + 10 if stop is None else stop, len(self))
         frame: pd.DataFrame = self.store.read_range(start, last).to_pandas()
         return frame
