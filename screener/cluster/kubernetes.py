@@ -21,12 +21,12 @@ from screener.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 1800.0  # nodes may have to be made first
+START_SECONDS = 1800.0  # long, because Kubernetes may have to add nodes first
 
 
 @contextmanager
 def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
-    """A DaskCluster until the context ends; begins once every pool has a worker.
+    """A DaskCluster that lives as long as the context, entered once every pool has a worker.
 
     Raises:
         ConfigError: dask-kubernetes is missing, Kubernetes refuses an object, or pods do not start.
@@ -77,7 +77,7 @@ def _n_pools(client: Client) -> int:
 
 
 def cluster_object(settings: KubernetesSettings) -> dict[str, Any]:
-    """The DaskCluster: scheduler and CPU workers."""
+    """The DaskCluster object: the scheduler and the CPU workers."""
     selector = {"dask.org/cluster-name": settings.name, "dask.org/component": "scheduler"}
     ports = {"tcp-comm": 8786, "http-dashboard": 8787}
     health = {"httpGet": {"port": "http-dashboard", "path": "/health"}}
@@ -114,8 +114,10 @@ def worker_object(settings: KubernetesSettings, resource: Literal["CPU", "GPU"])
     """The `worker` part of a DaskCluster or a DaskWorkerGroup.
 
     Args:
-        settings: of the cluster; the pool that is asked for must be there.
-        resource: that its workers declare.
+        settings: settings of the cluster; they must have a pool for `resource`.
+        resource: the resource that the workers declare.
+    Returns:
+        a plain value, as in the YAML of the object.
     """
     pool = settings.cpu if resource == "CPU" else settings.gpu
     assert pool is not None
