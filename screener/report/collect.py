@@ -28,7 +28,7 @@ from screener.report.content import (
     Value,
 )
 from screener.report.html import render_report
-from screener.report.labels import low_column, low_name
+from screener.report.labels import corrected
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 
@@ -138,19 +138,14 @@ def _notes(row: Mapping[str, Any], settings: RankingSettings) -> Iterator[str]:
 
 
 def _value(row: Mapping[str, Any], column: str) -> Value:
-    value, delta = row[column], row.get(f"{column}_delta")
-    low = row.get(low_column(column) or "")
-    if (
-        low is None and delta is not None
-    ):  # a computed column: its correction is stored, not its low
-        low = value - delta
+    low, low_name = corrected(row, column)
     return Value(
-        value=value,
+        value=row[column],
         lo90=row.get(f"{column}_lo90"),
         hi90=row.get(f"{column}_hi90"),
         low=low,
-        low_name=low_name(column),
-        delta=delta,
+        low_name=low_name,
+        delta=row.get(f"{column}_delta"),
         desirability=row.get(f"desirability_{column}"),
     )
 
