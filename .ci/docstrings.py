@@ -1,11 +1,11 @@
-"""Public functions with three or more parameters say what these are, what comes back and what is raised.
+"""Public functions with three or more parameters say what they take, give back and raise.
 
     python .ci/docstrings.py [FOLDER]
 
-Read from the source, without importing it: `Args:` names every parameter, `Returns:` or `Yields:` is
-there unless nothing is returned, and `Raises:` is there where the function itself raises. A class is
-described by its own docstring, so methods whose names begin with an underscore, overloads, tests and
-scripts beside data are left out.
+Read from the source, without importing it: `Args:` names every parameter, `Returns:` or `Yields:`
+is there unless nothing is returned, and `Raises:` is there where the function itself raises. A
+class is described by its own docstring, so methods whose names begin with an underscore are left
+out, and so are overloads, commands and scripts that lie beside data.
 """
 
 import ast

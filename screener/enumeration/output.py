@@ -1,7 +1,8 @@
 """Candidates as a file that `screener library build` reads: SMILES, CSV or Parquet.
 
 Written under a temporary name and renamed at the end, so that a file that is there is whole. Equal
-molecules give equal bytes.
+molecules give equal bytes. Text that a spreadsheet would run is marked as text in CSV
+(`screener.stores.cells`).
 """
 
 import csv
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from screener.errors import ConfigError, StoreError
+from screener.stores.cells import to_cell, to_cells
 from screener.stores.remote import failures, filesystem_of, reason
 
 _ROW_GROUP = 65_536
@@ -99,22 +101,26 @@ def _writer(out: str, file: IO[bytes], schema: pa.Schema) -> Iterator[Writer]:
     if out.endswith(".gz"):
         packed = cast(IO[bytes], gzip.GzipFile("", "wb", _LEVEL, file, mtime=0))  # no date in it
     text = io.TextIOWrapper(packed, encoding="utf-8", newline="")
-    if out.endswith((".csv", ".csv.gz")):
+    is_csv = out.endswith((".csv", ".csv.gz"))
+    if is_csv:
         lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(schema.names)
+        lines.writerow(map(to_cell, schema.names))
     else:
         lines = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)
-    yield _TextRows(lines)
+    yield _TextRows(lines, is_csv)
     text.flush()
     if packed is not file:
         packed.close()  # writes what ends a gzip file; closes no other
 
 
 class _TextRows:
-    def __init__(self, lines: "_Lines") -> None:
+    def __init__(self, lines: "_Lines", is_csv: bool) -> None:
         self._lines = lines
+        self._is_csv = is_csv
 
     def write(self, table: pa.Table) -> None:
+        if self._is_csv:
+            table = to_cells(table)
         columns = [column.to_pylist() for column in table.columns]
         self._lines.writerows(zip(*columns, strict=True))
 

@@ -57,12 +57,12 @@ def collect(folder: Folder) -> ReportContent:
         StoreError: a file cannot be read.
     """
     setup = open_setup(folder)
-    told = folder.read_json(provenance.FILE) if folder.exists(provenance.FILE) else {}
-    ranking = told.get("ranking")
+    ranking = provenance.last_ranking(folder)
     if ranking is None:
         raise ConfigError(
             f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
         )
+    told = folder.read_json(provenance.FILE)
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
     path = f"rankings/{ranking['digest']}/"
     library = LibraryStore.open(setup.library)

@@ -125,6 +125,7 @@ class PredictionStore:
         for unit in units:
             try:
                 receipt = self.receipts.read(unit)
+                self._require_own(receipt)
                 tables = {kind: self._read(receipt, kind) for kind in KINDS}
             except (DamagedError, SchemaError) as error:
                 log.warning("unit %s is done again: %s", unit, error)
@@ -158,9 +159,22 @@ class PredictionStore:
         """Remove what an attempt at joining that died in between left."""
         for receipt in self.receipts.read_joined(segment):
             if self.receipts.has(receipt.unit):
-                for path in self.receipts.read(receipt.unit).files:
+                small = self.receipts.read(receipt.unit)
+                self._require_own(small)
+                for path in small.files:
                     self.folder.remove(path)
                 self.receipts.forget(receipt.unit)
+
+    def _require_own(self, receipt: Receipt) -> None:
+        """Raises SchemaError: the receipt names files that are not of this stage; those that it
+        names are removed once they are joined."""
+        own = tuple(f"{kind}/{self.stage}/" for kind in KINDS)
+        for path in receipt.files:
+            if not path.startswith(own):
+                raise SchemaError(
+                    f"{self.folder.url}/{self.receipts.path}/{receipt.unit}.json names {path}, no "
+                    f"file of the stage {self.stage}; delete it to redo the unit"
+                )
 
     def forget(self, error: DamagedError) -> None:
         """Have the units of a damaged file done again; only for the owner of the campaign."""

@@ -1,6 +1,7 @@
 """The shortlist as files: Parquet, CSV and SDF, from the rows that were chosen.
 
-Each file's bytes follow from the chosen rows and the ranking alone.
+Each file's bytes follow from the chosen rows and the ranking alone. Text that a spreadsheet would
+run is marked as text in the CSV (`screener.stores.cells`).
 """
 
 import io
@@ -19,6 +20,7 @@ from screener.ranking.reasons import why_columns
 from screener.ranking.row_status import judge
 from screener.ranking.topk import TopK
 from screener.records import Structure
+from screener.stores.cells import to_cells
 from screener.stores.files import Folder, to_parquet
 
 FILES = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
@@ -82,7 +84,7 @@ def write_shortlist(
         StoreError: a file cannot be written.
     """
     sink = io.BytesIO()
-    pyarrow.csv.write_csv(_flat(table), sink)
+    pyarrow.csv.write_csv(to_cells(_flat(table)), sink)
     contents = (to_parquet(table), sink.getvalue(), to_sdf(table, structures).encode())
     return {
         name: folder.write_bytes(f"{path}{name}", content)
@@ -93,7 +95,10 @@ def write_shortlist(
 def _flat(table: pa.Table) -> pa.Table:
     """The table with columns that CSV cannot hold, such as lists, as text."""
     for index, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            table = table.set_column(index, field.name, table[index].cast(kind.value_type))
+        elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
             values = [None if each is None else str(each) for each in table[index].to_pylist()]
             table = table.set_column(index, field.name, pa.array(values, pa.string()))
     return table

@@ -19,9 +19,11 @@ from screener.chemistry.standardise import standardise
 from screener.errors import ConfigError, MoleculeError, StoreError
 from screener.library.settings import BuildSettings
 from screener.ranking.columns import is_numeric
+from screener.stores.cells import from_cells
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
 from screener.stores.library import LibraryStore
+from screener.stores.paths import Name
 from screener.stores.remote import failures, filesystem_of, reason
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class Joined(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    digest: str
+    digest: Name
     key: Literal["inchikey", "mol_id"]
     columns: tuple[str, ...]
     numeric: tuple[str, ...]  # those of them that can be ranked by
@@ -154,7 +156,7 @@ def _read(source: str) -> pa.Table:
         with filesystem.open(path, "rb") as file:
             if source.endswith(".parquet"):
                 return pq.read_table(file)
-            return pyarrow.csv.read_csv(file)
+            return from_cells(pyarrow.csv.read_csv(file))
     except (pa.ArrowException, *failures()) as error:
         told = reason(error) if isinstance(error, failures()) else str(error)
         raise ConfigError(f"{source} is no CSV or Parquet file to join: {told}") from error

@@ -233,7 +233,7 @@ def test_a_table_of_prices_is_joined_and_ranked_by(finished, tmp_path):
     everybody, _ = ranked_anew(finished, tmp_path, objectives=["minimise:homo_b3lyp_ev"], top=50)
     cost = {row["mol_id"]: 3.0 + place % 4 for place, row in enumerate(everybody)}
     priced = everybody[1:]  # one molecule has no price
-    lines = [f"{row['inchikey']},{cost[row['mol_id']]},CAS {row['rank']}" for row in priced]
+    lines = [f"{row['inchikey']},{cost[row['mol_id']]},'=CAS {row['rank']}" for row in priced]
     (tmp_path / "a.csv").write_text("\n".join(["InChIKey,cost,cas", *lines, "XXX,1.0,none"]) + "\n")
     kekule = [Chem.MolToSmiles(Chem.MolFromSmiles(row["smiles"]), doRandom=True) for row in priced]
     table = pa.table({"smiles": kekule, "cost": [cost[row["mol_id"]] for row in priced]})
@@ -250,6 +250,8 @@ def test_a_table_of_prices_is_joined_and_ranked_by(finished, tmp_path):
         )
         assert [(row["cost"], row["mol_id"]) for row in found] == expected
         assert ranking["joined"]["columns"][0] == "cost"
+        if name == "a.csv":  # its quotes mark text for spreadsheets
+            assert {row["cas"][:4] for row in found} == {"=CAS"}
         dear = next(row for row in priced if cost[row["mol_id"]] > 5.0)
         assert explain(folder, dear["mol_id"])[0][1].endswith(": cost<=5")
         assert "no value of cost" in explain(folder, everybody[0]["mol_id"])[0][1]

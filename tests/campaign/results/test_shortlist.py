@@ -25,6 +25,7 @@ SETTINGS = RankingSettings(
     ),
     top=2,
 )
+ETHER = make_structure("COC", mol_id("COC"), StructureSettings())
 NOTES = ["two\n\nlines", "$$$$", '"quoted", =1+1']
 
 
@@ -88,10 +89,20 @@ def test_every_form_holds_every_row(shortlist, structures, tmp_path):
         np.testing.assert_allclose(positions, structure.positions, atol=1e-4)  # four digits
 
 
+def test_a_spreadsheet_runs_nothing_and_numbers_stay_numbers(predictions, structures, tmp_path):
+    table = predictions.slice(0, 2).set_column(
+        predictions.column_names.index("note"), "=note", pa.array(["=1+1", "'-ol"])
+    )
+    write_shortlist(Folder(str(tmp_path)), "", table, [ETHER, structures[0]])
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "shortlist.csv").read_text())))
+    assert [row["'=note"] for row in rows] == ["'=1+1", "''-ol"]
+    assert [float(row["homo_b3lyp_ev"]) for row in rows] == [-6.0, -9.0]
+    assert pq.read_table(tmp_path / "shortlist.parquet").equals(table)
+
+
 def test_lines_and_separators_in_a_column_do_not_break_a_record(predictions):
     table = predictions.slice(0, 1)
-    structure = make_structure("COC", mol_id("COC"), StructureSettings())
-    text = to_sdf(table, [structure])
+    text = to_sdf(table, [ETHER])
     assert text.count("$$$$") == 1
     assert "two lines" in text
 
