@@ -19,6 +19,7 @@ from screener.errors import ConfigError
 from screener.ranking.expressions import is_name, parse_expression
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
 from screener.registry.columns import PER_ATOM, columns, levels, names_of_now
+from screener.stores.predictions import with_names_of_now
 
 FloatArray = NDArray[np.float64]
 
@@ -107,12 +108,6 @@ def inputs_of_column(column: str, present: Container[str]) -> tuple[str, ...]:
     if is_name(column) or column in present:
         return (column,)
     return parse_expression(column).columns
-
-
-def with_names_of_now(table: pa.Table) -> pa.Table:
-    """The table, its columns by their names of now where they had others when it was stored."""
-    now = names_of_now(table.column_names)
-    return table.rename_columns([now.get(name, name) for name in table.column_names])
 
 
 def with_computed(table: pa.Table, wanted: Iterable[str] = ()) -> pa.Table:

@@ -31,6 +31,7 @@ from screener.report.html import render_report
 from screener.report.labels import corrected
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
+from screener.stores.predictions import with_names_of_now
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def collect(folder: Folder) -> ReportContent:
     library = LibraryStore.open(setup.library)
     known = folder.read_table(path + KNOWN).to_pylist() if folder.exists(path + KNOWN) else []
     marks = {entry["row"]: _mark(entry) for entry in known}
-    rows = folder.read_table(f"{path}shortlist.parquet").to_pylist()
+    rows = with_names_of_now(folder.read_table(f"{path}shortlist.parquet")).to_pylist()
     ended = accounts(folder)
     return ReportContent(
         title=folder.url.rstrip("/").rsplit("/", 1)[-1],
