@@ -83,7 +83,7 @@ def test_the_shortlist_says_what_was_asked(finished):
         assert f"desirability {row['desirability_price']:.3f}" in row["why"]
         assert f"n_heavy<=7: {row['n_heavy']}, met by {7 - row['n_heavy']}" in row["why"]
         assert row["why"].startswith("domain: inside; ")
-        assert row["eox_gfn2_v_li"] > row["ered_gfn2_v_li"]
+        assert row["eox_uncorrected_gfn2_v_li"] > row["ered_uncorrected_gfn2_v_li"]
     # the low-fidelity value and the correction add up to the prediction
     sum_of_both = table["homo_gfn2_ev"] + table["homo_b3lyp_ev_delta"]
     assert sum_of_both.tolist() == pytest.approx(table["homo_b3lyp_ev"].tolist(), abs=1e-9)
