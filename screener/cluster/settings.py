@@ -33,7 +33,7 @@ class _Table(BaseModel):
 
 
 class _Secured(_Table):
-    """What every kind has but Kubernetes, where the network of the pods is the operator's matter.
+    """What every kind has but Kubernetes, where a network policy keeps others out.
 
     Args:
         tls_ca_file: PEM file of the authority that signed the certificates; with the other two,
