@@ -29,6 +29,7 @@ from screener.ranking.objectives import Constraint, Objective
 from screener.report.collect import write_report
 from screener.stores.files import Folder
 from screener.stores.library import LibraryManifest, LibraryStore
+from screener.stores.predictions import with_names_of_now
 
 __all__ = ["Accounts", "Campaign", "Library", "Model", "Status", "load_model"]
 
@@ -298,7 +299,8 @@ class Campaign:
         Raises:
             StoreError: the campaign has no shortlist yet.
         """
-        frame: pd.DataFrame = self.folder.read_table("shortlist.parquet").to_pandas()
+        table = with_names_of_now(self.folder.read_table("shortlist.parquet"))
+        frame: pd.DataFrame = table.to_pandas()
         return frame
 
     def status(self) -> Status:

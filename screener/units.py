@@ -65,22 +65,3 @@ def atomization_energy_ha(
         KeyError: an element has no free-atom energy at this level.
     """
     return sum(free_atoms_ha[int(number)] for number in atomic_numbers) - total_ha
-
-
-# endings of columns, the longer ones first, and how their unit is written
-UNITS_OF_COLUMNS: Mapping[str, str] = {
-    "kcal_per_atom": "kcal/mol per atom",
-    "kcal": "kcal/mol",
-    "ev": "eV",
-    "debye": "D",
-    "ha": "hartree",
-    "v_li": "V against Li/Li⁺",
-}
-
-
-def unit_of(column: str) -> str:
-    """How the unit of a predicted column is written; empty for counts and other columns."""
-    for ending, unit in UNITS_OF_COLUMNS.items():
-        if column.endswith(f"_{ending}"):
-            return unit
-    return ""

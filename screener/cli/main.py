@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from screener.cli import enumerate as enumeration
-from screener.cli import evaluate, library, models, screen, train
+from screener.cli import evaluate, library, models, plugins, screen, train
 from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
 
@@ -30,6 +30,7 @@ app.add_typer(models.app, name="models")
 screen.register(app)
 train.register(app)
 evaluate.register(app)
+plugins.register(app)
 
 
 RESUMED = (("screen",), ("library", "build"), ("labels",), ("train",))

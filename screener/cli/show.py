@@ -17,6 +17,7 @@ from screener.campaign.results.shortlist import FILES
 from screener.campaign.results.status import Accounts
 from screener.campaign.settings.frozen import Setup
 from screener.stores.files import Folder
+from screener.stores.predictions import with_names_of_now
 
 N_SHOWN = 10
 N_OUTSIDE = 5
@@ -109,7 +110,7 @@ def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> N
         console: where to print; by default standard output.
     """
     console = console or for_results()
-    top = folder.read_table("shortlist.parquet")
+    top = with_names_of_now(folder.read_table("shortlist.parquet"))
     columns = [each.column for each in setup.ranking.objectives if each.column in top.column_names]
     table = Table(
         title=f"the best {min(N_SHOWN, top.num_rows)} of {top.num_rows:,} in the shortlist",

@@ -1,10 +1,10 @@
 """Pods of the Dask operator as workers: a DaskCluster, and a worker group of its own for GPUs.
 
 The objects are plain values made here, and dask-kubernetes creates and deletes them. The operator
-has to be installed in the Kubernetes cluster (deploy/kubernetes/README.md).
+has to be installed in the Kubernetes cluster (deploy/kubernetes/README.md). A network policy keeps
+other pods out.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +16,9 @@ from distributed import Client
 
 from screener.cluster import dask_scheduler, unit_worker
 from screener.cluster.extras import missing
+from screener.cluster.network_policy import others_kept_out
 from screener.cluster.settings import KubernetesPool, KubernetesSettings
 from screener.errors import ConfigError
-
-log = logging.getLogger(__name__)
 
 START_SECONDS = 1800.0  # long, because Kubernetes may have to add nodes first
 
@@ -35,7 +34,7 @@ def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
         operator = import_module("dask_kubernetes.operator")
     except ImportError as error:
         raise missing("kubernetes", error) from error
-    with dask.config.set(dask_scheduler.SETTINGS):
+    with dask.config.set(dask_scheduler.SETTINGS), others_kept_out(settings):
         try:
             cluster = operator.KubeCluster(
                 custom_cluster_spec=cluster_object(settings),
@@ -49,10 +48,6 @@ def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
                 "Check that `kubectl get daskclusters` works, which wants the Dask operator "
                 "(deploy/kubernetes/README.md), and the image"
             ) from error
-        log.warning(
-            "every pod of this Kubernetes cluster reaches the scheduler unless a network policy "
-            "such as deploy/kubernetes/network-policy.yaml forbids it"
-        )
         with cluster, Client(cluster) as client:
             if settings.gpu is not None:
                 cluster.add_worker_group("gpu", custom_spec=worker_object(settings, "GPU"))

@@ -33,7 +33,7 @@ class _Table(BaseModel):
 
 
 class _Secured(_Table):
-    """TLS settings of every kind of cluster except Kubernetes, whose operator sees to its network.
+    """TLS settings of every kind but Kubernetes, where a network policy keeps others out.
 
     The three files are given together or not at all. With them, scheduler, workers and client prove
     their identity and encrypt their connections.
