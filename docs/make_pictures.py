@@ -46,6 +46,7 @@ PURPOSES = {
     "records": "the objects that rooms hand to one another",
     "units": "conversions and free-atom energies",
     "errors": "errors that callers can catch",
+    "testing": "checks to run on levels, quantities, goals and models of your own",
 }
 
 STYLE = """
@@ -191,6 +192,8 @@ def rooms() -> str:
     """The rooms, layer above layer, each with the rooms that it imports."""
     known, rows = imports(), layers()
     order = [room for row in rows for room in row]
+    if unknown := set(order) - set(PURPOSES):
+        raise SystemExit(f"PURPOSES: say what {', '.join(sorted(unknown))} is for")
     left, right, gap, top = 70.0, 990.0, 10.0, 44.0
     elements = [text(530, 26, "A room imports only rooms below it", size=16, bold=True)]
     sentences = []
