@@ -298,6 +298,9 @@ def test_a_joined_table_chooses_the_finalists_too(finished, client, tmp_path):
         ("smiles,cost\nCC#N,1\nN#CC,2\n", "more than once, such as rows 1, 2"),
         ("inchikey,cost\nXXX,1\n", "none of the 1 rows"),
         ("smiles,gap_gfn2_ev\nCC#N,1\n", "column gap_gfn2_ev is one of the predictions' already"),
+        ("smiles,score\nCC#N,1\n", "column score is one of the ranking's already"),
+        ("smiles,a<,a>\nCC#N,1,2\n", "several columns that are called 'a_' in the results"),
+        ("smiles,rank\tof,\nCC#N,1,2\n", None),
     ],
 )
 def test_a_table_that_cannot_be_joined_is_told(finished, tmp_path, text, message):
@@ -305,8 +308,11 @@ def test_a_table_that_cannot_be_joined_is_told(finished, tmp_path, text, message
     config = finished.config.with_options(
         library=finished.library, out=str(tmp_path / "campaign"), join=str(tmp_path / "t.csv")
     )
-    with pytest.raises(ConfigError, match=message):
-        resolve(config)
+    if message is None:  # names are changed where they would break an SD file
+        assert resolve(config)[1].joined.columns == ("rank_of", "unnamed")
+    else:
+        with pytest.raises(ConfigError, match=message):
+            resolve(config)
     assert not (tmp_path / "campaign").exists()
 
 
