@@ -59,8 +59,10 @@ def plan_spans(
 
     Args:
         sources: the inputs.
-        files: what was found out of each when the build began.
+        files: the size of each when the build began.
         layout: how large spans are.
+    Yields:
+        Spans with numbers from 0.
     Raises:
         ConfigError: an input cannot be read.
     """
@@ -100,6 +102,8 @@ def cut_span(
         span: what to look through.
         settings: name the columns of tables.
         layout: how large pieces and copies are.
+    Returns:
+        A receipt whose details say where to cut, or why the input cannot be read in this process.
     Raises:
         ConfigError: the input's content is broken.
     """

@@ -41,7 +41,7 @@ def records_of_block(
     settings: BuildSettings,
     layout: Layout,
 ) -> tuple[pa.Table, int]:
-    """The records of a block, and how many blank lines lie among them.
+    """Read the records of a block, wherever they lie.
 
     Args:
         temporary: the build's folder for temporary files.
@@ -50,6 +50,8 @@ def records_of_block(
         inputs: those that the ranges are of, by position.
         settings: name the columns of SMILES and ids, or leave them to be found.
         layout: how unpacked inputs are cut.
+    Returns:
+        The records (see `screener.library.record_schema`), and how many blank lines lie among them.
     Raises:
         UnreadableError: an input cannot be read in this process.
         StoreError: a file of the build is lost or cut.

@@ -16,7 +16,14 @@ from screener.stores.receipts import Receipts
 
 
 def receipts_of(temporary: Folder, kind: str, number: int) -> Receipts:
-    """The receipts among which that of a task lies."""
+    """The receipts among which that of a task lies.
+
+    Args:
+        temporary: the build's folder for temporary files.
+        kind, number: the pass, and the task in it.
+    Returns:
+        At most a thousand receipts.
+    """
     return Receipts(temporary, f"receipts/{kind}/{number // PER_FOLDER:03d}")
 
 
@@ -26,6 +33,8 @@ def earlier_receipt(temporary: Folder, kind: str, number: int) -> Receipt | None
     Args:
         temporary: the build's folder for temporary files.
         kind, number: the pass, and the task in it.
+    Returns:
+        The receipt, or None where the task is not done.
     Raises:
         SchemaError: the receipt is broken.
     """

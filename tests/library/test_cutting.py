@@ -134,9 +134,9 @@ def test_a_line_that_is_too_long_hides_its_quotes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("screener.library.lines.MAX_LINE_BYTES", 8)
     data = b"C,a\n" + b"C" * 30 + b',"open\nCC,b\n' + b"CCC,c\n" * 3
     cutter, marks = cut(data, "csv")
-    apart = [
-        each for piece in pieces(data, marks) for each in records(piece[0], "csv", *piece[1:])[0]
-    ]
+    apart: list[Any] = []
+    for piece, offset, line in pieces(data, marks):
+        apart += records(piece, "csv", offset, line)[0]
     assert apart == records(data, "csv")[0]
     assert [each[0] for each in apart] == [1, 2, 3, 4, 5, 6]
     assert cutter.n_lines == 6
