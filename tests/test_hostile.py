@@ -338,10 +338,12 @@ def test_a_manifest_that_leads_out(copied, outside, client, refused, key, way):
         run_campaign(copied.config, client)
 
 
-def test_an_unfinished_library_whose_receipts_lead_out(outside, client, tmp_path, copied):
-    """The parts that are done already are named by receipts below `tmp/`."""
+@pytest.mark.parametrize("is_joined", [False, True])
+def test_an_unfinished_library_whose_receipts_lead_out(
+    outside, client, tmp_path, copied, is_joined
+):
+    """The parts that are done already are named by receipts below `tmp/`, alone or together."""
     out = tmp_path / "library"
-    (out / "tmp" / "receipts").mkdir(parents=True)
     receipt = {
         "unit": "part-00000000",
         "stage": "part",
@@ -349,9 +351,14 @@ def test_an_unfinished_library_whose_receipts_lead_out(outside, client, tmp_path
         "files": {os.path.relpath(outside / "precious.parquet", out): "0" * 64},
         "seconds": 0.0,
     }
-    (out / "tmp" / "receipts" / "part-00000000.json").write_text(json.dumps(receipt))
+    folder = out / "tmp" / "receipts" / "part"
+    (folder / "000").mkdir(parents=True)
+    if is_joined:
+        (folder / "000.json").write_text(json.dumps([receipt]))
+    else:
+        (folder / "000" / "part-00000000.json").write_text(json.dumps(receipt))
     source = str(copied.library.parent / "input.csv")
-    with pytest.raises(SchemaError, match=r"part-00000000\.json is not a receipt.*no path"):
+    with pytest.raises(SchemaError, match=r"000\.json.* receipt.*no path"):
         build_library([source], str(out), StandardiseSettings(), client)
     assert not (out / MANIFEST).exists()
 

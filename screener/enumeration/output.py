@@ -1,8 +1,8 @@
-"""Candidates as a file that `screener library build` reads: SMILES, CSV or Parquet.
+"""Writes candidates to a file that `screener library build` reads: SMILES, CSV or Parquet.
 
-Written under a temporary name and renamed at the end, so that a file that is there is whole. Equal
-molecules give equal bytes. Text that a spreadsheet would run is marked as text in CSV
-(`screener.stores.cells`).
+The file is written under a temporary name and renamed at the end, so a file under its final name is
+always complete. The same molecules in the same order give the same bytes. In CSV, a cell that a
+spreadsheet would run as a formula is marked as text (`screener.stores.cells`).
 """
 
 import csv
@@ -28,26 +28,26 @@ ENDINGS = (".smi", ".smi.gz", ".csv", ".csv.gz", ".parquet")
 
 
 class Writer(Protocol):
-    """Takes tables of one schema."""
+    """An open output file that accepts tables of one schema."""
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
 
 
 def require_new(out: str) -> None:
-    """See before a long run whether the file could be written.
+    """Check, before a long run, that the file can be written.
 
     Raises:
-        ConfigError: its name says no format, it is there already, or its folder is not.
+        ConfigError: the ending names no format, the file exists already, or its folder does not.
     """
     if not out.endswith(ENDINGS):
         raise ConfigError(f"--out {out}: the name has to end in {', '.join(ENDINGS)}")
     filesystem, path = filesystem_of(out)
     try:
-        is_there = filesystem.exists(path)
+        already_exists = filesystem.exists(path)
     except failures() as error:
         raise ConfigError(f"cannot look for {out}: {reason(error)}") from error
-    if is_there:
+    if already_exists:
         raise ConfigError(f"{out} is there already; remove it or give another name with --out")
     if "://" not in out and not os.access(Path(out).absolute().parent, os.W_OK | os.X_OK):
         raise ConfigError(f"cannot write {out}: {Path(out).absolute().parent} is no such folder")
@@ -55,13 +55,15 @@ def require_new(out: str) -> None:
 
 @contextmanager
 def writing(out: str, schema: pa.Schema) -> Iterator[Writer]:
-    """A file to write tables to; it is there when the context ends without an error.
+    """Open a file to write tables to; it appears once the context ends without an error.
 
     Args:
-        out: path or URL; its ending says the format.
-        schema: of the tables; string columns, the SMILES first.
+        out: path or URL, whose ending decides the format.
+        schema: schema of the tables: string columns, the SMILES first.
+    Yields:
+        a writer of tables.
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the file cannot be written.
     """
     filesystem, path = filesystem_of(out)
     is_local = "://" not in out
@@ -132,7 +134,7 @@ class _Lines(Protocol):
 
 
 class _ParquetRows:
-    """Collects rows to row groups of a fixed size."""
+    """Collects rows until a row group is full."""
 
     def __init__(self, file: pq.ParquetWriter) -> None:
         self._file = file

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import QuarantineRecord, Receipt
+from screener.registry.columns import names_of_now
 from screener.stores.files import Folder, from_parquet, to_parquet
 from screener.stores.joined import JoinedTable, with_joined
 from screener.stores.quarantine import quarantine_table
@@ -243,7 +244,7 @@ class PredictionStore:
             return None
         if len(paths) != 1:
             raise SchemaError(f"the receipt of {receipt.unit} names {len(paths)} files of {kind}")
-        return from_parquet(self.receipts.content(receipt, paths[0]))
+        return with_names_of_now(from_parquet(self.receipts.content(receipt, paths[0])))
 
     def quarantine(self) -> Iterator[pa.Table]:
         """The molecules set aside, one table per unit that set any aside."""
@@ -294,6 +295,12 @@ class PredictionStore:
         path = f"batches/{self.stage}"
         names = sorted(self.folder.names(path, ".parquet"))
         return [self.folder.read_table(f"{path}/{name}") for name in names]
+
+
+def with_names_of_now(table: pa.Table) -> pa.Table:
+    """The table, its columns by their names of now where they had others when it was stored."""
+    now = names_of_now(table.column_names)
+    return table.rename_columns([now.get(name, name) for name in table.column_names])
 
 
 @dataclass(frozen=True, slots=True)

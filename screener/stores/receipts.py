@@ -60,7 +60,7 @@ class Receipts:
         """
         name = f"{self.path}/{unit}.json"
         try:
-            receipt = _receipt(json.loads(self.folder.read_bytes(name)))
+            receipt = receipt_of(json.loads(self.folder.read_bytes(name)))
             if receipt.unit != unit:
                 raise ValueError(f"it is that of unit {receipt.unit!r}")
             return receipt
@@ -200,7 +200,7 @@ class Receipts:
         try:
             # its checksum is seen to before anything is told
             lines = gzip.decompress(self.folder.read_bytes(path)).decode().splitlines()
-            receipts = [_receipt(json.loads(line)) for line in lines]
+            receipts = [receipt_of(json.loads(line)) for line in lines]
         except (OSError, EOFError, zlib.error, TypeError, ValueError) as error:
             raise SchemaError(
                 f"{self.folder.url}/{path} is broken ({error}); delete it to redo its units"
@@ -221,7 +221,7 @@ class Receipts:
         return [name.removesuffix(".json") for name in self.folder.names(self.path, ".json")]
 
 
-def _receipt(values: Any) -> Receipt:
+def receipt_of(values: Any) -> Receipt:
     """The receipt that a file tells.
 
     Raises:

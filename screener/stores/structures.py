@@ -26,6 +26,7 @@ from zarr.storage import MemoryStore
 
 from screener.errors import DamagedError, MoleculeError, SchemaError, StoreError
 from screener.records import QuarantineRecord, Receipt, Structure
+from screener.registry.columns import former_columns
 from screener.stores.files import Folder, digest, from_parquet
 from screener.stores.paths import require_path
 from screener.stores.quarantine import quarantine_table
@@ -283,7 +284,15 @@ def _from_zip(data: bytes) -> dict[str, NDArray[Any]]:
     )
     if n_bytes > _MAX_BYTES:
         raise ValueError(f"its arrays declare {n_bytes:,} bytes")
-    return {_FORMER.get(name, name): np.asarray(array[...]) for name, array in arrays.items()}
+    return {_name_of_now(name): np.asarray(array[...]) for name, array in arrays.items()}
+
+
+def _name_of_now(name: str) -> str:
+    name = _FORMER.get(name, name)
+    if not name.startswith(_VALUE):
+        return name
+    column = name.removeprefix(_VALUE)
+    return _VALUE + former_columns().get(column, column)
 
 
 def _check_entries(archive: zipfile.ZipFile, n_bytes: int) -> None:

@@ -5,7 +5,7 @@ run is marked as text in the CSV (`screener.stores.cells`).
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from rdkit import Chem
 from rdkit.Geometry import Point3D
 
 from screener.errors import MoleculeError, StoreError
+from screener.library.columns import result_name
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.reasons import why_columns
 from screener.ranking.row_status import judge
@@ -107,6 +108,8 @@ def _flat(table: pa.Table) -> pa.Table:
 def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> str:
     """The rows as an SD file: the stored geometry, and every column that has a value.
 
+    Names of columns are as in the other files, or changed where they would break the file.
+
     Args:
         table: (n,) rows with `smiles`, `source_id`, `mol_id`.
         structures: (n,), atoms in the order of the SMILES, hydrogens last.
@@ -114,15 +117,28 @@ def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> 
         StoreError: a row has no structure, or one of another molecule.
     """
     sink = io.StringIO()
+    names = _data_names(table.column_names)
     with Chem.SDWriter(sink) as writer:
         for row, structure in zip(table.to_pylist(), structures, strict=True):
             if isinstance(structure, MoleculeError):
                 raise StoreError(f"molecule {row['mol_id']} is ranked and has no structure")
-            writer.write(_molecule(row, structure))
+            writer.write(_molecule(row, structure, names))
     return sink.getvalue()
 
 
-def _molecule(row: dict[str, object], structure: Structure) -> Chem.Mol:
+def _data_names(columns: Sequence[str]) -> dict[str, str]:
+    """Names of the data in an SD file by column; another name only where a campaign was begun
+    before such names were changed at its start."""
+    names: dict[str, str] = {}
+    for column in columns:
+        name = result_name(column)
+        while name != column and (name in columns or name in names.values()):
+            name = f"own_{name}"
+        names[column] = name
+    return names
+
+
+def _molecule(row: dict[str, object], structure: Structure, names: Mapping[str, str]) -> Chem.Mol:
     molecule = Chem.AddHs(Chem.MolFromSmiles(str(row["smiles"])))
     numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
     if numbers != structure.atomic_numbers.tolist():
@@ -134,7 +150,7 @@ def _molecule(row: dict[str, object], structure: Structure) -> Chem.Mol:
     molecule.SetProp("_Name", _line(row["source_id"] or row["mol_id"]))
     for name, value in row.items():
         if value is not None and value != "":
-            molecule.SetProp(name, _line(value))
+            molecule.SetProp(names[name], _line(value))
     return molecule
 
 

@@ -107,6 +107,22 @@ def test_lines_and_separators_in_a_column_do_not_break_a_record(predictions):
     assert "two lines" in text
 
 
+def test_names_of_columns_do_not_break_a_record(predictions, tmp_path):
+    """Campaigns that were begun before such names were changed have them still."""
+    names = ["x>\n\n$$$$\n", "x_$$$$", "_Name", " note", "__computedProps", "numArom"]
+    table = predictions.slice(0, 1)
+    for number, name in enumerate(names):
+        table = table.append_column(name, [[f"value {number}"]])
+    (tmp_path / "a.sdf").write_text(to_sdf(table, [ETHER]))
+    with Chem.SDMolSupplier(str(tmp_path / "a.sdf")) as supplier:
+        (molecule,) = supplier
+    found = molecule.GetPropsAsDict()
+    written = ["own_x_$$$$", "x_$$$$", "own_Name", "own_note", "own__computedProps", "own_numArom"]
+    assert [found[name] for name in written] == [f"value {k}" for k in range(len(names))]
+    assert found["note"] == "two lines"
+    assert molecule.GetProp("_Name") == "one"
+
+
 def test_a_wrong_or_missing_structure_is_an_error(predictions):
     water = make_structure("O", mol_id("O"), StructureSettings())
     with pytest.raises(StoreError, match="is not of COC"):
