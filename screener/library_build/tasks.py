@@ -67,7 +67,7 @@ def standardise_block(
         The receipt, or which input could not be read here.
     Raises:
         StoreError: a file of the build is lost or cut.
-        ConfigError: the caller's columns collide.
+        RefusedError: the caller's columns collide.
     """
     started = time.monotonic()
     if (earlier := earlier_receipt(temporary, "block", block)) is not None:

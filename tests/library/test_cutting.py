@@ -118,14 +118,31 @@ def test_pieces_are_of_the_size_that_is_wanted() -> None:
     assert [(mark.offset, mark.rows) for mark in marks] == [(51, 1), (69, 9), (87, 9), (105, 9)]
 
 
-def test_tables_without_quotes_are_not_read_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("row", "is_plain"),
+    [
+        (b"C,a", True),
+        (b'"C","a, ""b"""', True),
+        (b'C,""\r', True),
+        (b'C,"a\nb"', False),
+        (b'C,"a', False),
+        (b'C,5" pipe', False),
+        (b'"C"x,a', False),
+    ],
+)
+def test_rows_of_one_line_are_not_read_one_by_one(
+    row: bytes, is_plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> CsvRows:
         raise AssertionError("rows are read")
 
+    data = b"C,a\n" * 9 + row + b"\n"
     monkeypatch.setattr(cutting, "CsvRows", refuse)
-    assert len(cut(b"C,a\n" * 100, "csv")[1]) == 50
-    with pytest.raises(AssertionError, match="rows are read"):
-        cut(b"C,a\n" * 100 + b'C,"a"\n', "csv")
+    if is_plain:
+        assert [mark.offset for mark in cut(data, "csv")[1]] == [8, 16, 24, 32, len(data)]
+    else:
+        with pytest.raises(AssertionError, match="rows are read"):
+            cut(data, "csv")
 
 
 def test_a_line_that_is_too_long_hides_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +148,7 @@ def test_reads_grow_with_the_blocks_and_not_with_blocks_times_buckets(
         assert watched.read_bytes["keys"] == dedupe.KEY.itemsize * 8 * n
     for counts in (reads, bytes_of_keys, files):
         assert all(
-            4 * smaller * 0.8 < larger < 4 * smaller * 1.1
-            for smaller, larger in zip(counts[:-1], counts[1:], strict=True)
+            4 * smaller * 0.8 < larger < 4 * smaller * 1.1 for smaller, larger in pairwise(counts)
         )
 
 
