@@ -71,7 +71,7 @@ def test_plan_writes_nothing(screener, finished, tiny_bundles, tmp_path):
     out_folder = tmp_path / "campaign"
     code, out, _ = screener(
         *("screen", finished.library, "--out", out_folder, "--minimise", "homo_b3lyp_ev"),
-        *("--stages", tiny_bundles.direct, "--workers", 2, "--plan"),
+        *("--stages", tiny_bundles.direct, "--workers", 2, "--estimate"),
     )
     assert code == 0
     assert "for 2 workers" in out
@@ -94,7 +94,10 @@ def test_plan_writes_nothing(screener, finished, tiny_bundles, tmp_path):
         (["screen", "LIBRARY", "--out", "campaign", "--stages", "none"], "there is no bundle none"),
         (["screen", "LIBRARY", "--out", "campaign", "--stages", "DIRECT@gfn2-opt"], "refuses"),
         (["screen", "LIBRARY", "--out", "file/campaign", "--stages", "DIRECT"], "ot a directory"),
-        (["screen", "LIBRARY", "--out", "c", "--plan", "--scheduler", "tcp://a:1"], "--workers"),
+        (
+            ["screen", "LIBRARY", "--out", "c", "--estimate", "--scheduler", "tcp://a:1"],
+            "--workers",
+        ),
         (["status", "nowhere"], "is not a campaign"),
         (["rank", "nowhere"], "is not a campaign"),
     ],

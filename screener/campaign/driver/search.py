@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from screener.campaign.driver.events import EventLog
 from screener.campaign.results.scores import scores_of
-from screener.campaign.results.totals import Tally
-from screener.campaign.settings.batches import audit_of, is_last, with_audit
-from screener.campaign.settings.frozen import SEARCHED, Setup
+from screener.campaign.results.totals import StageTotals
+from screener.campaign.settings.batches import audit_of, is_audit, with_audit
+from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.campaign.tasks import surrogate
 from screener.campaign.tasks.surrogate import Fitted, SearchJob
 from screener.errors import ConfigError
@@ -26,7 +26,6 @@ from screener.funnel.acquisition import Chooser
 from screener.funnel.projection import N_FOR_PROJECTION
 from screener.funnel.search import Batch, Search
 from screener.ranking.row_status import emptied_by
-from screener.stores.files import Folder
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +37,7 @@ class CampaignSearch:
     """The search of a campaign whose stage `2d` is finished.
 
     Args:
-        folder: of the campaign.
-        setup: with a funnel.
+        stage: whose rows are searched for.
         client: connected.
         drawings: what the receipts of `2d` add up to.
         events: the journal.
@@ -48,16 +46,17 @@ class CampaignSearch:
     """
 
     def __init__(
-        self, folder: Folder, setup: Setup, client: Client, drawings: Tally, events: EventLog
+        self, stage: CampaignStage, client: Client, drawings: StageTotals, events: EventLog
     ) -> None:
+        setup = stage.setup
         assert setup.funnel is not None
         n_candidates = drawings.counts["candidates"]
         if n_candidates == 0:
             why = emptied_by(drawings.counts, drawings.filtered, setup.acquisition)
             raise ConfigError(f"no molecule is left to search among: {why}")
-        self._folder, self._setup, self._events = folder, setup, events
-        self._store = setup.store(folder, SEARCHED)
-        segments = _Segments(client, SearchJob(folder.url, setup.compute_digest), folder, setup)
+        self._stage, self._store, self._events = stage, stage.store, events
+        job = SearchJob(stage.folder.url, setup.compute_digest)
+        segments = _Segments(client, job, stage.campaign)
         if n_candidates < setup.funnel.budget:
             log.warning(
                 "%d molecules are left to choose from, fewer than the budget of %d",
@@ -91,7 +90,7 @@ class CampaignSearch:
 
     def _tell(self) -> None:
         for batch in self._batches[self._n_told :]:
-            scores = scores_of(self._folder, self._setup, SEARCHED, batch.rows)
+            scores = scores_of(self._stage, batch.rows)
             self._search.tell(batch, scores)
         self._n_told = len(self._batches)
 
@@ -102,14 +101,15 @@ def _table(batch: Batch) -> pa.Table:
 
 
 def _read(table: pa.Table) -> Batch:
-    return Batch(table["row"].to_numpy(), audit_of(table) if is_last(table) else None)
+    return Batch(table["row"].to_numpy(), audit_of(table) if is_audit(table) else None)
 
 
 class _Segments:
     """The candidates (`screener.funnel.search.Candidates`), a task for each segment of `2d`."""
 
-    def __init__(self, client: Client, job: SearchJob, folder: Folder, setup: Setup) -> None:
+    def __init__(self, client: Client, job: SearchJob, campaign: Campaign) -> None:
         self._client, self._job = client, job
+        setup = campaign.setup
         rows_each = setup.stages[0].unit_rows * setup.stages[0].segment_units
         self._starts = range(0, setup.n_rows, rows_each)
         self._rows_each = rows_each

@@ -17,7 +17,9 @@ from screener.campaign.settings.config import (
     FunnelConfig,
     StageConfig,
 )
-from screener.campaign.settings.frozen import LEVEL_2D, Setup, Stage, asked, differences, read_setup
+from screener.campaign.settings.differences import asked, differences
+from screener.campaign.settings.frozen import read_setup
+from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
 from screener.campaign.settings.user_table import joined_schema, read_join
 from screener.chemistry.redox import require_solvent
 from screener.chemistry.structures import GeometrySettings
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 
 UNIT_ROWS = {"2d": 4096, "mmff94": 512, "gfn2-opt": 32}  # some seconds of work
 FEWEST_ROWS = {"2d": 256, "mmff94": 32, "gfn2-opt": 4}  # less is lost in the handling
-# a segment's files are joined once its units are done: few files, none too large for memory
+# a segment's files are compacted into one once its units are done: few files, none too large for memory
 SEGMENT_ROWS = 65_536
 SEGMENT_UNITS = 1_024
 SEGMENT_ROWS_2D = 16_384  # that the surrogate predicts in one task

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
-from screener.campaign.settings.frozen import SEARCHED, Setup, open_setup, stage_plan
 from screener.campaign.settings.plan import StagePlan, Unit
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign
 from screener.campaign.tasks.prefilter import features_of
 from screener.errors import StoreError
 from screener.execution.memory import keep_freed_memory
@@ -37,10 +38,13 @@ from screener.funnel.surrogate import Surrogate, fit_surrogate
 from screener.inference.table import no_predictions
 from screener.models.bundle import open_bundle
 from screener.ranking.columns import numbers
-from screener.ranking.row_status import CANDIDATE, OUT_OF_DOMAIN, judge, judge_rules
+from screener.ranking.row_status import (
+    OUT_OF_DOMAIN,
+    candidates_before_prediction,
+    row_status,
+)
 from screener.stores.files import Folder
 from screener.stores.library import open_library
-from screener.stores.predictions import PredictionStore
 from screener.stores.tensors import read_tensors, write_tensors
 
 FloatArray = NDArray[np.float64]
@@ -61,15 +65,20 @@ class SearchJob:
 class Opened:
     """A campaign as a worker sees it."""
 
-    folder: Folder
-    setup: Setup
+    campaign: Campaign
     settings: SearchSettings
     drawings: StagePlan  # of `2d`
     quantities: tuple[str, ...]  # what the surrogate learns
 
-    def store(self, index: int) -> PredictionStore:
-        """The predictions of a stage."""
-        return self.setup.store(self.folder, index)
+    @property
+    def folder(self) -> Folder:
+        """Of the campaign."""
+        return self.campaign.folder
+
+    @property
+    def setup(self) -> Setup:
+        """Of the campaign."""
+        return self.campaign.setup
 
     def scorer(self, known: pa.Table) -> TableScorer:
         """Makes scores of rows of `2d` and what is predicted for them."""
@@ -83,12 +92,11 @@ def opened(job: SearchJob) -> Opened:
     Raises:
         StoreError: it is not the one that the search was started with.
     """
-    folder = Folder(job.campaign)
-    setup = open_setup(folder)
-    plan = stage_plan(folder, setup, 0)
-    if setup.compute_digest != job.compute_digest or setup.funnel is None or plan is None:
+    campaign = Campaign.open(Folder(job.campaign))
+    setup = campaign.setup
+    if setup.compute_digest != job.compute_digest or setup.funnel is None:
         raise StoreError(f"the campaign {job.campaign} has changed since the search was started")
-    stage = setup.stages[SEARCHED]
+    stage = campaign.searched.settings
     columns = no_predictions(
         open_library(setup.library, setup.library_digest),
         open_bundle(stage.bundle, stage.bundle_digest),
@@ -96,7 +104,7 @@ def opened(job: SearchJob) -> Opened:
         stage.has_redox,
     ).column_names
     quantities = learnt(setup.acquisition, columns, setup.certain_columns)
-    return Opened(folder, setup, setup.funnel, plan, quantities)
+    return Opened(campaign, setup.funnel, campaign.stages[0].plan, quantities)
 
 
 def draw(job: SearchJob, segment: int, n: int) -> tuple[IntArray, FloatArray]:
@@ -127,8 +135,7 @@ def fit(job: SearchJob, number: int, projection: str) -> str:
     one_thread()
     keep_freed_memory()
     it = opened(job)
-    plan = stage_plan(it.folder, it.setup, SEARCHED)
-    assert plan is not None
+    plan = it.campaign.searched.plan
     parts = [_results(it, plan, batch) for batch in range(number)]
     points = _projection(job, projection)(joined([bits for bits, _, _ in parts]))
     scores = np.concatenate([scores for _, _, scores in parts])
@@ -212,11 +219,10 @@ def gain(job: SearchJob, fitted: Fitted, rows: IntArray, threshold: float) -> fl
 
 def _candidates(it: Opened, units: list[Unit]) -> Iterator[tuple[Unit, pa.Table]]:
     """Of each unit of `2d` the rows that can be chosen."""
-    stored = it.store(0).stored(it.drawings.places(units))
+    stored = it.campaign.stages[0].stored_units(it.drawings, units)
     for unit, found in zip(units, stored, strict=True):
-        judged = judge_rules(found.predictions, it.setup.acquisition)
-        mask = pa.array([verdict == CANDIDATE for verdict in judged.verdict], pa.bool_())
-        yield unit, found.predictions.filter(mask)
+        mask = candidates_before_prediction(found.predictions, it.setup.acquisition)
+        yield unit, found.predictions.filter(pa.array(mask))
 
 
 def _values(
@@ -250,7 +256,7 @@ def _points(
 ) -> NDArray[np.float32]:
     """Projected features of some rows of a unit of `2d`."""
     library = open_library(it.setup.library, it.setup.library_digest)
-    folder = it.setup.structures(it.setup.stages[0])
+    folder = it.campaign.stages[0].structures
     bits = features_of(folder.url, unit.name, library, unit.rows)
     places = np.searchsorted(unit.rows, table["row"].to_numpy())
     return _projection(job, projection)(bits.take(places))
@@ -268,14 +274,14 @@ def _results(it: Opened, plan: StagePlan, batch: int) -> tuple[Bits, FloatArray,
     targets = np.full((len(rows), len(it.quantities)), np.nan)
     scores = np.full(len(rows), np.nan)
     unlimited = it.setup.acquisition.model_copy(update={"constraints": ()})
-    for unit in it.store(SEARCHED).stored(plan.places(plan.holding(rows))):
+    for unit in it.campaign.searched.stored_units(plan, plan.holding(rows)):
         table = unit.predictions
-        judged = judge(table, unlimited)
-        inside = np.array([verdict != OUT_OF_DOMAIN for verdict in judged.verdict], dtype=bool)
+        status = row_status(table, unlimited)
+        inside = status.code != OUT_OF_DOMAIN
         places = np.searchsorted(rows, table["row"].to_numpy())
         values = np.column_stack([numbers(table, name) for name in it.quantities])
         targets[places] = np.where(inside[:, None], values, np.nan)
-        scores[places] = judged.score
+        scores[places] = status.score
     return bits, targets, scores
 
 

@@ -12,9 +12,10 @@ import pytest
 from rdkit import Chem
 
 from screener.campaign.driver.run import run_campaign
+from screener.campaign.results.accounts import accounts
 from screener.campaign.results.explain import explain
 from screener.campaign.results.rank import rank_again
-from screener.campaign.results.status import accounts, status
+from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig, FunnelConfig
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.resolve import resolve
