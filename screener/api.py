@@ -8,6 +8,7 @@ import html
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from os import PathLike, fspath
 from typing import Any
 
@@ -276,6 +277,7 @@ class Campaign:
             command=_command(),
             known_column=known_column,
             join=asked.join,
+            connect=partial(connect, LocalSettings()),
         )
         write_report(self.folder)
         return self.shortlist()

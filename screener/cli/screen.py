@@ -5,6 +5,7 @@ commands that use them, so that help and mistakes in options answer at once.
 """
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -134,8 +135,8 @@ def screen(
     )
     if estimate and (scheduler or cluster):
         raise ConfigError(
-            "--estimate measures on this machine; leave out --scheduler and --cluster, and say with "
-            "--workers how many threads that cluster has"
+            "--estimate measures on this machine; leave out --scheduler and --cluster, and say "
+            "with --workers how many threads that cluster has"
         )
     if estimate:
         _estimate(asked, workers)
@@ -250,6 +251,8 @@ def rank(
     from screener.campaign.settings.config import CampaignConfig
     from screener.campaign.settings.resolve import absolute
     from screener.cli import show
+    from screener.cluster.factory import connect
+    from screener.cluster.settings import LocalSettings
     from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
 
@@ -271,6 +274,7 @@ def rank(
         command=["screener", *sys.argv[1:]],
         known_column=known_column,
         join=asked.join,
+        connect=partial(connect, LocalSettings()),
     )
     write_report(folder)
     show.shortlist(folder, setup)

@@ -23,8 +23,7 @@ from pydantic import (
 
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
-from screener.funnel.draws import keys
-from screener.funnel.recall import Audit, RecallEstimate, draw_audit, estimate_recall
+from screener.funnel.recall import Audit, RecallEstimate, estimate_recall
 from screener.funnel.surrogate import SurrogateSettings
 
 FloatArray = NDArray[np.float64]
@@ -40,13 +39,13 @@ class SearchSettings(BaseModel):
 
     Args:
         budget: molecules evaluated in all.
-        initial_fraction: share of it that is drawn at random in the beginning, or chosen where other molecules
-            are known.
+        initial_fraction: share of it that is drawn at random in the beginning, or chosen where
+            other molecules are known.
         audit: share of it that is drawn from what is left in the end.
         n_batches: in between.
         top_n: the best of which the search is to find as many as possible.
-        min_expected_gain: no more batches are evaluated once the next one is expected to bring fewer than
-            this share of the best `top_n`; 0 to spend the whole budget.
+        min_expected_gain: no more batches are evaluated once the next one is expected to bring
+            fewer than this share of the best `top_n`; 0 to spend the whole budget.
         seed: of all draws.
     """
 
@@ -110,8 +109,17 @@ class Candidates(Protocol):
         """How many of these rows are expected to have a score above the threshold."""
         ...
 
-    def promise(self, number: int, taken: IntArray) -> tuple[IntArray, FloatArray]:
-        """All rows that are not in `taken`, ascending, and how promising each is."""
+    def audit(self, number: int, taken: IntArray, n: int, purpose: int) -> Audit:
+        """A sample of n of all rows that are not in `taken`, in strata of predicted score.
+
+        Args:
+            number: of the surrogate that predicts.
+            taken: int64, ascending.
+            n: size of the sample.
+            purpose: of the draw (`screener.funnel.draws.keys`).
+        Returns:
+            what `draw_audit` draws from them.
+        """
         ...
 
 
@@ -161,7 +169,7 @@ class Search:
 
     def ask(self) -> Batch | None:
         """The next batch; None when the search is over."""
-        number, seed = len(self._batches), self._settings.seed
+        number = len(self._batches)
         if self.is_over:
             return None
         if number == FIRST and not self._is_trained:
@@ -172,9 +180,7 @@ class Search:
             rows = self._candidates.choose(number, taken, self._sizes[number])
             if self._is_worth_it(number, rows):
                 return Batch(rows)
-        left, promise = self._candidates.promise(number, taken)
-        order = keys(left, seed, len(self._sizes))
-        audit = draw_audit(promise, left, order, self._sizes[-1])
+        audit = self._candidates.audit(number, taken, self._sizes[-1], len(self._sizes))
         return Batch(audit.rows, audit)
 
     def tell(self, batch: Batch, scores: FloatArray) -> None:

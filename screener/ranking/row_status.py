@@ -232,6 +232,14 @@ class Best:
         kept = table.filter(pa.array(chosen))
         self._pareto.add(worth[chosen], kept["mol_id"].to_pylist(), kept["row"].to_numpy())
 
+    def merge(self, other: "Best") -> None:
+        """Add the best of other tables, by the same settings."""
+        self._top = self._top.merge(other._top)
+        if self._pareto is None:
+            self._pareto = other._pareto
+        elif other._pareto is not None:
+            self._pareto.merge(other._pareto)
+
     @property
     def top(self) -> TopK:
         """What they are."""

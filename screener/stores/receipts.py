@@ -100,8 +100,8 @@ class Receipts:
         Others may compact receipts meanwhile: each is met all the same.
 
         Args:
-            invalidate_broken: whether units with a broken receipt are to be done again; only for the
-                owner of the store.
+            invalidate_broken: whether units with a broken receipt are to be done again; only for
+                the owner of the store.
             seen: for who asks again and again: what was told before is not told, nor read, again.
                 Grows by the names of units and of compacted files.
         Raises:

@@ -67,13 +67,16 @@ def test_rank_by_other_objectives(screener, campaign, caplog):
     assert len((campaign / "shortlist.csv").read_text().splitlines()) == 3
 
 
-def test_plan_writes_nothing(screener, finished, tiny_bundles, tmp_path):
+@pytest.mark.parametrize("option", ["--estimate", "--plan"])
+def test_an_estimate_writes_nothing(screener, finished, tiny_bundles, tmp_path, caplog, option):
+    caplog.handler.setLevel(logging.NOTSET)  # the shared cluster has silenced it
     out_folder = tmp_path / "campaign"
     code, out, _ = screener(
         *("screen", finished.library, "--out", out_folder, "--minimise", "homo_b3lyp_ev"),
-        *("--stages", tiny_bundles.direct, "--workers", 2, "--estimate"),
+        *("--stages", tiny_bundles.direct, "--workers", 2, option),
     )
     assert code == 0
+    assert ("--plan is called --estimate now" in caplog.text) == (option == "--plan")
     assert "for 2 workers" in out
     assert "memory:" in out
     assert not out_folder.exists()

@@ -4,12 +4,13 @@ import logging
 
 import numpy as np
 import pyarrow as pa
+from distributed import Client
 
+from screener.campaign.results.segments import statuses
 from screener.campaign.settings.batches import with_audit
 from screener.campaign.settings.stage import CampaignStage
 from screener.funnel.draws import keys
 from screener.funnel.recall import draw_audit
-from screener.ranking.row_status import Best
 from screener.ranking.topk import Ranked
 
 log = logging.getLogger(__name__)
@@ -17,17 +18,20 @@ log = logging.getLogger(__name__)
 _PURPOSE = 1_000_000  # of the draws here: no batch has this number
 
 
-def write_finalists(stage: CampaignStage, best: tuple[Ranked, ...]) -> None:
+def write_finalists(stage: CampaignStage, best: tuple[Ranked, ...], client: Client) -> None:
     """Write down the rows that enter a stage, unless they were chosen already.
 
     Args:
         stage: that they enter.
         best: of the stage before, best first.
+        client: connected.
     """
     if stage.store.read_batch() is not None:
         return
     if stage.setup.acquisition.by == "pareto":
-        best = _pareto(stage.previous)
+        # by fronts, which receipts cannot tell
+        before, settings = stage.previous, stage.setup.acquisition
+        best = statuses(before, settings, before.k, client).top.entries
     columns = {
         "row": pa.array([entry.row for entry in best], pa.int64()),
         "mol_id": pa.array([entry.mol_id for entry in best], pa.string()),
@@ -38,15 +42,6 @@ def write_finalists(stage: CampaignStage, best: tuple[Ranked, ...]) -> None:
         table = pa.concat_tables([table, _audited(stage, table)], promote_options="default")
     stage.store.write_batch(table)
     log.info("%d rows enter stage %s", table.num_rows, stage.name)
-
-
-def _pareto(stage: CampaignStage) -> tuple[Ranked, ...]:
-    """The best of a stage by fronts, which receipts cannot tell."""
-    settings = stage.setup.acquisition
-    best = Best(settings, stage.k)
-    for table in stage.tables():
-        best.add(table, stage.row_status(table, settings))
-    return best.top.entries
 
 
 def _audited(stage: CampaignStage, best: pa.Table) -> pa.Table:

@@ -107,7 +107,7 @@ def carry_out(
                     run.tell_end(events)
                     totals.append(run.totals)
                 recall = [] if setup.funnel is None else tell_recall(campaign)
-                ranking = rank(campaign, totals[-1], changed=is_new)
+                ranking = rank(campaign, totals[-1], changed=is_new, client=client)
                 break
             except DamagedError as error:
                 log.warning("%s; it is made again", error)
@@ -174,5 +174,5 @@ def _rounds(
             yield run
         return
     if stage.index > 0:
-        write_finalists(stage, before[-1].top.entries)
+        write_finalists(stage, before[-1].top.entries, client)
     yield StageRun(stage)

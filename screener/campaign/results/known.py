@@ -1,4 +1,4 @@
-"""What became of the molecules that are marked as known: by these a reader sees what a ranking is worth.
+"""What became of the molecules that are marked as known, by which readers check a ranking.
 
 Follows each of them through the stages of a finished campaign. Their places among all ranked
 molecules need one pass over the last stage's predictions.
@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from distributed import Client
 from numpy.typing import NDArray
 
+from screener.campaign.results.segments import numbers_before
 from screener.campaign.results.shortlist import is_known
 from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign, CampaignStage
@@ -46,12 +48,15 @@ class Fate:
     score: float | None = None
 
 
-def follow_known(campaign: Campaign, shortlisted: Collection[int]) -> pa.Table:
+def follow_known(
+    campaign: Campaign, shortlisted: Collection[int], client: Client | None = None
+) -> pa.Table:
     """The fate of every known molecule under the campaign's ranking, in the library's order.
 
     Args:
         campaign: with a `known_column`, all of whose stages are finished.
         shortlisted: rows of the shortlist.
+        client: connected, to look at the rows of the last stage on workers; None to do it here.
     Returns:
         a table of `SCHEMA`.
     """
@@ -64,6 +69,7 @@ def follow_known(campaign: Campaign, shortlisted: Collection[int]) -> pa.Table:
             for row, fate in fates.items()
             if fate.state == "ranked" and fate.score is not None
         ],
+        client,
     )
     table = []
     for row, entry in marked.items():
@@ -130,17 +136,20 @@ def _fates(stage: CampaignStage, rows: NDArray[np.int64]) -> Iterator[tuple[int,
                 yield record["row"], Fate(stage.name, "quarantined", reason)
 
 
-def places_of(campaign: Campaign, ranked: list[Ranked]) -> dict[int, int]:
-    """The place of each of `ranked` among all candidates of the last stage, from 1, by row; none
-    where they are ranked by fronts."""
+def places_of(
+    campaign: Campaign, ranked: list[Ranked], client: Client | None = None
+) -> dict[int, int]:
+    """The place of each of `ranked` among all candidates of the last stage.
+
+    Args:
+        campaign: whose stages are all finished.
+        ranked: candidates of the last stage.
+        client: connected, to look at its rows on workers; None to do it here.
+    Returns:
+        places from 1 by row; none where they are ranked by fronts.
+    """
     settings = campaign.setup.ranking
     if settings.by == "pareto":  # of which a molecule alone says nothing
         return {}
-    places = dict.fromkeys((entry.row for entry in ranked), 1)
-    for table in campaign.last.tables() if ranked else ():
-        score = campaign.last.row_status(table, settings).score
-        mol_ids = np.array(table["mol_id"].to_pylist(), dtype=str)
-        for entry in ranked:
-            ties = (score == entry.score) & (mol_ids < entry.mol_id)
-            places[entry.row] += int(np.count_nonzero((score > entry.score) | ties))
-    return places
+    before = numbers_before(campaign.last, settings, ranked, client)
+    return {entry.row: 1 + n for entry, n in zip(ranked, before.tolist(), strict=True)}

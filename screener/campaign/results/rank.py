@@ -7,18 +7,20 @@ root holds a copy of the shortlist that was asked for last. Nothing is predicted
 
 import hashlib
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from distributed import Client
 from numpy.typing import NDArray
 
 from screener.campaign.results.invalidate import invalidate
 from screener.campaign.results.known import follow_known
 from screener.campaign.results.provenance import Session, read_provenance
+from screener.campaign.results.segments import statuses
 from screener.campaign.results.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.config import RankingConfig
@@ -34,7 +36,7 @@ from screener.inference.table import no_predictions
 from screener.models.bundle import open_bundle
 from screener.ranking.columns import check_columns, check_numeric
 from screener.ranking.objectives import RankingSettings
-from screener.ranking.row_status import Best, emptied_by, no_value, widen
+from screener.ranking.row_status import emptied_by, no_value
 from screener.ranking.topk import TopK
 from screener.records import Structure
 from screener.stores.files import Folder
@@ -48,6 +50,7 @@ log = logging.getLogger(__name__)
 
 FILE = "ranking.json"
 KNOWN = "known.parquet"
+N_ON_WORKERS = 500_000  # rows; fewer are looked at before workers have started
 
 
 def rank_again(
@@ -57,6 +60,7 @@ def rank_again(
     command: Sequence[str],
     known_column: str | None = None,
     join: JoinConfig | None = None,
+    connect: Callable[[], AbstractContextManager[Client]] | None = None,
 ) -> tuple[Setup, dict[str, Any]]:
     """Rank a finished campaign by other objectives; nothing is computed again.
 
@@ -66,6 +70,8 @@ def rank_again(
         command: what provenance tells as the command.
         known_column: another own column that marks known molecules.
         join: another table of the user's to rank by.
+        connect: gives a client whose workers look at the rows of a large last stage; None to look
+            at them here, one segment after the other.
     Returns:
         the campaign with the new ranking, and what `rank` returns.
     Raises:
@@ -94,7 +100,9 @@ def rank_again(
             check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
             check_numeric(setup.ranking, schemas[-1])
             session = Session(campaign, list(command), n_workers=0)
-            ranking = rank(campaign)
+            is_large = campaign.last.n_entering > N_ON_WORKERS
+            with connect() if connect and is_large else nullcontext() as client:
+                ranking = rank(campaign, client=client)
         except DamagedError as error:
             invalidate(campaign, error)
             raise StoreError(
@@ -105,7 +113,11 @@ def rank_again(
 
 
 def rank(
-    campaign: Campaign, totals: StageTotals | None = None, *, changed: bool = False
+    campaign: Campaign,
+    totals: StageTotals | None = None,
+    *,
+    changed: bool = False,
+    client: Client | None = None,
 ) -> dict[str, Any]:
     """Rank the rows of the last stage and write the shortlist.
 
@@ -113,6 +125,8 @@ def rank(
         campaign: with the ranking that is asked.
         totals: of the last stage's receipts, where the caller has it.
         changed: whether units were done since this ranking may have been made.
+        client: connected, to look at the rows of the last stage on workers where its receipts do
+            not tell the best of them; None to do it here.
     Returns:
         what `ranking.json` says: `digest`, `objectives`, `constraints`, `top`, `counts` (rows of
         the last stage by status), `filtered` (rows by rule), `left_out`, `without_spread`
@@ -125,7 +139,7 @@ def rank(
     folder, setup = campaign.folder, campaign.setup
     path = f"rankings/{setup.ranking_digest}/"
     if changed or not _is_whole(folder, path):
-        _make(campaign, path, totals)
+        _make(campaign, path, totals, client)
     if chosen_otherwise(campaign):
         log.warning(
             "the rows of stage %s were chosen by other objectives (%s): molecules that these would "
@@ -190,7 +204,8 @@ def chosen_otherwise(campaign: Campaign) -> bool:
     return False
 
 
-def _make(campaign: Campaign, path: str, totals: StageTotals | None) -> None:
+def _make(campaign: Campaign, path: str, totals: StageTotals | None, client: Client | None) -> None:
+    """Make the ranking and write it below `path`; other arguments as `rank`."""
     folder, setup, stage = campaign.folder, campaign.setup, campaign.last
     plan = stage.read_plan()
     if totals is None:
@@ -206,7 +221,9 @@ def _make(campaign: Campaign, path: str, totals: StageTotals | None) -> None:
         top, filtered, left_out = totals.top, totals.filtered, totals.left_out
         counts = totals.counts
     else:
-        top, counts, filtered, left_out, value_range = _status_of_all(stage)
+        found = statuses(stage, setup.ranking, setup.ranking.pool, client)
+        top, filtered, left_out = found.top, found.filtered, found.left_out
+        counts, value_range = found.counts, found.value_range
         counts["quarantined"] = totals.counts["quarantined"]
         counts["in"] = totals.counts["in"]
     if not top.entries:
@@ -225,7 +242,7 @@ def _make(campaign: Campaign, path: str, totals: StageTotals | None) -> None:
     table = shortlist_table(predictions, top, setup.ranking, setup.known_column)
     files = write_shortlist(folder, path, table, structures)
     if setup.known_column is not None:
-        folder.write_table(path + KNOWN, follow_known(campaign, set(top.rows.tolist())))
+        folder.write_table(path + KNOWN, follow_known(campaign, set(top.rows.tolist()), client))
     folder.write_json(
         path + FILE,
         {
@@ -265,26 +282,6 @@ def _apart(setup: Setup, best_ones: TopK) -> TopK:
             len(places),
         )
     return TopK(settings.top, tuple(entries[place] for place in places))
-
-
-def _status_of_all(
-    stage: CampaignStage,
-) -> tuple[TopK, Counter[str], Counter[str], set[str], dict[str, list[float]]]:
-    """The best rows of the last stage and what the others are, found anew unit by unit."""
-    settings = stage.setup.ranking
-    best = Best(settings, settings.pool)
-    value_range: dict[str, list[float]] = {}
-    counts: Counter[str] = Counter()
-    filtered: Counter[str] = Counter()
-    left_out: set[str] = set()
-    for table in stage.tables():
-        status = stage.row_status(table, settings)
-        best.add(table, status)
-        widen(value_range, status.value_range)
-        counts.update(status.counts)
-        filtered.update(status.filtered)
-        left_out.update(status.left_out)
-    return best.top, counts, filtered, left_out, value_range
 
 
 def _other_table(campaign: Campaign) -> bool:

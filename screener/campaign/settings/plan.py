@@ -46,7 +46,7 @@ class StagePlan:
         stage_digest: names the stage and what decides its results.
         batches: of each its rows: `range(n)` for the whole library, or int64 (n,), ascending.
         unit_rows: rows per unit; the last of a batch has what is left.
-        segment_units: units per segment, whose files are compacted into one once all of them are done.
+        segment_units: units per segment, whose files are compacted once all of them are done.
         is_open: whether more batches may follow.
     """
 

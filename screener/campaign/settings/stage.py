@@ -297,6 +297,11 @@ class CampaignStage:
         """What is stored of some units of its plan, in the order asked for; errors as `stored`."""
         return self.store.stored(plan.storage_keys(units))
 
+    def stored_segment(self, number: int) -> Iterator[StoredUnit]:
+        """What is stored of the units of one segment of its plan; errors as `stored`."""
+        plan = self.plan
+        return self.stored_units(plan, plan.segment(number))
+
     def tables(self, rows: IntArray | None = None) -> Iterator[pa.Table]:
         """Its predictions, unit by unit in the order of the plan.
 

@@ -74,8 +74,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
         out_of_domain, filtered, candidates. `details`: index (place in the plan), top (the unit's
         best), quarantine (rows by code), filtered (rows by rule), left_out, outside (rows by
-        reason), spread (least and largest value of each objective), structure_units, made (structures), finished
-        (seconds since 1970), host (of the worker).
+        reason), spread (least and largest value of each objective), structure_units, made
+        (structures), finished (seconds since 1970), host (of the worker).
     """
     one_thread()
     keep_freed_memory()
