@@ -21,7 +21,7 @@ from screener.campaign.driver.stage_run import Progress
 from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.chemistry.identity import mol_id
 from screener.chemistry.standardise import StandardiseSettings
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.execution.threads import one_thread
@@ -129,7 +129,7 @@ def labels(structures: list[Structure]) -> dict[str, np.ndarray]:
 def fit_bundle(folder: Path, kind: str, level: str, smiles: list[str]) -> str:
     """Fit a small bundle and write it; returns its path."""
     one_thread()
-    geometry = GeometrySettings(level=level)
+    geometry = StructureSettings(level=level)
     structures = [make_structure(text, mol_id(text), geometry) for text in smiles]
     parts = [FitData(part, labels(part)) for part in (structures, structures[::3], structures)]
     settings = FitSettings(

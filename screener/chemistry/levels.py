@@ -4,7 +4,7 @@
 `b3lyp` and `g4mp2` are given.
 """
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, field_validator
 from rdkit import Chem
 
 from screener.chemistry.conformers import atomic_numbers_of, embed, molecule_with_hydrogens
@@ -12,18 +12,21 @@ from screener.chemistry.geometry import require_same_molecule
 from screener.chemistry.gfn2 import Gfn2, with_gfn2
 from screener.chemistry.optimise import minimise
 from screener.chemistry.radicals import unpaired_electrons
-from screener.chemistry.redox import with_redox
+from screener.chemistry.redox import require_solvent, with_redox
 from screener.records import Structure
 from screener.registry.elements import numbers_of
 from screener.registry.levels import Level, LevelSettings, Subject
 from screener.units import ANGSTROM_PER_BOHR, FREE_ATOMS_B3LYP_HA, FREE_ATOMS_GFN2_HA
 
 GFN2_COLUMNS = ("energy_gfn2_ha", "homo_gfn2_ev", "lumo_gfn2_ev", "dipole_gfn2_debye")
-REDOX_COLUMNS = ("ip_gfn2_ev", "ea_gfn2_ev", "eox_gfn2_v_li", "ered_gfn2_v_li")
-GFN2_SOURCE = "Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019)"
-FORCE_FIELD_ELEMENTS = frozenset(
-    numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I"))
+REDOX_COLUMNS = (
+    "ip_uncorrected_gfn2_ev",
+    "ea_uncorrected_gfn2_ev",
+    "eox_uncorrected_gfn2_v_li",
+    "ered_uncorrected_gfn2_v_li",
 )
+GFN2_SOURCE = "Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019)"
+FORCE_FIELD_ELEMENTS = frozenset(range(1, 104))  # of UFF, where MMFF94 has no parameters
 XTB_ELEMENTS = frozenset(range(1, 87))
 
 
@@ -41,9 +44,19 @@ class Gfn2OptSettings(LevelSettings):
 
 
 class RedoxSettings(LevelSettings):
-    """In which medium ions are computed."""
+    """In which medium ions are computed.
+
+    Raises:
+        ConfigError: ALPB does not have the solvent.
+    """
 
     solvent: str = "acetonitrile"  # of the model ALPB
+
+    @field_validator("solvent")
+    @classmethod
+    def _is_known(cls, solvent: str) -> str:
+        require_solvent(solvent)
+        return solvent
 
 
 def subject_of(smiles: str, mol_id: str) -> Subject:
@@ -117,7 +130,7 @@ MMFF94 = Level(
     settings=Mmff94Settings,
     compute=_conformer,
     source="ETKDGv3, Wang et al., J. Chem. Inf. Model. 60, 2044 (2020); MMFF94, Halgren, J. "
-    "Comput. Chem. 17, 490 (1996)",
+    "Comput. Chem. 17, 490 (1996); UFF, Rappe et al., J. Am. Chem. Soc. 114, 10024 (1992)",
 )
 GFN2_OPT = Level(
     name="gfn2-opt",
@@ -143,7 +156,6 @@ GFN2 = Level(
     elements=XTB_ELEMENTS,
     charges=(-10, 10),
     open_shells=True,
-    start="mmff94",
     yields=GFN2_COLUMNS,
     atom_yields=("charges_gfn2",),
     free_atoms_ha=FREE_ATOMS_GFN2_HA,

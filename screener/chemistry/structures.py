@@ -1,108 +1,231 @@
-"""From a SMILES to one 3D structure at a geometry level.
+"""From a SMILES to one 3D structure, by the levels that the settings name.
 
-`mmff94` is the relaxed ETKDG conformer; `gfn2-opt` goes on from there to the GFN2 minimum and adds
-the energy and properties of GFN2. A structure whose bonds are no longer those of the SMILES is
-refused.
+The levels are entries of the registry and form chains: one makes a conformer from the drawing,
+the next goes on from there, further ones compute values at the geometry that was reached.
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
     ConfigDict,
-    PositiveFloat,
-    PositiveInt,
+    Field,
     SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
     model_serializer,
+    model_validator,
 )
 from rdkit import Chem
 
-from screener.chemistry.conformers import atomic_numbers_of, embed
-from screener.chemistry.geometry import require_same_molecule
-from screener.chemistry.gfn2 import Gfn2
-from screener.chemistry.optimise import minimise
+from screener.chemistry import former_settings
+from screener.chemistry.conformers import atomic_numbers_of
+from screener.chemistry.identity import mol_id as identity_of
+from screener.chemistry.levels import MMFF94, subject_of
 from screener.chemistry.radicals import unpaired_electrons
-from screener.chemistry.redox import with_redox
+from screener.errors import ConfigError
 from screener.records import Structure
-from screener.units import ANGSTROM_PER_BOHR
+from screener.registry.columns import chain, level
+from screener.registry.levels import Level, LevelSettings, Subject
+from screener.registry.plugins import signature
+
+CONFORMERS = "n_conformers"  # the setting of levels that embed several and keep one
 
 
-class GeometrySettings(BaseModel):
-    """How structures are made; part of the digest that names a set of structures."""
+class StructureSettings(BaseModel):
+    """How structures are made. Written out whole, they name a set of structures.
+
+    Args:
+        level: name of the level that makes the geometry.
+        values: names of levels whose values are computed at this geometry.
+        settings: of each level that takes part, by its name; what is left out is filled in with the
+            level's own defaults, so that what is stored says what was used.
+        plugins: package, version and digest of each of these levels that is not of this package;
+            what is left out is filled in with what is installed.
+    Raises:
+        ConfigError: a level is not there, computes nothing, makes no geometry where one is needed,
+            starts from another geometry, or its settings do not fit.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    procedure: Literal[1] = 1  # changes when the same settings would give other structures
-    level: Literal["mmff94", "gfn2-opt"] = "mmff94"
-    n_conformers: PositiveInt = 1  # embedded and relaxed; the lowest is kept
-    force_threshold: PositiveFloat = 0.03  # eV/angstrom, `gfn2-opt` alone
-    max_steps: PositiveInt = 200  # GFN2 evaluations, `gfn2-opt` alone
-    redox_solvent: str | None = None  # None: no redox; `gfn2-opt` alone
+    level: str = MMFF94.name
+    values: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, validate_default=True)
+    plugins: Mapping[str, str] = Field(default_factory=dict, validate_default=True)
+
+    @classmethod
+    def at(
+        cls, name: str, n_conformers: int | None = None, values: tuple[str, ...] = ()
+    ) -> "StructureSettings":
+        """Settings at a level, all other numbers as the levels have them.
+
+        Args:
+            name: of the level that makes the geometry.
+            n_conformers: embedded, of which the lowest is kept, by the levels that do so; None for
+                their own number.
+            values: names of levels whose values are computed at this geometry.
+        """
+        embedding = [each for each in chain(name) if CONFORMERS in each.settings.model_fields]
+        given = {} if n_conformers is None else {CONFORMERS: n_conformers}
+        return cls(level=name, values=values, settings={each.name: given for each in embedding})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_of_now(cls, given: Any) -> Any:
+        return former_settings.as_now(given) if isinstance(given, Mapping) else given
+
+    @field_validator("level")
+    @classmethod
+    def _makes_geometry(cls, name: str) -> str:
+        for each in chain(name):
+            _require_computed(each)
+            if not each.makes_geometry:
+                raise ConfigError(
+                    f"level {each.name} makes no geometry; ask for its values instead"
+                )
+        return name
+
+    @field_validator("values")
+    @classmethod
+    def _computes_values(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for name in names:
+            _require_computed(level(name))
+            start = level(name).start
+            if level(name).makes_geometry or start not in (None, info.data.get("level")):
+                raise ConfigError(
+                    f"level {name} "
+                    + (f"starts from {start}" if start else "makes a geometry of its own")
+                    + f", so its values cannot be computed at {info.data.get('level')}"
+                )
+        return tuple(dict.fromkeys(names))
+
+    @field_validator("settings")
+    @classmethod
+    def _whole(
+        cls, given: Mapping[str, Mapping[str, Any]], info: ValidationInfo
+    ) -> Mapping[str, Mapping[str, Any]]:
+        if not {"level", "values"} <= set(info.data):  # these were refused
+            return given
+        taking_part = _levels(info.data["level"], info.data["values"])
+        others = sorted(set(given) - {each.name for each in taking_part})
+        if others:
+            raise ConfigError(
+                f"settings of {', '.join(others)}, which takes no part: structures are made by "
+                f"{', '.join(each.name for each in taking_part)}"
+            )
+        return {
+            each.name: _checked(each, given.get(each.name, {})).model_dump(mode="json")
+            for each in taking_part
+        }
+
+    @field_validator("plugins")
+    @classmethod
+    def _installed(cls, given: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        if given or not {"level", "values"} <= set(info.data):
+            return given
+        taking_part = _levels(info.data["level"], info.data["values"])
+        signatures = {each.name: signature("levels", each.name) for each in taking_part}
+        return {name: text for name, text in signatures.items() if text}
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without `redox_solvent` where there is none: digests of such structures are older."""
+        """As before levels were entries, where that says all: structures are named by digests of
+        this, and those that were made then are found again."""
+        before = former_settings.as_before(self.level, self.values, self.settings)
+        if before is not None:
+            return before
         values: dict[str, Any] = handler(self)
-        if self.redox_solvent is None:
-            del values["redox_solvent"]
-        return values
+        return values if self.plugins else {k: v for k, v in values.items() if k != "plugins"}
+
+    @property
+    def steps(self) -> tuple[tuple[Level, LevelSettings], ...]:
+        """The levels that take part, in the order in which they do, with their settings."""
+        return tuple(
+            (each, _checked(each, self.settings[each.name]))
+            for each in _levels(self.level, self.values)
+        )
+
+    @property
+    def n_conformers(self) -> int:
+        """How many conformers are embedded, of which one is kept."""
+        return max(int(each.get(CONFORMERS, 1)) for each in self.settings.values())
+
+    @property
+    def value_columns(self) -> tuple[str, ...]:
+        """Columns that the levels of `values` add to the structures."""
+        return tuple(column for name in self.values for column in level(name).yields)
 
 
-def make_structure(smiles: str, mol_id: str, settings: GeometrySettings) -> Structure:
+def make_structure(smiles: str, mol_id: str, settings: StructureSettings) -> Structure:
     """Structure of one molecule from its canonical isomeric SMILES.
 
     Args:
         smiles: canonical isomeric SMILES.
         mol_id: 32 hexadecimal digits; gives the seed of the embedding.
-        settings: geometry level and its settings.
+        settings: the levels and their settings.
     Returns:
         atoms in the order of the SMILES, hydrogens last.
     Raises:
-        MoleculeError: what `embed` and `optimised` raise.
+        MoleculeError: `invalid_smiles`, and what `Level.apply` raises.
     """
-    molecule = embed(smiles, mol_id, settings.n_conformers)
-    positions = molecule.GetConformer().GetPositions()
-    if settings.level == "gfn2-opt":
-        found = optimised(molecule, positions, settings)
-        if settings.redox_solvent is None:
-            return found
-        return with_redox(found, settings.redox_solvent)
-    return Structure(
-        atomic_numbers_of(molecule),
-        positions.astype(np.float32),
-        charge=Chem.GetFormalCharge(molecule),
-        n_unpaired=unpaired_electrons(molecule),
-    )
+    subject = subject_of(smiles, mol_id)
+    structure: Structure | None = None
+    for each, how in settings.steps:
+        structure = each.apply(subject, structure, how)
+    assert structure is not None  # a chain has at least one level
+    return structure
 
 
 def optimised(
-    molecule: Chem.Mol, positions: NDArray[np.floating], settings: GeometrySettings
+    molecule: Chem.Mol, positions: NDArray[np.floating], settings: StructureSettings
 ) -> Structure:
-    """The GFN2 minimum reached from `positions`, with the properties there.
+    """The structure that the level of the settings makes when it starts from a given geometry.
 
     Args:
         molecule: with hydrogens, in the order of `positions`; tells charge and multiplicity.
-        positions: (n_atoms, 3), angstrom.
-        settings: thresholds of the optimisation.
+        positions: (n_atoms, 3), angstrom, in place of the geometry of the level below.
+        settings: the level, which starts from a geometry, and those of its values.
     Raises:
-        MoleculeError: `scf_failed`, `not_converged`, `another_molecule`.
+        MoleculeError: what `Level.apply` raises.
     """
-    atomic_numbers = atomic_numbers_of(molecule)
+    smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
     charge, n_unpaired = Chem.GetFormalCharge(molecule), unpaired_electrons(molecule)
-    gfn2 = Gfn2(
-        atomic_numbers, positions.astype(np.float64) / ANGSTROM_PER_BOHR, charge, n_unpaired
+    subject = Subject(smiles, identity_of(smiles), molecule, charge, n_unpaired)
+    structure = Structure(
+        atomic_numbers_of(molecule),
+        positions.astype(np.float32),
+        charge=charge,
+        n_unpaired=n_unpaired,
     )
-    minimum = minimise(
-        gfn2.energy_and_gradient,
-        atomic_numbers,
-        positions,
-        settings.force_threshold,
-        settings.max_steps,
-    )
-    structure = gfn2.add_to(
-        Structure(atomic_numbers, minimum.positions, charge=charge, n_unpaired=n_unpaired)
-    )
-    require_same_molecule(molecule, structure)
+    first = len(chain(settings.level)) - 1
+    for each, how in settings.steps[first:]:
+        structure = each.apply(subject, structure, how)
     return structure
+
+
+def _levels(name: str, values: tuple[str, ...]) -> tuple[Level, ...]:
+    return (*chain(name), *map(level, values))
+
+
+def _require_computed(each: Level) -> None:
+    if each.compute is None:
+        raise ConfigError(
+            f"structures at level {each.name} are given, and never computed; make them elsewhere, "
+            "or ask for another level"
+        )
+
+
+def _checked(each: Level, given: Mapping[str, Any]) -> LevelSettings:
+    try:
+        return each.settings.model_validate(dict(given))
+    except ValidationError as error:
+        found = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in found["loc"])
+        raise ConfigError(f"settings of level {each.name}: {place}: {found['msg']}") from error
+    except ConfigError as error:
+        raise ConfigError(f"settings of level {each.name}: {error}") from error

@@ -1,4 +1,4 @@
-"""Live progress of a library build on standard error."""
+"""Shows the live progress of a library build on standard error."""
 
 from types import TracebackType
 
@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from screener.library_build.build import BuildProgress
 
 _TITLES = {
+    "read": "cut inputs",
     "standardise": "standardise",
     "deduplicate": "find duplicates",
     "write": "write shards",
@@ -15,7 +16,7 @@ _TITLES = {
 
 
 class BuildDisplay:
-    """One line per pass; the first has no end in sight, as the inputs are read as a stream.
+    """One line per pass.
 
     Args:
         dashboard: address of Dask's dashboard, shown above.
@@ -55,6 +56,6 @@ class BuildDisplay:
             title = _TITLES[now.phase]
             self._lines[now.phase] = self._progress.add_task(title, total=now.total, state="")
         state = f"{now.done} of {now.total} tasks"
-        if now.total is None:
+        if now.phase == "standardise":
             state = f"{now.read:,} molecules, {now.quarantined:,} quarantined"
         self._progress.update(self._lines[now.phase], completed=now.done, state=state)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from scipy.stats import binomtest
 
 from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.inference.open_shells import closed_shells_alone
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
 from screener.records import Molecule, Structure
 
-GEOMETRY = GeometrySettings()  # of the sample
+GEOMETRY = StructureSettings()  # of the sample
 
 
 @dataclass(frozen=True, slots=True)

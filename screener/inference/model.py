@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError, MoleculeError
 from screener.inference.open_shells import closed_shells_alone
 from screener.models.bundle import Bundle, load_bundle
@@ -40,9 +40,9 @@ class Model:
         return self._bundle.card
 
     @cached_property
-    def geometry(self) -> GeometrySettings:
+    def geometry(self) -> StructureSettings:
         """How structures are made for this model."""
-        return GeometrySettings(level=self.card.geometry_level, n_conformers=self.card.n_conformers)
+        return StructureSettings.at(self.card.geometry_level, self.card.n_conformers)
 
     def predict(
         self,

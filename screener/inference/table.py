@@ -5,7 +5,7 @@ import pyarrow as pa
 from screener.errors import MoleculeError
 from screener.inference.open_shells import closed_shells_alone
 from screener.models.bundle import Bundle
-from screener.ranking.columns import REDOX_COLUMNS, with_computed
+from screener.ranking.columns import with_computed
 from screener.records import Structure
 from screener.stores.library import LibraryStore
 from screener.stores.predictions import KEY_COLUMNS, SIZE_COLUMNS
@@ -16,7 +16,7 @@ def predictions(
     outcomes: list[Structure | MoleculeError],
     bundle: Bundle,
     own_columns: dict[str, str],
-    has_redox: bool,
+    value_columns: tuple[str, ...],
 ) -> pa.Table:
     """The prediction table of molecules that have structures.
 
@@ -25,7 +25,7 @@ def predictions(
         outcomes: (n,), in the same order.
         bundle: predicts from structures of its own geometry level.
         own_columns: the caller's columns, by name in the library, and their names here.
-        has_redox: whether the structures tell of ions.
+        value_columns: computed by levels at the structures, and taken over from them.
     Returns:
         one row per structure: keys, sizes, predicted and computed columns, domain, own columns.
     """
@@ -40,10 +40,13 @@ def predictions(
     )
     for name in predicted.column_names:
         table = table.append_column(name, predicted[name])
-    if has_redox:
-        for column in REDOX_COLUMNS:
-            found = [structure.values[column] for structure in structures]
-            table = table.append_column(column, pa.array(found, pa.float64(), from_pandas=True))
+    for column in value_columns:
+        found = [structure.values[column] for structure in structures]
+        values = pa.array(found, pa.float64(), from_pandas=True)
+        if column in table.column_names:  # the bundle reads the same values, and shows them
+            table = table.set_column(table.column_names.index(column), column, values)
+        else:
+            table = table.append_column(column, values)
     table = with_computed(table)
     for name, stored in own_columns.items():
         table = table.append_column(stored, kept[name])
@@ -51,8 +54,18 @@ def predictions(
 
 
 def no_predictions(
-    library: LibraryStore, bundle: Bundle, own_columns: dict[str, str], has_redox: bool
+    library: LibraryStore,
+    bundle: Bundle,
+    own_columns: dict[str, str],
+    value_columns: tuple[str, ...],
 ) -> pa.Table:
-    """The columns of a stage's predictions, without a row."""
+    """The columns of a stage's predictions, without a row.
+
+    Args:
+        library: that the stage screens.
+        bundle: that predicts.
+        own_columns: the caller's columns, by name in the library, and their names in the table.
+        value_columns: computed by levels at the structures.
+    """
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
-    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns, has_redox)
+    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns, value_columns)

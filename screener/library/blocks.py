@@ -11,7 +11,7 @@ from rdkit import Chem, rdBase
 from screener.chemistry.standardise import StandardiseSettings, standardise, standardise_mol
 from screener.errors import MoleculeError
 from screener.library.columns import text_kind
-from screener.library.spool import OWN, RAW_CHARACTERS
+from screener.library.record_schema import OWN, RAW_CHARACTERS
 from screener.records import Molecule, QuarantineRecord
 from screener.stores.library import STANDARD_SCHEMA
 from screener.stores.quarantine import quarantine_table
@@ -20,7 +20,7 @@ TYPED = "typed"  # kind of a column that came with a type
 # what a block hands on: where a row is from, then the library's columns without `row`
 ORIGIN_SCHEMA = pa.schema(
     [
-        ("input_index", pa.int64()),
+        ("input_order", pa.int64()),
         ("isomer", pa.int32()),  # 0, 1, ... where stereoisomers are enumerated
         ("source", pa.int32()),
         ("line", pa.int64()),
@@ -84,7 +84,7 @@ def compose(
     """Put together what became of a block's records.
 
     Args:
-        records: the block (see `screener.library.spool`).
+        records: the block (see `screener.library.record_schema`).
         results: one for each of `entries(records)`, in order.
         source_names: the inputs by position, for messages.
     """
@@ -119,7 +119,7 @@ def compose(
             molecules.append(molecule)
     kept = records.take(pa.array(positions, pa.int64()))
     made = {
-        "input_index": kept["input_index"],
+        "input_order": kept["input_order"],
         "isomer": isomers,
         "source": kept["source"],
         "line": kept["line"],

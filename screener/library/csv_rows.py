@@ -29,14 +29,19 @@ class CsvRows:
     """All rows in order; iterate over it once.
 
     A row of one line is read with all the patience of Python's `csv`. One that goes on over several
-    has to be strictly CSV and no wider than the first row.
+    has to be strictly CSV and no wider than the table.
+
+    Args:
+        lines: begin at the start of a row.
+        separator: one character.
+        width: fields of the table's first row, where the lines begin after it.
     """
 
-    def __init__(self, lines: Iterator[Line], separator: str) -> None:
+    def __init__(self, lines: Iterator[Line], separator: str, width: int = 0) -> None:
         self._lines = lines
         self._separator = separator
         self._again: deque[Line] = deque()  # read in search of a closing quote, and given back
-        self._width = 0  # until the first row is read
+        self._width = width  # 0 until the first row is read
 
     def __iter__(self) -> Iterator[Row]:
         for first in self._stream():
@@ -82,8 +87,9 @@ class CsvRows:
         except csv.Error:  # a closing quote amid a field, a field too long, or no end
             pass
         self._again.extendleft(reversed(taken[1:]))
+        # where the search for the other quote ended is not told: it depends on what is read at once
         message = (
-            f"it opens a quote that is not closed up to line {taken[-1].number}, or not at the end "
+            f"it opens a quote that is not closed within {MAX_ROW_LINES} lines, or not at the end "
             "of a field; close it, or write a quote inside a quoted field twice"
         )
         return Row(first, [], MoleculeError("invalid_csv", message))

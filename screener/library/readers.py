@@ -1,12 +1,13 @@
 """Records of text inputs: SMILES files, CSV and TSV, SDF, one molecule after another.
 
 Nothing is dropped: a record that cannot be read is a record with an error, so that the accounts
-add up. Only blank lines are passed over, and counted. Parquet, which has types, is read by
-`screener.library.spool` directly.
+add up. Only blank lines are passed over, and counted. Reading may begin at any record of an input,
+for which a table's header is read before. Parquet is read by `screener.library.parquet_input`.
 
 A line of a SMILES file is the SMILES, white space, and a name up to a tab; what further tabs
 separate are the caller's columns `column_3`, `column_4` and so on. Such a file has no header.
-Columns of a table are separated by commas, semicolons or tabs, as its header shows.
+Columns of a table are separated by commas, semicolons or tabs, as its header shows. What marks its
+cells as text for spreadsheets is taken away (`screener.stores.cells`).
 """
 
 import csv
@@ -17,13 +18,22 @@ from itertools import chain
 
 from screener.errors import ConfigError, MoleculeError
 from screener.library.csv_rows import CsvRows, Row
-from screener.library.lines import Line, Lines, numbered, too_long
-from screener.library.sources import Source, opened
+from screener.library.lines import (
+    MAX_LINE_BYTES,
+    Line,
+    Lines,
+    numbered,
+    skip_byte_order_mark,
+    too_long,
+)
+from screener.library.sources import Format, Source, opened
+from screener.stores.cells import from_cell
 
 # The first of these that a table has, whatever its case, is the column of that kind.
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_string", "smi")
 ID_COLUMNS = ("id", "source_id", "identifier", "compound_id", "molecule_id", "name", "title")
 MAX_SDF_RECORD_CHARACTERS = 1 << 20
+TABLES: tuple[Format, ...] = ("csv", "tsv")
 MAX_SMILES_FILE_COLUMNS = 100  # what a line has beyond stays together in the last
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 # SMILES, a CXSMILES extension, which is passed over, and the rest
@@ -73,25 +83,82 @@ def choose_columns(
     for wanted, option in ((smiles_column, "--smiles-column"), (id_column, "--id-column")):
         if wanted is not None and wanted not in names:
             raise ConfigError(f"{source.url} has no column {wanted!r} ({option}); it has {listed}")
-    smiles = smiles_column or _found(names, SMILES_COLUMNS)
+    smiles = smiles_column or _first_present(names, SMILES_COLUMNS)
     if smiles is None:
         raise ConfigError(
             f"{source.url} has no column named {', '.join(SMILES_COLUMNS)}; it has {listed}. "
             "Name the one that holds the SMILES with --smiles-column"
         )
-    found = _found(names, ID_COLUMNS)
-    return TableColumns(smiles, id_column or (found if found != smiles else None))
+    ids = _first_present(names, ID_COLUMNS)
+    return TableColumns(smiles, id_column or (ids if ids != smiles else None))
 
 
-def _found(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+def _first_present(names: Sequence[str], wanted: Sequence[str]) -> str | None:
     """The first of `wanted` among the names, whatever its case there."""
     by_lower = {name.strip().lower(): name for name in reversed(names)}
     return next((by_lower[name] for name in wanted if name in by_lower), None)
 
 
+@dataclass(frozen=True, slots=True)
+class TableHead:
+    """What the first line of a table says of the others."""
+
+    separator: str
+    names: tuple[str, ...]  # of all columns
+    columns: TableColumns
+
+
+@dataclass(frozen=True, slots=True)
+class InputHead:
+    """Where the records of a text input begin; offsets count bytes as `sources.opened` gives them
+    (with UTF-8's byte order mark)."""
+
+    offset: int = 0  # byte of the first record
+    line: int = 0  # lines before it
+    table: TableHead | None = None  # of CSV and TSV
+
+
+def read_head(source: Source, smiles_column: str | None, id_column: str | None) -> InputHead:
+    """Look where the records of a text source begin, and for the columns of a table.
+
+    Args:
+        source: any format but Parquet.
+        smiles_column: of a table; None to find it by its name.
+        id_column: of a table or among an SDF's data; None to find it, or take an SDF's title.
+    Raises:
+        ConfigError: it cannot be read, or is a table without a usable header.
+    """
+    with opened(source) as stream:
+        offset = skip_byte_order_mark(stream)
+        if source.format in TABLES:
+            return _table_head(source, Lines(stream, offset), smiles_column, id_column)
+    return InputHead(offset)
+
+
+def _table_head(
+    source: Source, text: Lines, smiles_column: str | None, id_column: str | None
+) -> InputHead:
+    lines = numbered(text)
+    first = next((line for line in lines if line.text.strip(' \t,;"')), None)
+    if first is None:
+        raise ConfigError(f"{source.url} has no line that names its columns")
+    separator = _separator(source, first, smiles_column)
+    rows = iter(CsvRows(chain([first], lines), separator))
+    names = _header(source, next(rows))
+    columns = choose_columns(source, names, smiles_column, id_column)
+    head = TableHead(separator, tuple(names), columns)
+    row = next(rows, None)
+    if row is None:
+        return InputHead(text.end, text.number, head)
+    return InputHead(row.first.start, row.first.number - 1, head)
+
+
 def has_record(source: Source, smiles_column: str | None, id_column: str | None) -> bool:
     """Whether a text source has any record, valid or not; reads no further than the first.
 
+    Args:
+        source: any format but Parquet.
+        smiles_column, id_column: as for `read_head`.
     Raises:
         ConfigError: it cannot be read as what it is, as far as its head shows.
     """
@@ -101,76 +168,87 @@ def has_record(source: Source, smiles_column: str | None, id_column: str | None)
 def read_records(
     source: Source, smiles_column: str | None, id_column: str | None, blank: BlankCount
 ) -> Iterator[Record]:
-    """The records of a text source, in order.
+    """All records of a text source, in order.
 
     Args:
         source: any format but Parquet.
-        smiles_column: of a table; None to find it by its name.
-        id_column: of a table or among an SDF's data; None to find it, or take an SDF's title.
+        smiles_column, id_column: as for `read_head`.
         blank: counts blank lines.
     Raises:
-        ConfigError: the source cannot be read to its end.
+        ConfigError: the source cannot be read to its end, or is a table without a usable header.
     """
-    if source.format == "smiles":
-        return _smiles_records(source, blank)
-    if source.format == "sdf":
-        return _sdf_records(source, id_column, blank)
-    return _table_records(source, smiles_column, id_column, blank)
-
-
-def _smiles_records(source: Source, blank: BlankCount) -> Iterator[Record]:
+    head = read_head(source, smiles_column, id_column)
     with opened(source) as stream:
-        lines = Lines(stream)
-        for line in numbered(lines):
-            if line.cut:
-                yield Record(line.number, line.text, error=too_long())
-                continue
-            match = _SMILES_LINE.match(line.text)
-            if match is None:
-                blank.n += 1
-                continue
-            name, *fields = match[2].rstrip().split("\t", MAX_SMILES_FILE_COLUMNS)
-            if not name.strip() and fields:  # a tab, and no blank, stands after the SMILES
-                name, *fields = fields
-            own = {f"column_{number}": text for number, text in enumerate(fields, start=3)}
-            yield Record(line.number, match[1], name.strip(), own)
+        for start in range(0, head.offset, MAX_LINE_BYTES):
+            stream.read(min(MAX_LINE_BYTES, head.offset - start))
+        lines = Lines(stream, head.offset, head.line)
+        yield from records_of(source.format, head.table, lines, id_column, blank)
 
 
-def _table_records(
-    source: Source, smiles_column: str | None, id_column: str | None, blank: BlankCount
+def records_of(
+    source_format: Format,
+    table: TableHead | None,
+    lines: Lines,
+    id_column: str | None,
+    blank: BlankCount,
 ) -> Iterator[Record]:
-    with opened(source) as stream:
-        text = Lines(stream)
-        lines = numbered(text)
-        first = next((line for line in lines if line.text.strip(' \t,;"')), None)
-        if first is None:
-            raise ConfigError(f"{source.url} has no line that names its columns")
-        separator = _separator(source, first, smiles_column)
-        rows = iter(CsvRows(chain([first], lines), separator))
-        header = _header(source, next(rows))
-        columns = choose_columns(source, header, smiles_column, id_column)
-        own = [name for name in header if name not in (columns.smiles, columns.id)]
-        for line, fields, error in rows:
-            if error is not None:
-                yield Record(line.number, line.text, error=error)
-                continue
-            if not any(text.strip() for text in fields) and len(fields) < 2:
-                blank.n += 1
-                continue
-            values = dict(zip(header, fields, strict=False))
-            record = Record(
-                line.number,
-                values.get(columns.smiles, "").strip(),
-                values.get(columns.id, "").strip() if columns.id else "",
-                {name: values.get(name, "") for name in own},
+    """The records that some lines of a text source hold.
+
+    Args:
+        source_format: any but Parquet.
+        table: the head of CSV and TSV.
+        lines: begin where a record does.
+        id_column: where to find an SDF's ids among its data; None for its titles.
+        blank: counts blank lines.
+    """
+    if source_format == "smiles":
+        return _smiles_records(lines, blank)
+    if source_format == "sdf":
+        return _sdf_records(lines, id_column, blank)
+    assert table is not None
+    return _table_records(table, lines, blank)
+
+
+def _smiles_records(lines: Lines, blank: BlankCount) -> Iterator[Record]:
+    for line in numbered(lines):
+        if line.cut:
+            yield Record(line.number, line.text, error=too_long())
+            continue
+        match = _SMILES_LINE.match(line.text)
+        if match is None:
+            blank.n += 1
+            continue
+        name, *fields = match[2].rstrip().split("\t", MAX_SMILES_FILE_COLUMNS)
+        if not name.strip() and fields:  # a tab, and no blank, stands after the SMILES
+            name, *fields = fields
+        own = {f"column_{number}": text for number, text in enumerate(fields, start=3)}
+        yield Record(line.number, match[1], name.strip(), own)
+
+
+def _table_records(table: TableHead, lines: Lines, blank: BlankCount) -> Iterator[Record]:
+    names, columns = table.names, table.columns
+    own = [name for name in names if name not in (columns.smiles, columns.id)]
+    for line, fields, error in CsvRows(numbered(lines), table.separator, len(names)):
+        if error is not None:
+            yield Record(line.number, line.text, error=error)
+            continue
+        if not any(text.strip() for text in fields) and len(fields) < 2:
+            blank.n += 1
+            continue
+        values = dict(zip(names, map(from_cell, fields), strict=False))
+        record = Record(
+            line.number,
+            values.get(columns.smiles, "").strip(),
+            values.get(columns.id, "").strip() if columns.id else "",
+            {name: values.get(name, "") for name in own},
+        )
+        if len(fields) > len(names):
+            record.error = MoleculeError(
+                "invalid_csv",
+                f"{len(fields)} fields, but {len(names)} columns; "
+                f"put fields with {SEPARATORS[table.separator]} in quotes",
             )
-            if len(fields) > len(header):
-                record.error = MoleculeError(
-                    "invalid_csv",
-                    f"{len(fields)} fields, but {len(header)} columns; "
-                    f"put fields with {SEPARATORS[separator]} in quotes",
-                )
-            yield record
+        yield record
 
 
 def _separator(source: Source, header: Line, smiles_column: str | None) -> str:
@@ -181,8 +259,9 @@ def _separator(source: Source, header: Line, smiles_column: str | None) -> str:
             names = [name.strip() for name in next(csv.reader([header.text], delimiter=separator))]
         except csv.Error:  # it is told when the header is read as a row
             return False, 0
-        found = smiles_column in names if smiles_column else _found(names, SMILES_COLUMNS)
-        return bool(found), len(names)
+        if smiles_column:
+            return smiles_column in names, len(names)
+        return _first_present(names, SMILES_COLUMNS) is not None, len(names)
 
     own = "\t" if source.format == "tsv" else ","
     return max([own, *SEPARATORS], key=fit)
@@ -193,19 +272,17 @@ def _header(source: Source, row: Row) -> list[str]:
         raise ConfigError(
             f"{source.url}: line {row.first.number} is no list of columns: {row.error.message}"
         )
-    return [name.strip() for name in row.fields]
+    return [from_cell(name).strip() for name in row.fields]
 
 
-def _sdf_records(source: Source, id_column: str | None, blank: BlankCount) -> Iterator[Record]:
-    with opened(source) as stream:
-        lines = Lines(stream)
-        for line, block, error in _sdf_blocks(lines, blank):
-            end = next((k for k, text in enumerate(block) if text.startswith("M  END")), None)
-            cut = len(block) if end is None else end + 1
-            own = _sdf_data(block[cut:])
-            title = block[0].strip()
-            source_id = own.pop(id_column, "") if id_column is not None else title
-            yield Record(line, "\n".join(block[:cut]) + "\n", source_id, own, error)
+def _sdf_records(lines: Lines, id_column: str | None, blank: BlankCount) -> Iterator[Record]:
+    for line, block, error in _sdf_blocks(lines, blank):
+        end = next((k for k, text in enumerate(block) if text.startswith("M  END")), None)
+        cut = len(block) if end is None else end + 1
+        own = _sdf_data(block[cut:])
+        title = block[0].strip()
+        source_id = own.pop(id_column, "") if id_column is not None else title
+        yield Record(line, "\n".join(block[:cut]) + "\n", source_id, own, error)
 
 
 def _sdf_blocks(
@@ -213,7 +290,7 @@ def _sdf_blocks(
 ) -> Iterator[tuple[int, list[str], MoleculeError | None]]:
     """Each record's first line number, its lines without `$$$$`, and what is wrong with it."""
     block: list[str] = []
-    start, size = 1, 0
+    start, size = lines.number + 1, 0
     for line in lines:
         if line.startswith("$$$$"):
             yield start, block or [""], _sdf_error(size)

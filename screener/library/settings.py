@@ -19,12 +19,15 @@ class BuildSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the work is cut. Blocks and buckets leave no trace in the shards."""
+    """How the work is cut. Nothing of it but the last four shows in a library."""
 
+    span_bytes: int = 64 << 20  # of a text input, looked through for records by one task
+    span_rows: int = 1 << 20  # of a Parquet input, copied by one task
+    segment_bytes: int = 16 << 20  # of a text input that is unpacked into files
     first_block_rows: int = 1024  # blocks grow, so that small inputs keep all workers busy
     block_rows: int = 8192
-    block_characters: int = 16 << 20  # mol blocks are long
-    bucket_bytes: int = 256 << 20  # of input, unpacked, per bucket of the deduplication
+    block_bytes: int = 16 << 20  # mol blocks are long
+    bucket_rows: int = 1 << 22  # keys in one bucket of the deduplication: 170 MB
     shard_rows: int = 65536
     row_group_rows: int = 4096
     blocks_per_part: int = 16  # of the tables of duplicates and quarantine

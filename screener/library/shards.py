@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from screener.library.columns import as_type
 from screener.library.dedupe import Records
-from screener.library.spool import OWN
+from screener.library.record_schema import OWN
 from screener.stores.library import DUPLICATES_SCHEMA, STANDARD_SCHEMA
 
 _ATOM = re.compile(r"\[\d*(?P<bracket>[A-Z][a-z]?|[a-z]{1,2})|Br|Cl|[BCNOPSFI]|[bcnops]")

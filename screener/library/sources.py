@@ -4,17 +4,19 @@ Paths, globs and fsspec URLs become a list of sources in a fixed order.
 `screener.library.readers` makes records of them.
 """
 
+import codecs
 import gzip
 import hashlib
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, cast
 
 import zstandard
+from fsspec import AbstractFileSystem
 
 from screener.errors import ConfigError
 from screener.stores.library import InputFile
@@ -36,6 +38,8 @@ FORMATS: dict[str, Format] = {
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _CHUNK = 1 << 20
+_RANGE = 4 << 20  # bytes asked for at once
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +128,16 @@ def fingerprint(source: Source) -> InputFile:
 
 @contextmanager
 def _raw(source: Source) -> Iterator[BinaryIO]:
+    with _readable(source) as (filesystem, path), filesystem.open(path, "rb") as file:
+        yield file
+
+
+@contextmanager
+def _readable(source: Source) -> Iterator[tuple[AbstractFileSystem, str]]:
+    """The source's filesystem and its path there; what goes wrong is told as a ConfigError."""
     filesystem, path = filesystem_of(source.url)
     try:
-        with filesystem.open(path, "rb") as file:
-            yield file
+        yield filesystem, path
     except (EOFError, gzip.BadGzipFile, zstandard.ZstdError) as error:
         raise ConfigError(
             f"{source.url}: the compressed data are broken or end too early ({error}); "
@@ -148,21 +158,114 @@ def require_content(source: Source) -> None:
 
 @contextmanager
 def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
-    """The source's bytes, unpacked as they are read.
+    """The source's bytes, unpacked as they are read, and UTF-16 text as UTF-8.
+
+    UTF-16 is told from its byte order mark, and comes without it.
 
     Raises:
         ConfigError: the file cannot be read, or its compressed data are broken or end too early.
     """
-    with _raw(source) as raw:
-        if source.compression == "gzip":
-            with gzip.open(raw, "rb") as unpacked, io.BufferedReader(unpacked) as buffered:
-                yield buffered
-        elif source.compression == "zstd":
-            with io.BufferedReader(_ZstdReader(raw), _CHUNK) as buffered:
-                yield buffered
+    with _raw(source) as raw, _unpacked(raw, source.compression) as buffered:
+        if buffered.peek(2)[:2] in _UTF_16:
+            text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
+            with io.BufferedReader(_AsUtf8(text), _CHUNK) as recoded:
+                yield recoded
         else:
-            with io.BufferedReader(cast(io.RawIOBase, raw)) as buffered:
-                yield buffered
+            yield buffered
+
+
+@contextmanager
+def _unpacked(raw: BinaryIO, compression: str | None) -> Iterator["io.BufferedReader[Any]"]:
+    if compression == "gzip":
+        with gzip.open(raw, "rb") as unpacked, io.BufferedReader(unpacked, _CHUNK) as buffered:
+            yield buffered
+    elif compression == "zstd":
+        with io.BufferedReader(_ZstdReader(raw), _CHUNK) as buffered:
+            yield buffered
+    else:
+        with io.BufferedReader(cast(io.RawIOBase, raw)) as buffered:
+            yield buffered
+
+
+def is_plain(source: Source) -> bool:
+    """Whether a text source's bytes lie in the file as `opened` gives them.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    if source.compression is not None:
+        return False
+    with _raw(source) as file:
+        return file.read(2) not in _UTF_16
+
+
+def size_of(source: Source) -> int:
+    """Bytes of the file as it lies there. Raises ConfigError: it cannot be read."""
+    with _readable(source) as (filesystem, path):
+        return int(filesystem.size(path))
+
+
+def read_range(source: Source, start: int, stop: int) -> bytes:
+    """Some bytes of the file as it lies there.
+
+    Args:
+        source: one that is plain (see `is_plain`).
+        start, stop: the first byte, and the one after the last.
+    Raises:
+        ConfigError: the file cannot be read, or ends before `stop`.
+    """
+    with _readable(source) as (filesystem, path):
+        data = bytes(filesystem.cat_file(path, start=start, end=stop))
+    if len(data) != stop - start:
+        raise ConfigError(f"{source.url} is shorter than it was when the build began")
+    return data
+
+
+class RangeReader(io.RawIOBase):
+    """Some bytes of a file as a stream that reads a little at a time.
+
+    Args:
+        read: gives the bytes from its first to its second argument, or fewer but not none.
+        start, stop: the first byte, and the one after the last.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], start: int, stop: int) -> None:
+        self._read = read
+        self._at = start
+        self._stop = stop
+        self._ready = b""
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
+        """Fill some of `buffer`; returns how many bytes, 0 at the end."""
+        if not self._ready and self._at < self._stop:
+            self._ready = self._read(self._at, min(self._stop, self._at + _RANGE))
+            self._at += len(self._ready)
+        n = min(len(buffer), len(self._ready))
+        buffer[:n] = self._ready[:n]
+        self._ready = self._ready[n:]
+        return n
+
+
+class _AsUtf8(io.RawIOBase):
+    """Text of another encoding, as UTF-8."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
+        self._ready = self._ready or self._text.read(_CHUNK // 4).encode()
+        n = min(len(buffer), len(self._ready))
+        buffer[:n] = self._ready[:n]
+        self._ready = self._ready[n:]
+        return n
 
 
 class _ZstdReader(io.RawIOBase):

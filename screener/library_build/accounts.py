@@ -1,19 +1,61 @@
 """Where every record of a build went, and where the rows of every shard lie."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import StoreError
+from screener.library.blocks import TYPED
+from screener.library.columns import wider_kind
 from screener.library_build.tasks import Piece
 from screener.records import Receipt
 from screener.stores.library import LibraryTotals
 
 
+class BlockTotals:
+    """What the blocks of a build hold, added up; their receipts are not kept.
+
+    Args:
+        n_blocks: how many there are.
+    """
+
+    def __init__(self, n_blocks: int) -> None:
+        self.rows: NDArray[np.int64] = np.zeros(n_blocks, dtype=np.int64)  # that were made
+        self.quarantined: NDArray[np.int64] = np.zeros(n_blocks, dtype=np.int64)
+        self.counts: Counter[str] = Counter()
+        self.codes: Counter[str] = Counter()
+        self._columns: dict[str, tuple[tuple[int, int], str | None]] = {}
+
+    def add(self, block: int, receipt: Receipt) -> None:
+        """Count a block."""
+        self.rows[block] = receipt.counts["rows"]
+        self.quarantined[block] = receipt.counts["quarantined"]
+        self.counts.update(receipt.counts)
+        self.codes.update(receipt.details["codes"])
+        for position, (name, kind) in enumerate(receipt.details["own"]):
+            place, known = self._columns.get(name, ((block, position), None))
+            if kind != TYPED:
+                known = kind if known is None else wider_kind(known, kind)
+            self._columns[name] = min(place, (block, position)), known
+
+    @property
+    def own_columns(self) -> dict[str, str | None]:
+        """The caller's columns in the order in which they first appear, each with the kind of its
+        texts (see `columns.text_kind`); None where it came with a type."""
+        by_place = sorted(self._columns.items(), key=lambda column: column[1][0])
+        return {name: kind for name, (_, kind) in by_place}
+
+
 def pieces_of(ends: NDArray[np.int64], first: int, stop: int) -> list[Piece]:
-    """Where rows `first` to `stop` lie, given how many are kept up to the end of each block."""
+    """Where rows `first` to `stop` lie, given how many are kept up to the end of each block.
+
+    Args:
+        ends: int64 (n_blocks,).
+        first, stop: the first row, and the one after the last.
+    """
     blocks = range(
         int(np.searchsorted(ends, first, side="right")),
         int(np.searchsorted(ends, stop, side="left")) + 1,
@@ -28,50 +70,48 @@ def pieces_of(ends: NDArray[np.int64], first: int, stop: int) -> list[Piece]:
 
 
 def add_up(
-    blocks: Sequence[Receipt],
-    n_blank: int,
-    shards: Sequence[Receipt],
-    parts: Sequence[Receipt],
+    blocks: BlockTotals, shards: Iterable[Receipt], parts: Iterable[Receipt]
 ) -> LibraryTotals:
-    """The accounts of a build, from the receipts of its tasks.
+    """The accounts of a build, from what its tasks counted.
 
+    Args:
+        blocks: what was read and standardised.
+        shards, parts: receipts of what was written.
     Raises:
         StoreError: they do not add up.
     """
-    counts: Counter[str] = Counter()
-    codes: Counter[str] = Counter()
+    written: Counter[str] = Counter()
     sizes: Counter[int] = Counter()
     elements: Counter[str] = Counter()
-    for block in blocks:
-        counts.update({"in": block.counts["in"], "made": block.counts["rows"]})
-        codes.update(block.details["codes"])
     for part in parts:
-        counts.update(part.counts)
+        written.update(part.counts)
     for shard in shards:
-        counts.update(shard.counts)
-        counts["undefined_stereo"] += shard.details["undefined_stereo"]
-        sizes.update({int(size): n for size, n in shard.details["n_heavy"].items()})
-        elements.update(shard.details["elements"])
-    standardised = counts["in"] - counts["quarantine"]
+        details: dict[str, Any] = shard.details
+        written.update(shard.counts)
+        written["undefined_stereo"] += details["undefined_stereo"]
+        sizes.update({int(size): n for size, n in details["n_heavy"].items()})
+        elements.update(details["elements"])
+    read, made = blocks.counts["in"], blocks.counts["rows"]
     totals = LibraryTotals(
-        read=counts["in"],
-        blank=n_blank,
-        isomers_added=counts["made"] - standardised,
-        kept=counts["rows"],
-        duplicates=counts["duplicates"],
-        quarantined=counts["quarantine"],
-        quarantined_by_code=dict(sorted(codes.items())),
-        undefined_stereo=counts["undefined_stereo"],
+        read=read,
+        blank=blocks.counts["blank"],
+        isomers_added=made - (read - written["quarantine"]),
+        kept=written["rows"],
+        duplicates=written["duplicates"],
+        quarantined=written["quarantine"],
+        quarantined_by_code=dict(sorted(blocks.codes.items())),
+        undefined_stereo=written["undefined_stereo"],
         n_heavy=dict(sorted(sizes.items())),
         elements=dict(sorted(elements.items())),
     )
     ended = totals.kept + totals.duplicates + totals.quarantined
     if (
         totals.read + totals.isomers_added != ended
-        or sum(codes.values()) != totals.quarantined
+        or sum(blocks.codes.values()) != totals.quarantined
         or sum(sizes.values()) != totals.kept
     ):
         raise StoreError(
-            f"the accounts of the build do not add up: {counts}; delete the folder and build again"
+            f"the accounts of the build do not add up: {blocks.counts}, {written}; delete the "
+            "folder and build again"
         )
     return totals

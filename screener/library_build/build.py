@@ -14,9 +14,9 @@ from distributed import Client
 
 from screener.chemistry.standardise import StandardiseSettings
 from screener.errors import ConfigError, StoreError
+from screener.library.record_blocks import check_sources
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import find_sources, fingerprint
-from screener.library.spool import check_sources
 from screener.library_build.folder import TEMPORARY, begin, clear, require_free, require_same
 from screener.library_build.passes import BuildPlan, BuildProgress, Passes, RefusedError, Report
 from screener.stores.files import Folder

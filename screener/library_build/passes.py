@@ -1,15 +1,18 @@
 """The passes of a library build as Dask tasks: which there are, and what they add up to.
 
-The client streams the inputs into blocks; blocks are standardised, buckets deduplicated, shards
-written (see `screener.library_build.tasks`). A pass carries out the tasks that have no receipt yet.
+Inputs are cut into blocks (see `screener.library_build.cut_inputs`); blocks are standardised, their
+keys deduplicated, shards written (see `screener.library_build.tasks`). The tasks of a pass are
+numbered, and those that have no receipt yet are carried out. No rows pass through the client,
+except those of inputs that only it can read.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,19 +21,23 @@ import rdkit
 from distributed import Client
 from numpy.typing import NDArray
 
-from screener.chemistry.standardise import StandardiseSettings
 from screener.errors import ConfigError
 from screener.execution.child import isolated_map
 from screener.execution.tasks import Task, run_tasks
-from screener.library import dedupe
-from screener.library.blocks import TYPED
-from screener.library.columns import column_type, wider_kind
+from screener.library.columns import column_type
+from screener.library.dedupe import Shuffle
+from screener.library.parquet_input import parquet_types
+from screener.library.record_blocks import Input, RecordRange, join_ranges
+from screener.library.record_schema import OWN
 from screener.library.settings import BuildSettings, Layout
-from screener.library.sources import Source
-from screener.library.spool import OWN, BlockReader, parquet_types
+from screener.library.sources import Source, read_range
 from screener.library_build import tasks as work
-from screener.library_build.accounts import add_up, pieces_of
+from screener.library_build.accounts import BlockTotals, add_up, pieces_of
+from screener.library_build.cut_inputs import cut_span, plan_spans, ranges_of, table_head
 from screener.library_build.folder import TEMPORARY
+from screener.library_build.read_blocks import Unreadable
+from screener.library_build.receipts import PassReceipts
+from screener.library_build.storage_keys import storage_key, task_name
 from screener.records import Receipt
 from screener.stores.files import Folder, digest
 from screener.stores.library import (
@@ -41,8 +48,8 @@ from screener.stores.library import (
     STANDARD_SCHEMA,
     InputFile,
     LibraryManifest,
+    LibraryTotals,
 )
-from screener.stores.receipts import Receipts
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +58,11 @@ MOLECULE_SECONDS = 30.0  # wall clock to standardise one molecule, which takes a
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """How far a build is; `total` is None while the inputs are still being read."""
+    """How far a build is."""
 
-    phase: str  # `standardise`, `deduplicate` or `write`
+    phase: str  # `read`, `standardise`, `deduplicate` or `write`
     done: int  # tasks of this phase
-    total: int | None
+    total: int
     read: int  # records so far
     quarantined: int
 
@@ -86,188 +93,287 @@ class RefusedError(ConfigError):
     """No library can be made of these inputs; running again would not help."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass, or one of those that make up a phase."""
+
+    phase: str
+    kind: str  # of its receipts
+    n_tasks: int
+    before: int = 0  # tasks of the phase that were done in passes before
+    total: int | None = None  # tasks of the whole phase, where it has more
+
+
 def _standardise_block(
-    temporary: str,
+    temporary: Folder,
     block: int,
-    settings: StandardiseSettings,
-    source_names: Mapping[int, str],
-    n_buckets: int,
-) -> Receipt:
-    """The first pass's task, with its molecules in a child process."""
+    ranges: Sequence[RecordRange],
+    inputs: Mapping[int, Input],
+    settings: BuildSettings,
+    layout: Layout,
+) -> Receipt | Unreadable:
+    """The task of a block, with its molecules in a child process."""
     mapper = partial(isolated_map, wall_clock_seconds=MOLECULE_SECONDS)
-    return work.standardise_block(
-        Folder(temporary), block, settings, source_names, n_buckets, mapper
-    )
+    return work.standardise_block(temporary, block, ranges, inputs, settings, layout, mapper)
 
 
 class Passes:
-    """The passes of one build, as far as its receipts say that they are not done."""
+    """The passes of one build, as far as its receipts say that they are not done.
+
+    Args:
+        plan: what is built.
+        client: a Dask client.
+        progress: called after every task.
+    """
 
     def __init__(self, plan: BuildPlan, client: Client, progress: Report | None) -> None:
         self._plan = plan
         self._folder = plan.folder
         self._temporary = plan.folder.child(TEMPORARY)
-        self._receipts = Receipts(self._temporary)
-        self._sources = plan.sources
         self._names = {position: source.name for position, source in enumerate(plan.sources)}
         self._settings = plan.settings
         self._layout = plan.layout
         self._client = client
         self._progress = progress
-        sizes = [file.bytes for file in plan.inputs]
-        self._n_buckets = dedupe.count_buckets(plan.sources, sizes, plan.layout)
         self._counts: Counter[str] = Counter()
+        self._unseen: set[int] = set()  # inputs that a worker could not read
 
     def run(self) -> None:
-        """Do what is missing, and write the manifest last."""
-        done = self._receipts.done()
-        reader = BlockReader(self._sources, self._settings, self._layout)
-        blocks = self._blocks(reader, done)
-        self._require_molecules(blocks)
-        self._deduplicate(blocks, done)
-        own = self._own_columns(blocks)
-        shards, parts = self._write(blocks, own, done)
-        self._finish(blocks, reader.blank.n, own, shards, parts)
+        """Do what is missing, and write the manifest last.
+
+        Raises:
+            RefusedError: no library can be made of these inputs.
+            StoreError: a file of the build is lost or broken.
+        """
+        try:
+            inputs, ranges = self._cut()
+            blocks = list(join_ranges(ranges, self._layout))
+            totals = self._standardise(blocks, inputs)
+            self._require_molecules(totals)
+            own = self._own_columns(totals)
+        except ConfigError as error:
+            raise RefusedError(str(error)) from error
+        n_rows = totals.counts["rows"]
+        shuffle = Shuffle.of(len(blocks), n_rows, self._layout.bucket_rows)
+        duplicates = self._deduplicate(shuffle)
+        shards, parts = self._write(totals, duplicates, shuffle, own)
+        self._finish(add_up(totals, shards, parts), own, shards, parts)
 
     def _carry_out(
-        self, phase: str, tasks: Iterable[Task], total: int | None, done: set[str]
-    ) -> dict[str, Receipt]:
-        """Receipts of all tasks by name; those that are done already are read."""
-        receipts: dict[str, Receipt] = {}
-
-        def waiting() -> Iterator[Task]:
-            for task in tasks:
-                if task.name in done:
-                    self._settle(phase, self._receipts.read(task.name), total, receipts)
-                else:
-                    yield task
-
-        for completed in run_tasks(self._client, waiting()):
-            self._settle(phase, completed.result, total, receipts)
-        return dict(sorted(receipts.items()))
-
-    def _settle(
-        self, phase: str, receipt: Receipt, total: int | None, receipts: dict[str, Receipt]
+        self,
+        each: _Pass,
+        task: Callable[[int], Task],
+        settle: Callable[[int, Receipt], None],
+        instead: Callable[[int], Receipt | Task] | None = None,
     ) -> None:
-        receipts[receipt.unit] = receipt
-        log.info("%s: %s in %.1f s", receipt.unit, receipt.counts, receipt.seconds)
-        if phase == "standardise":
-            self._counts.update(receipt.counts)
-            self._temporary.remove(f"spool/{receipt.unit}.parquet")
-        if self._progress is not None:
-            counts = self._counts
-            self._progress(
-                BuildProgress(phase, len(receipts), total, counts["in"], counts["quarantined"])
+        """Carry out the tasks of a pass that are not done.
+
+        Args:
+            each: the pass.
+            task: makes the task of a number.
+            settle: takes the receipt of every task, in any order.
+            instead: does in this process a task whose worker cannot read an input, or makes another
+                task of it.
+        """
+        receipts = PassReceipts(self._temporary, each.kind, each.n_tasks)
+        n_done = 0
+
+        def note(number: int, receipt: Receipt) -> None:
+            nonlocal n_done
+            n_done += 1
+            settle(number, receipt)
+            log.info("%s: %s in %.1f s", receipt.unit, receipt.counts, receipt.seconds)
+            if self._progress is not None:
+                done, total = each.before + n_done, each.total or each.n_tasks
+                read, quarantined = self._counts["in"], self._counts["quarantined"]
+                self._progress(BuildProgress(each.phase, done, total, read, quarantined))
+
+        def missing() -> Iterator[Task]:
+            for number in range(each.n_tasks):
+                if (receipt := receipts.done(number)) is not None:
+                    note(number, receipt)
+                else:
+                    yield task(number)
+
+        waiting = missing()
+        while True:
+            again: list[Task] = []
+            for completed in run_tasks(self._client, waiting):
+                number, result = int(completed.task.name.rpartition("-")[2]), completed.result
+                if isinstance(result, Unreadable):
+                    assert instead is not None
+                    self._leave_to_client(result)
+                    result = instead(number)
+                if isinstance(result, Task):
+                    again.append(result)
+                else:
+                    receipts.add(number, result)
+                    note(number, result)
+            if not again:
+                return
+            waiting = iter(again)
+
+    def _leave_to_client(self, unreadable: Unreadable) -> None:
+        if unreadable.position not in self._unseen:
+            self._unseen.add(unreadable.position)
+            log.warning(
+                "a worker cannot read the input %s, so this process reads it for the workers; "
+                "where all of them can read it, that is faster (%s)",
+                self._names[unreadable.position],
+                unreadable.reason,
             )
 
-    def _blocks(self, reader: BlockReader, done: set[str]) -> list[Receipt]:
-        def tasks() -> Iterator[Task]:
-            blocks = iter(reader)
-            while True:
-                try:
-                    block = next(blocks, None)
-                except ConfigError as error:
-                    raise RefusedError(str(error)) from error
-                if block is None:
-                    return
-                name = work.block_name(block.number)
-                if name not in done:
-                    self._temporary.write_table(f"spool/{name}.parquet", block.records)
-                sources = set(block.records["source"].to_pylist())
-                names = {position: self._names[position] for position in sources}
-                settings = self._settings.molecules
-                arguments = (self._temporary.url, block.number, settings, names, self._n_buckets)
-                yield Task(name, _standardise_block, arguments, "CPU")
+    def _cut(self) -> tuple[dict[int, Input], Iterator[RecordRange]]:
+        """The inputs, and the pieces into which they are cut."""
+        sources = [_anywhere(source) for source in self._plan.sources]
+        spans = list(plan_spans(sources, self._plan.inputs, self._layout))
+        details: dict[int, dict[str, Any]] = {}
 
-        return list(self._carry_out("standardise", tasks(), None, done).values())
+        def settle(number: int, receipt: Receipt) -> None:
+            details[number] = receipt.details
 
-    def _require_molecules(self, blocks: Sequence[Receipt]) -> None:
-        if self._counts["rows"]:
+        def arguments(number: int) -> tuple[Any, ...]:
+            return self._temporary, spans[number], self._settings, self._layout
+
+        def task(number: int) -> Task:
+            return Task(task_name("span", number), cut_span, arguments(number), "CPU")
+
+        def instead(number: int) -> Receipt:
+            result = cut_span(*arguments(number))
+            if isinstance(result, Unreadable):
+                raise ConfigError(result.reason)
+            return result
+
+        self._carry_out(_Pass("read", "span", len(spans)), task, settle, instead)
+        inputs = {
+            span.position: Input(
+                span.source, table_head(details[span.number]), is_copied=span.way == "copy"
+            )
+            for span in reversed(spans)  # the first span of an input is the one with its head
+        }
+        return inputs, ranges_of((span, details[span.number]) for span in spans)
+
+    def _standardise(
+        self, blocks: Sequence[Sequence[RecordRange]], inputs: Mapping[int, Input]
+    ) -> BlockTotals:
+        totals = BlockTotals(len(blocks))
+
+        def settle(number: int, receipt: Receipt) -> None:
+            totals.add(number, receipt)
+            self._counts.update(receipt.counts)
+
+        def task(number: int) -> Task:
+            ranges = [self._copied(each, inputs[each.source]) for each in blocks[number]]
+            needed = {each.source: inputs[each.source] for each in ranges}
+            arguments = (self._temporary, number, ranges, needed, self._settings, self._layout)
+            return Task(task_name("block", number), _standardise_block, arguments, "CPU")
+
+        self._carry_out(_Pass("standardise", "block", len(blocks)), task, settle, task)
+        return totals
+
+    def _copied(self, each: RecordRange, its_input: Input) -> RecordRange:
+        """The range, with a copy of its bytes where workers cannot read the input."""
+        if each.source not in self._unseen or each.file or its_input.is_copied:
+            return each
+        path = storage_key("copies", each.source) + f"-{each.start:016d}"
+        data = read_range(its_input.source, each.start, each.stop)
+        self._temporary.write_bytes(path, data)
+        return replace(each, file=path)
+
+    def _require_molecules(self, totals: BlockTotals) -> None:
+        if totals.counts["rows"]:
             return
-        codes: Counter[str] = Counter()
-        for block in blocks:
-            codes.update(block.details["codes"])
-        if not codes:
+        if not totals.codes:
             raise RefusedError(f"there is no molecule in {', '.join(self._names.values())}")
-        first = next(block.unit for block in blocks if block.counts["quarantined"])
-        example = self._temporary.read_table(f"quarantine/{first}.parquet").slice(0, 1)
-        row = example.to_pylist()[0]
+        first = int(np.flatnonzero(totals.quarantined)[0])
+        path = storage_key("quarantine", first, suffix=".parquet")
+        row = self._temporary.read_table(path).slice(0, 1).to_pylist()[0]
+        codes = (f"{code}: {count}" for code, count in totals.codes.most_common())
         raise RefusedError(
-            f"none of {self._counts['in']} molecules is valid "
-            f"({', '.join(f'{code}: {count}' for code, count in codes.most_common())}); the first, "
+            f"none of {totals.counts['in']} molecules is valid ({', '.join(codes)}); the first, "
             f"{row['source']} line {row['line']}: {row['message']}: {row['raw'][:80]!r}"
         )
 
-    def _deduplicate(self, blocks: Sequence[Receipt], done: set[str]) -> None:
-        starts = np.array([block.details["start"] for block in blocks], dtype="<i8")
-        self._temporary.write_bytes("starts", starts.tobytes())
-        tasks = [
-            Task(
-                work.bucket_name(bucket),
-                work.deduplicate_bucket,
-                (self._temporary, bucket, len(blocks)),
-            )
-            for bucket in range(self._n_buckets)
-        ]
-        self._carry_out("deduplicate", tasks, len(tasks), done)
-
-    def _own_columns(self, blocks: Sequence[Receipt]) -> pa.Schema:
+    def _own_columns(self, totals: BlockTotals) -> pa.Schema:
         """The caller's columns, in the order in which they first appear."""
-        kinds: dict[str, str | None] = {}
-        for block in blocks:
-            for name, kind in block.details["own"]:
-                known = kinds.setdefault(name, None)
-                if kind != TYPED:
-                    kinds[name] = kind if known is None else wider_kind(known, kind)
-        typed = parquet_types(self._sources, self._settings)
-        try:
-            fields = []
-            for name, kind in kinds.items():
-                stored = name.removeprefix(OWN)
-                fields.append((stored, column_type(stored, kind, typed.get(stored, []))))
-        except ConfigError as error:
-            raise RefusedError(str(error)) from error
+        typed = parquet_types(self._plan.sources, self._settings)
+        fields = []
+        for name, kind in totals.own_columns.items():
+            stored = name.removeprefix(OWN)
+            fields.append((stored, column_type(stored, kind, typed.get(stored, []))))
         return pa.schema(fields)
 
-    def _kept(self, blocks: Sequence[Receipt]) -> NDArray[np.int64]:
-        """int64 (n_blocks,), rows of each block that are kept."""
-        kept = np.array([block.counts["rows"] for block in blocks], dtype=np.int64)
-        for bucket in range(self._n_buckets):
-            path = f"losers/{work.bucket_name(bucket)}"
-            kept -= np.diff(dedupe.read_offsets(self._temporary, path))
-        return kept
+    def _deduplicate(self, shuffle: Shuffle) -> NDArray[np.int64]:
+        """int64 (n_blocks,), duplicates in each block."""
+        duplicates = np.zeros(shuffle.n_blocks, dtype=np.int64)
+
+        def settle(number: int, receipt: Receipt) -> None:
+            if receipt.stage == "duplicates":
+                duplicates[shuffle.blocks_of(number)] = receipt.details["per_block"]
+
+        steps: list[tuple[str, int, Callable[..., Receipt]]] = [
+            ("group", shuffle.n_groups, work.group_keys),
+            ("bucket", shuffle.n_buckets, work.deduplicate_bucket),
+            ("duplicates", shuffle.n_groups, work.group_duplicates),
+        ]
+        before, total = 0, sum(n_tasks for _, n_tasks, _ in steps)
+        for kind, n_tasks, function in steps:
+
+            def task(
+                number: int, kind: str = kind, function: Callable[..., Receipt] = function
+            ) -> Task:
+                return Task(task_name(kind, number), function, (self._temporary, number, shuffle))
+
+            self._carry_out(_Pass("deduplicate", kind, n_tasks, before, total), task, settle)
+            before += n_tasks
+        return duplicates
 
     def _write(
-        self, blocks: Sequence[Receipt], own: pa.Schema, done: set[str]
+        self,
+        totals: BlockTotals,
+        duplicates: NDArray[np.int64],
+        shuffle: Shuffle,
+        own: pa.Schema,
     ) -> tuple[list[Receipt], list[Receipt]]:
-        ends = np.cumsum(self._kept(blocks))
+        """Receipts of the shards, and of the tables of what is not in them."""
+        ends = np.cumsum(totals.rows - duplicates)
         n_rows, size = int(ends[-1]), self._layout.shard_rows
-        temporary, library, n_buckets = self._temporary, self._folder, self._n_buckets
-        tasks = []
-        for shard, first in enumerate(range(0, n_rows, size)):
-            pieces = pieces_of(ends, first, min(first + size, n_rows))
-            group = self._layout.row_group_rows
-            of_shard = (temporary, library, shard, first, pieces, n_buckets, own, group)
-            tasks.append(Task(f"shard-{shard:08d}", work.write_shard, of_shard))
         step = self._layout.blocks_per_part
-        for part, start in enumerate(range(0, len(blocks), step)):
-            span = range(start, min(start + step, len(blocks)))
-            of_part = (temporary, library, part, span, n_buckets, self._names)
-            tasks.append(Task(f"part-{part:08d}", work.write_part, of_part))
-        receipts = self._carry_out("write", tasks, len(tasks), done)
-        shards = [receipt for receipt in receipts.values() if receipt.stage == "shard"]
-        return shards, [receipt for receipt in receipts.values() if receipt.stage == "part"]
+        n_shards, n_parts = -(-n_rows // size), -(-shuffle.n_blocks // step)
+        folders = self._temporary, self._folder
+
+        def shard(number: int) -> Task:
+            first = number * size
+            pieces = pieces_of(ends, first, min(first + size, n_rows))
+            rest = (number, first, pieces, shuffle, own, self._layout.row_group_rows)
+            return Task(task_name("shard", number), work.write_shard, (*folders, *rest))
+
+        def part(number: int) -> Task:
+            blocks = range(number * step, min((number + 1) * step, shuffle.n_blocks))
+            quarantined = [block for block in blocks if totals.quarantined[block]]
+            rest = (number, blocks, quarantined, shuffle, self._names)
+            return Task(task_name("part", number), work.write_part, (*folders, *rest))
+
+        written: dict[str, list[Receipt]] = {"shard": [], "part": []}
+
+        def settle(_: int, receipt: Receipt) -> None:
+            written[receipt.stage].append(receipt)
+
+        total = n_shards + n_parts
+        self._carry_out(_Pass("write", "shard", n_shards, 0, total), shard, settle)
+        self._carry_out(_Pass("write", "part", n_parts, n_shards, total), part, settle)
+        for receipts in written.values():
+            receipts.sort(key=lambda receipt: receipt.unit)
+        return written["shard"], written["part"]
 
     def _finish(
         self,
-        blocks: Sequence[Receipt],
-        n_blank: int,
+        totals: LibraryTotals,
         own: pa.Schema,
         shards: Sequence[Receipt],
         parts: Sequence[Receipt],
     ) -> None:
-        """Add everything up and write the manifests."""
-        totals = add_up(blocks, n_blank, shards, parts)
+        """Write the manifests."""
         rows = [
             (path, shard.counts["rows"], checksum, shard.details["bytes"])
             for shard in shards
@@ -292,3 +398,10 @@ class Passes:
             digest=digest([checksum for _, _, checksum, _ in rows]),
         )
         self._folder.write_json(MANIFEST, manifest.model_dump(mode="json"))
+
+
+def _anywhere(source: Source) -> Source:
+    """The source by a path that means the same in every working directory."""
+    if "://" in source.url:
+        return source
+    return replace(source, url=str(Path(source.url).absolute()))

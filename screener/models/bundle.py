@@ -177,7 +177,7 @@ def _load(url: str, digest: str, device: str) -> Bundle:
         arrays = load(model)
     except SafetensorError as error:
         raise SchemaError(f"{url}/{MODEL} is not a safetensors file: {error}") from error
-    bundle = Bundle(card, _predictor(card, arrays, device), digest)
+    bundle = Bundle(card, _predictor(url, card, arrays, device), digest)
     low = {B3LYP: arrays[GOLDEN_LOW]} if GOLDEN_LOW in arrays else None
     try:
         found = golden_rows(bundle.predict(structures_from_arrays(arrays), low))
@@ -187,9 +187,9 @@ def _load(url: str, digest: str, device: str) -> Bundle:
     return bundle
 
 
-def _predictor(card: Card, arrays: Arrays, device: str) -> Predictor | LadderPredictor:
+def _predictor(url: str, card: Card, arrays: Arrays, device: str) -> Predictor | LadderPredictor:
     if card.routes:
-        return ladder_from_arrays(card, arrays, _first(card, device), device)
+        return ladder_from_arrays(card, arrays, _first(url, card, device), device)
     return Predictor(
         from_arrays(card.model, arrays),
         {name: quantity.calibration for name, quantity in card.quantities.items()},
@@ -200,9 +200,15 @@ def _predictor(card: Card, arrays: Arrays, device: str) -> Predictor | LadderPre
     )
 
 
-def _first(card: Card, device: str) -> Predictor | None:
+def _first(url: str, card: Card, device: str) -> Predictor | None:
     if card.first is None:
         return None
+    store, is_url, _ = card.first.bundle.partition("://")
+    if is_url and store != url.partition("://")[0]:  # whoever wrote the card may not send us there
+        raise SchemaError(
+            f"{url}/{CARD} names its first rung in another store, {card.first.bundle}; train the "
+            "bundle again on one that lies in the same store or on this machine"
+        )
     first = load_bundle(card.first.bundle, device)
     if first.card.model_sha256 != card.first.model_sha256:
         raise SchemaError(

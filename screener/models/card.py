@@ -1,12 +1,14 @@
 """The card of a bundle: everything about a model that is not an array, as JSON."""
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from screener.models.predictor import Kind, QuantityCalibration
 from screener.models.uncertainty.domain import Domain
+from screener.stores.paths import require_name
 
 SCHEMA_VERSION = 2
 
@@ -53,12 +55,26 @@ class RouteCard(BaseModel):
 
 
 class FirstRung(BaseModel):
-    """The bundle that a ladder stands on."""
+    """The bundle that a ladder stands on.
+
+    Args:
+        bundle: name of a shipped one, absolute path or URL; never one that leads upwards.
+        model_sha256: of its arrays.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bundle: str  # name or path
+    bundle: str
     model_sha256: str
+
+    @field_validator("bundle")
+    @classmethod
+    def _says_where(cls, bundle: str) -> str:
+        if not ("://" in bundle or Path(bundle).is_absolute()):
+            return require_name(bundle)
+        if "\0" in bundle or "::" in bundle or ".." in bundle.replace("\\", "/").split("/"):
+            raise ValueError(f"{bundle!r} is no plain path or URL of a bundle")
+        return bundle
 
 
 class Card(BaseModel):

@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
+from screener.registry.elements import symbol_of, symbols_of
 
 
 class LevelSettings(BaseModel):
@@ -18,11 +22,26 @@ class LevelSettings(BaseModel):
 
     `procedure` goes up when the same settings would give other numbers, so that stored structures
     of before are not taken for those of now.
+
+    Raises:
+        ConfigError: the settings are those of another procedure than the one that is installed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     procedure: int = 1
+
+    @field_validator("procedure")
+    @classmethod
+    def _is_installed(cls, procedure: int) -> int:
+        installed = cls.model_fields["procedure"].default
+        if procedure != installed:
+            raise ConfigError(
+                f"settings are of procedure {procedure} of their level, and procedure {installed} "
+                "is installed, which gives other numbers; use the version that made them, or start "
+                "anew"
+            )
+        return procedure
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +79,8 @@ class Level:
         elements: atomic numbers that it can be given.
         charges: least and largest total charge.
         open_shells: whether it can be given unpaired electrons.
-        start: name of the level whose geometry it starts from; None for the drawing.
+        start: name of the level whose geometry it starts from; None where a geometry is made from
+            the drawing, or values can be computed at any geometry.
         makes_geometry: whether its structures have positions of their own.
         yields: columns of one value per molecule that it adds.
         atom_yields: columns of one value per atom that it adds.
@@ -89,3 +109,58 @@ class Level:
     settings: type[LevelSettings] = LevelSettings
     compute: Compute | None = None
     source: str = ""
+
+    def apply(
+        self, subject: Subject, start: Structure | None, settings: LevelSettings
+    ) -> Structure:
+        """What the level makes of a molecule that it can be given.
+
+        Args:
+            subject: the molecule.
+            start: its structure at the level that this one starts from; None for the drawing.
+            settings: of the class `settings`.
+        Raises:
+            ConfigError: values of this level are given, never computed.
+            MoleculeError: `unknown_element`, `charge_out_of_range` and `open_shell` where the entry
+                of the level excludes the molecule; whatever `compute` raises.
+        """
+        if self.compute is None:
+            raise ConfigError(f"values at level {self.name} are given, and never computed")
+        if start is None:
+            present = {atom.GetAtomicNum() for atom in subject.molecule.GetAtoms()}
+        else:
+            present = set(np.unique(start.atomic_numbers).tolist())
+        self.require_knows(present, subject.charge, subject.n_unpaired)
+        return self.compute(subject, start, settings)
+
+    def require_knows(
+        self, atomic_numbers: set[int] | NDArray[np.integer], charge: int, n_unpaired: int
+    ) -> None:
+        """Refuse a molecule that the entry of the level excludes.
+
+        Args:
+            atomic_numbers: of all atoms.
+            charge: total.
+            n_unpaired: unpaired electrons.
+        Raises:
+            MoleculeError: `unknown_element`, `charge_out_of_range` or `open_shell`.
+        """
+        unknown = {int(number) for number in atomic_numbers} - self.elements
+        if unknown:
+            raise MoleculeError(
+                "unknown_element",
+                f"level {self.name} has no {', '.join(map(symbol_of, sorted(unknown)))}; it knows "
+                f"{', '.join(symbols_of(self.elements))}",
+            )
+        least, most = self.charges
+        if not least <= charge <= most:
+            raise MoleculeError(
+                "charge_out_of_range",
+                f"level {self.name} takes charges from {least} to {most}, and this one is {charge}",
+            )
+        if n_unpaired and not self.open_shells:
+            raise MoleculeError(
+                "open_shell",
+                f"level {self.name} takes closed shells alone, and this molecule has {n_unpaired} "
+                "unpaired electrons",
+            )

@@ -127,6 +127,21 @@ def plugin_of(group: str, name: str) -> Plugin:
     return next(each for each in plugins() if each.group == group and each.name == name)
 
 
+def signature(group: str, name: str) -> str:
+    """Package, version and digest of who registers a name; empty for what is our own.
+
+    Args:
+        group: one of `GROUPS`.
+        name: such as `gfn1`.
+    Raises:
+        ConfigError: there is nothing of that name.
+    """
+    plugin = plugin_of(group, name)
+    if plugin.package == OWN:
+        return ""
+    return f"{plugin.package} {plugin.version} {plugin.digest[:16]}"
+
+
 def _order(point: EntryPoint) -> tuple[bool, str, str]:
     package = _package(point)
     return package != OWN, package, point.name

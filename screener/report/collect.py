@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.campaign.results.accounts import Accounts, accounts
-from screener.campaign.results.provenance import read_provenance
+from screener.campaign.results.provenance import last_ranking, read_provenance
 from screener.campaign.results.rank import KNOWN, chosen_otherwise
 from screener.campaign.results.recall import read_recall, recall_text
 from screener.campaign.results.status import status
@@ -30,9 +30,10 @@ from screener.report.content import (
     Value,
 )
 from screener.report.html import render_report
-from screener.report.labels import low_column, low_name
+from screener.report.labels import corrected
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
+from screener.stores.predictions import with_names_of_now
 
 log = logging.getLogger(__name__)
 
@@ -60,18 +61,18 @@ def collect(folder: Folder) -> ReportContent:
     """
     campaign = Campaign.open(folder)
     setup = campaign.setup
-    told = read_provenance(folder)
-    ranking = told.get("ranking")
+    ranking = last_ranking(folder)
     if ranking is None:
         raise ConfigError(
             f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
         )
+    told = read_provenance(folder)
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
     path = f"rankings/{ranking['digest']}/"
     library = LibraryStore.open(setup.library)
     known = folder.read_table(path + KNOWN).to_pylist() if folder.exists(path + KNOWN) else []
     marks = {entry["row"]: _mark(entry) for entry in known}
-    rows = folder.read_table(f"{path}shortlist.parquet").to_pylist()
+    rows = with_names_of_now(folder.read_table(f"{path}shortlist.parquet")).to_pylist()
     ended = accounts(folder)
     return ReportContent(
         title=folder.url.rstrip("/").rsplit("/", 1)[-1],
@@ -141,19 +142,14 @@ def _notes(row: Mapping[str, Any], settings: RankingSettings) -> Iterator[str]:
 
 
 def _value(row: Mapping[str, Any], column: str) -> Value:
-    value, delta = row[column], row.get(f"{column}_delta")
-    low = row.get(low_column(column) or "")
-    if (
-        low is None and delta is not None
-    ):  # a computed column: its correction is stored, not its low
-        low = value - delta
+    low, low_name = corrected(row, column)
     return Value(
-        value=value,
+        value=row[column],
         lo90=row.get(f"{column}_lo90"),
         hi90=row.get(f"{column}_hi90"),
         low=low,
-        low_name=low_name(column),
-        delta=delta,
+        low_name=low_name,
+        delta=row.get(f"{column}_delta"),
         desirability=row.get(f"desirability_{column}"),
     )
 

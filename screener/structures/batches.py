@@ -6,7 +6,7 @@ the outcomes and publish the receipt. `making` cuts the batches and collects wha
 
 import time
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from rdkit.Chem import rdDetermineBonds
 from screener.chemistry.geometry import with_positions
 from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.standardise import StandardiseSettings, standardise, standardise_mol
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.execution.child import isolated_map
 from screener.records import Molecule, Receipt, Structure
@@ -74,11 +74,11 @@ class How(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    geometry: GeometrySettings | None
+    geometry: StructureSettings | None
     gfn2: bool
 
     @property
-    def cost(self) -> Literal["mmff94", "gfn2-opt"]:
+    def cost(self) -> str:
         """What a molecule costs, like structures of which level."""
         return "mmff94" if self.geometry is None else self.geometry.level
 

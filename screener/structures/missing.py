@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import DamagedError, MoleculeError, StoreError
 from screener.execution.child import isolated_map
 from screener.records import Receipt, Structure
@@ -74,7 +74,7 @@ class Prepared:
 def make_missing(
     store: StructureStore,
     structures_digest: str,
-    geometry: GeometrySettings,
+    geometry: StructureSettings,
     rows: NDArray[np.int64],
     mol_ids: Sequence[str],
     smiles: Sequence[str],
@@ -123,7 +123,7 @@ def make_missing(
     return Prepared((*there, unit), len(missing), time.perf_counter() - started)
 
 
-def structure_of(item: tuple[str, str], geometry: GeometrySettings) -> Structure:
+def structure_of(item: tuple[str, str], geometry: StructureSettings) -> Structure:
     """The structure of one (SMILES, mol_id); the function that runs in a chemistry process."""
     return make_structure(*item, geometry)
 

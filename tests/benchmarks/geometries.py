@@ -11,7 +11,8 @@ from scene import Scene, Stage
 from tblite.ase import TBLite
 
 from screener.campaign.tasks import predict
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.levels import Gfn2OptSettings
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.execution.tasks import Task, run_tasks
 
@@ -36,7 +37,7 @@ def relaxed(smiles: str, mol_id: str) -> None:
     atoms = ase.Atoms(numbers, molecule.GetConformer().GetPositions())
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0)
     with LBFGS(atoms, logfile=None) as optimiser:
-        optimiser.run(fmax=GeometrySettings().force_threshold, steps=200)
+        optimiser.run(fmax=Gfn2OptSettings().force_threshold, steps=200)
 
 
 BARE: dict[str, tuple[str, Callable[[str, str], object]]] = {
@@ -46,7 +47,7 @@ BARE: dict[str, tuple[str, Callable[[str, str], object]]] = {
 
 
 def run(scene: Scene, level: str, n_molecules: int, n_rounds: int) -> Comparison:
-    geometry = GeometrySettings(level=level)
+    geometry = StructureSettings(level=level)
     stage = Stage(scene, scene.build(scene.sample(n_molecules)), geometry)
     name, function = BARE[level]
 

@@ -18,7 +18,7 @@ from alternating import Comparison, Variant, compare
 from peer import Peer
 from scene import Scene, Stage
 
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.models.bundle import load_bundle
 from screener.records import Structure
 
@@ -29,7 +29,7 @@ COMMON = "--smiles-columns smiles --accelerator cpu --devices 1 --num-workers 0 
 
 def run(scene: Scene, n_molecules: int, n_rounds: int) -> Comparison:
     bundle = load_bundle(BUNDLE)
-    geometry = GeometrySettings(level=bundle.card.geometry_level)
+    geometry = StructureSettings(level=bundle.card.geometry_level)
     with closing(Peer("chemprop", PYTHON, "chemprop_peer.py", ())) as peer:
         molecules = Stage(scene, scene.build(scene.sample(n_molecules)), geometry).molecules
 

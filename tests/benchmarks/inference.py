@@ -4,7 +4,7 @@ from alternating import Comparison, Variant, compare
 from scene import Scene, Stage
 
 from screener.campaign.tasks import predict
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.execution.tasks import Task, run_tasks
 from screener.models.bundle import load_bundle
 from screener.records import Structure
@@ -15,7 +15,7 @@ from screener.structures.missing import Prepared, read_structures
 
 def run(scene: Scene, name: str, n_molecules: int, n_rounds: int) -> Comparison:
     bundle = load_bundle(name)
-    geometry = GeometrySettings(level=bundle.card.geometry_level)
+    geometry = StructureSettings(level=bundle.card.geometry_level)
     library = scene.build(scene.sample(n_molecules))
     stage = Stage(scene, library, geometry, name, bundle.digest)
     structures = scene.new_folder()

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from screener.campaign.settings.resolve import DEFAULT_SOLVENT
+from screener.chemistry.levels import GFN2_REDOX
 from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
 from screener.inference.table import predictions
@@ -46,12 +46,8 @@ def roc_auc(good: np.ndarray, bad: np.ndarray) -> float:
 def predicted(smiles: list[str], level: str) -> pa.Table:
     """The prediction table of molecules, in their order; a row per molecule with a structure."""
     bundle = load_bundle(BUNDLES[level])
-    has_redox = level == "gfn2-opt"
-    geometry = GeometrySettings(
-        level=level,
-        n_conformers=bundle.card.n_conformers,
-        redox_solvent=DEFAULT_SOLVENT if has_redox else None,
-    )
+    values = (GFN2_REDOX.name,) if level == GFN2_REDOX.start else ()
+    geometry = StructureSettings.at(level, bundle.card.n_conformers, values)
     rows, outcomes = [], []
     for row, text in enumerate(smiles):
         molecule = standardise(text, StandardiseSettings())[0]
@@ -60,7 +56,7 @@ def predicted(smiles: list[str], level: str) -> pa.Table:
             outcomes.append(make_structure(molecule.smiles, molecule.mol_id, geometry))
         except MoleculeError as error:
             outcomes.append(error)
-    return predictions(pa.Table.from_pylist(rows), outcomes, bundle, {}, has_redox)
+    return predictions(pa.Table.from_pylist(rows), outcomes, bundle, {}, geometry.value_columns)
 
 
 def main() -> None:

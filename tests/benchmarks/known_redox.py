@@ -18,7 +18,7 @@ from pathlib import Path
 from scipy.stats import spearmanr
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.execution.threads import one_thread
 
 LIST = Path(__file__).with_suffix(".csv")
@@ -27,14 +27,14 @@ LIST = Path(__file__).with_suffix(".csv")
 def main() -> None:
     """Compute and print."""
     one_thread()
-    settings = GeometrySettings(level="gfn2-opt", n_conformers=10, redox_solvent="acetonitrile")
+    settings = StructureSettings.at("gfn2-opt", 10, ("gfn2-redox",))
     with LIST.open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     columns: dict[str, list[float]] = {name: [] for name in ("measured", "eox", "ip", "-homo")}
     print(f"{'':28} {'measured, V/SCE':>16} {'GFN2, V/Li':>16}")
     for row in rows:
         structure = make_structure(row["smiles"], mol_id(row["smiles"]), settings)
-        names = ("eox_gfn2_v_li", "ip_gfn2_ev", "homo_gfn2_ev")
+        names = ("eox_uncorrected_gfn2_v_li", "ip_uncorrected_gfn2_ev", "homo_gfn2_ev")
         eox, ip, homo = (structure.values[name] for name in names)
         values = (float(row["oxidation_v_sce"]), eox, ip, -homo)
         for column, value in zip(columns.values(), values, strict=True):

@@ -12,7 +12,7 @@ from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan
 from screener.campaign.settings.resolve import UNIT_ROWS, structures_digest
 from screener.chemistry.standardise import StandardiseSettings
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.library_build.build import build_library
 from screener.ranking.objectives import RankingSettings, parse_objective
 from screener.stores.library import LibraryStore
@@ -54,7 +54,7 @@ class Stage:
 
     scene: Scene
     library: LibraryStore
-    geometry: GeometrySettings
+    geometry: StructureSettings
     bundle: str = ""
     bundle_digest: str = ""
 

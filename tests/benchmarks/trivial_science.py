@@ -18,7 +18,7 @@ from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import Unit
 from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
 from screener.campaign.tasks import fitting, predict, prefilter, rating, searching
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.funnel.draws import keys
 from screener.funnel.features import Bits
 from screener.funnel.search import SearchSettings
@@ -66,7 +66,7 @@ def setup_of(path: str, n_rows: int, budget: int, unit_rows: int = 512) -> Setup
         own_columns={},
         stages=(
             stage(LEVEL_2D, None, min(4096, max(256, n_rows // 32))),
-            stage("trivial", budget, unit_rows, geometry=GeometrySettings(level="mmff94")),
+            stage("trivial", budget, unit_rows, geometry=StructureSettings(level="mmff94")),
         ),
         acquisition=ranking,
         ranking=ranking,

@@ -8,7 +8,7 @@ import pyarrow as pa
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import Unit
 from screener.campaign.settings.setup import Setup, Stage
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.ranking.objectives import RankingSettings, parse_objective
 from screener.ranking.row_status import best, row_status
 from screener.ranking.topk import Ranked
@@ -34,7 +34,7 @@ def setup_of(path: str, n_rows: int, unit_rows: int) -> Setup:
         unit_rows=unit_rows,
         segment_units=max(1, min(SEGMENT_UNITS, SEGMENT_ROWS // unit_rows)),
         wall_clock_seconds=60,
-        geometry=GeometrySettings(level="mmff94"),
+        geometry=StructureSettings(level="mmff94"),
     )
     return Setup(
         library=f"{path}/library",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import MoleculeError, StoreError
 from screener.records import Receipt, Structure
 from screener.stores.files import Folder
@@ -21,7 +21,7 @@ IMPOSSIBLE = "CC1([C@H]2CC[C@]1(C(=O)C2)C)C"  # camphor with its bridge inside o
 def make(store, rows, smiles, hints=()):
     ids = [mol_id(text) for text in smiles]
     return make_missing(
-        store, "d", GeometrySettings(), np.array(rows), ids, smiles, hints, wall_clock_seconds=60.0
+        store, "d", StructureSettings(), np.array(rows), ids, smiles, hints, wall_clock_seconds=60.0
     )
 
 

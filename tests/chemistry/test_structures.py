@@ -7,7 +7,7 @@ from screener.chemistry.conformers import embed, molecule_with_hydrogens
 from screener.chemistry.geometry import require_same_molecule, with_positions
 from screener.chemistry.gfn2 import Gfn2
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR
@@ -32,7 +32,7 @@ MOLECULES = [
 )
 def test_structure_is_the_molecule_asked_for(level, smiles):
     smiles = Chem.CanonSmiles(smiles)
-    structure = make_structure(smiles, mol_id(smiles), GeometrySettings(level=level))
+    structure = make_structure(smiles, mol_id(smiles), StructureSettings(level=level))
     molecule = molecule_with_hydrogens(smiles)
     require_same_molecule(molecule, structure)
     assert structure.atomic_numbers.tolist() == [a.GetAtomicNum() for a in molecule.GetAtoms()]
@@ -42,7 +42,7 @@ def test_structure_is_the_molecule_asked_for(level, smiles):
 
 def test_same_input_gives_same_bytes_and_another_identity_another_conformer():
     smiles = "COCCOC"
-    settings = GeometrySettings(level="gfn2-opt")
+    settings = StructureSettings(level="gfn2-opt")
     one, two = (make_structure(smiles, mol_id(smiles), settings) for _ in range(2))
     assert one.positions.tobytes() == two.positions.tobytes()
     assert one.values["energy_gfn2_ha"] == two.values["energy_gfn2_ha"]
@@ -55,7 +55,7 @@ def test_same_input_gives_same_bytes_and_another_identity_another_conformer():
     [("CC(=O)[O-]", -1, 0), ("C[NH3+]", 1, 0), ("[CH2]CC[CH2]", 0, 2)],
 )
 def test_gfn2_is_told_the_charge_and_the_unpaired_electrons(smiles, charge, n_unpaired):
-    structure = make_structure(smiles, mol_id(smiles), GeometrySettings(level="gfn2-opt"))
+    structure = make_structure(smiles, mol_id(smiles), StructureSettings(level="gfn2-opt"))
     assert structure.atom_values["charges_gfn2"].sum() == pytest.approx(charge, abs=1e-4)
     bohr = structure.positions.astype(np.float64) / ANGSTROM_PER_BOHR
     told = Gfn2(structure.atomic_numbers, bohr, charge, n_unpaired)
@@ -84,10 +84,10 @@ def test_stereochemistry_decides_what_can_be_made():
     inside_out = camphor.replace("[C@@H]", "[C@H]")
     require_same_molecule(
         molecule_with_hydrogens(camphor),
-        make_structure(camphor, mol_id(camphor), GeometrySettings()),
+        make_structure(camphor, mol_id(camphor), StructureSettings()),
     )
     with pytest.raises(MoleculeError) as caught:
-        make_structure(inside_out, mol_id(inside_out), GeometrySettings())
+        make_structure(inside_out, mol_id(inside_out), StructureSettings())
     assert caught.value.code in ("embedding_failed", "another_molecule")
 
 
@@ -101,13 +101,13 @@ def test_stereochemistry_decides_what_can_be_made():
     ],
 )
 def test_strained_cages_that_exist_are_made(smiles):
-    structure = make_structure(smiles, mol_id(smiles), GeometrySettings())
+    structure = make_structure(smiles, mol_id(smiles), StructureSettings())
     require_same_molecule(molecule_with_hydrogens(smiles), structure)
 
 
 def test_unparsable_smiles_is_the_molecules_error():
     with pytest.raises(MoleculeError) as caught:
-        make_structure("C1CC", "0" * 32, GeometrySettings())
+        make_structure("C1CC", "0" * 32, StructureSettings())
     assert caught.value.code == "invalid_smiles"
 
 

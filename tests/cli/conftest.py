@@ -15,7 +15,7 @@ import pytest
 from rdkit import Chem
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.cli.main import main
 from screener.training.tables.sanity import D0_PER_ATOM
 
@@ -52,7 +52,7 @@ def made_up(smiles: list[str]) -> dict[str, list[float]]:
 def outside_columns() -> dict[str, list]:
     """SMILES, geometries by MMFF94 and labels of some sixty molecules."""
     smiles = molecules()
-    structures = [make_structure(text, mol_id(text), GeometrySettings()) for text in smiles]
+    structures = [make_structure(text, mol_id(text), StructureSettings()) for text in smiles]
     return {
         "smiles": smiles,
         "numbers": [each.atomic_numbers.tolist() for each in structures],

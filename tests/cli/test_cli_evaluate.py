@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.models.bundle import load_bundle
 from screener.units import KCAL_PER_HARTREE
 
@@ -29,7 +29,7 @@ def _home(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def predicted(tiny_bundles):
     """Solvents at `mmff94` with what the tiny direct bundle says of them."""
-    structures = [make_structure(text, mol_id(text), GeometrySettings()) for text in SOLVENTS]
+    structures = [make_structure(text, mol_id(text), StructureSettings()) for text in SOLVENTS]
     table = load_bundle(tiny_bundles.direct).predict(structures)
     assert all(table["in_domain"].to_pylist())
     return {
@@ -151,7 +151,7 @@ def test_labels_without_zero_point_energy_are_compared_with_a_note(
 
 def test_delta_bundles_get_gfn2_values_at_given_minima(screener, tiny_bundles, write_table, client):
     structures = [
-        make_structure(text, mol_id(text), GeometrySettings(level="gfn2-opt"))
+        make_structure(text, mol_id(text), StructureSettings(level="gfn2-opt"))
         for text in ["CC#N", "COC=O"]
     ]
     values = load_bundle(tiny_bundles.delta).predict(structures)[AE].to_pylist()

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.inference.model import Model
 from screener.inference.table import predictions
 from screener.models.bundle import load_bundle
@@ -25,13 +25,13 @@ def predicted(bundle, level, smiles):
         {"row": row, "source_id": "", "smiles_input": molecule.smiles, **molecule._asdict()}
         for row, molecule in enumerate(molecules)
     ]
-    geometry = GeometrySettings(level=level)
+    geometry = StructureSettings(level=level)
     return predictions(
         pa.Table.from_pylist(rows, schema=STANDARD_SCHEMA),
         [make_structure(molecule.smiles, molecule.mol_id, geometry) for molecule in molecules],
         load_bundle(bundle),
         {},
-        has_redox=False,
+        value_columns=(),
     )
 
 

@@ -1,14 +1,13 @@
 from pathlib import Path
 
 import pytest
+from block_reading import read_in_blocks
 
 from screener.chemistry.standardise import StandardiseSettings
 from screener.errors import MoleculeError
 from screener.library.blocks import Standardised, compose, entries, standardise_entry
-from screener.library.settings import BuildSettings, Layout
+from screener.library.settings import Layout
 from screener.library.shards import elements_of
-from screener.library.sources import find_sources
-from screener.library.spool import BlockReader
 
 LACTATE = """lactate
      RDKit          3D
@@ -35,16 +34,16 @@ def run(
     path: Path, content: str, changes: dict[str, MoleculeError] | None = None, **settings: object
 ) -> "tuple[list[dict[str, object]], list[dict[str, object]], object]":
     path.write_text(content)
-    (block,) = BlockReader(find_sources([str(path)]), BuildSettings(), Layout())
+    ((records,), _) = read_in_blocks([path], path.parent / "tmp", Layout())
     results: list[Standardised | MoleculeError] = []
-    for entry in entries(block.records):
+    for entry in entries(records):
         try:
             if changes and entry[1] in changes:
                 raise changes[entry[1]]
             results.append(standardise_entry(entry, StandardiseSettings(**settings)))
         except MoleculeError as error:
             results.append(error)
-    result = compose(block.records, results, {0: path.name})
+    result = compose(records, results, {0: path.name})
     return result.molecules.to_pylist(), result.quarantine.to_pylist(), result
 
 
@@ -74,7 +73,7 @@ def test_raw_text_is_cut(tmp_path: Path) -> None:
 
 def test_isomers_are_numbered(tmp_path: Path) -> None:
     molecules, _, _ = run(tmp_path / "a.smi", "CC(F)O\nCC\n", enumerate_stereo=4)
-    assert [(m["input_index"], m["isomer"]) for m in molecules] == [(0, 0), (0, 1), (1, 0)]
+    assert [(m["input_order"], m["isomer"]) for m in molecules] == [(0, 0), (0, 1), (1, 0)]
 
 
 def test_mol_blocks_keep_the_stereochemistry_of_their_coordinates(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.frozen import write_setup
 from screener.campaign.settings.setup import Setup, Stage
 from screener.campaign.settings.stage import Campaign
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, StoreError
 from screener.ranking.columns import with_computed
 from screener.ranking.presets import load_preset
@@ -216,7 +216,7 @@ def campaign(tmp_path):
                 segment_units=8,
                 wall_clock_seconds=60,
                 rows=rows,
-                geometry=GeometrySettings(level=level),
+                geometry=StructureSettings(level=level),
             )
             for level, rows in ((MMFF94, None), (GFN2_OPT, 4))
         ),
@@ -247,7 +247,7 @@ def test_collects_the_shortlist_with_values_corrections_and_names(campaign):
     }
     first = next(each for each in content.shortlist if each.name == "c-2")
     homo = first.values["homo_b3lyp_ev"]
-    assert (homo.value, homo.low, homo.low_name, homo.delta) == (-8.88, -12.88, "GFN2", 4.0)
+    assert (homo.value, homo.low, homo.low_name, homo.delta) == (-8.88, -12.88, "GFN2-xTB", 4.0)
     assert (homo.lo90, homo.hi90) == (pytest.approx(-9.08), pytest.approx(-8.68))
     assert 0 < homo.desirability < 1
     per_atom = first.values["ae0_b3lyp_kcal_per_atom"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.models.baseline import composition
 from screener.models.bundle import load_bundle
 from screener.models.predictor import Predictor
@@ -17,7 +17,7 @@ OUTSIDE = "FC1COC(=O)O1"
 
 @pytest.fixture(scope="module")
 def structures():
-    return [make_structure(s, mol_id(s), GeometrySettings()) for s in [*SOLVENTS, OUTSIDE]]
+    return [make_structure(s, mol_id(s), StructureSettings()) for s in [*SOLVENTS, OUTSIDE]]
 
 
 def test_held_out_counts_what_is_inside_and_measures_what_is_wrong(tiny_bundles, structures):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.models.bundle import load_bundle, shipped_bundles
 from screener.training.g4mp2.train import NESTED, TRAINERS
 from screener.training.qm9.train import FROM_SMILES, RECIPES, Recipe
@@ -40,7 +40,7 @@ class TestG4mp2:
         assert values["coverage90_95_low"] <= 0.9 <= values["coverage90_95_high"]
 
     def test_the_ladder_climbs_from_smiles_and_brings_fluorine_in(self):
-        settings = GeometrySettings(level="gfn2-opt")
+        settings = StructureSettings(level="gfn2-opt")
         smiles = ["O=C1OCCO1", "CC(F)F", "CS(C)(=O)=O"]
         structures = [make_structure(each, mol_id(each), settings) for each in smiles]
         table = load_bundle("gfn2opt-to-g4mp2").predict(structures).to_pandas()
@@ -69,7 +69,7 @@ class TestShipped:
         assert errors["ae0_b3lyp_kcal"]["mae"] < 0.2 * baseline["ae0_b3lyp_kcal"]["mae"]
 
     def test_known_solvents_are_inside_and_fluorinated_ones_outside(self, recipe: Recipe):
-        settings = GeometrySettings(level=recipe.geometry_level)
+        settings = StructureSettings(level=recipe.geometry_level)
         smiles = ["O=C1OCCO1", "C[C@@H]1COC(=O)O1", "COCCOC", "O=C1OC[C@H](F)O1", "CS(C)(=O)=O"]
         structures = [make_structure(each, mol_id(each), settings) for each in smiles]
         table = load_bundle(recipe.name).predict(structures).to_pandas()

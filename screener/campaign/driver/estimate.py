@@ -142,7 +142,7 @@ def _stage(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> Sta
         per_row = (len(to_parquet(table)) - len(to_parquet(table.slice(0, 0)))) / len(rows)
         per_structure = _size(job.structures) / len(rows)
     finally:
-        memory.remove("")
+        memory.clear()
     seconds = (
         n_missing * structure_seconds
         + n_rows_left * prediction_seconds
@@ -177,7 +177,7 @@ def _drawings(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> 
         seconds_each = (time.perf_counter() - started) / len(rows)
         n_bytes = _size(memory.url) / len(rows)
     finally:
-        memory.remove("")
+        memory.clear()
     seconds = n_rows_left * seconds_each + n_units_left * _SCHEDULING_SECONDS
     return StageEstimate(
         name=stage.name,

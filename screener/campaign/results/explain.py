@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from rdkit import Chem
 
 from screener.campaign.results.known import follow, places_of
-from screener.campaign.results.provenance import read_provenance
+from screener.campaign.results.provenance import last_ranking
 from screener.campaign.results.shortlist import FILES
 from screener.campaign.settings.stage import Campaign
 from screener.campaign.settings.user_table import Joined
@@ -77,7 +77,7 @@ def as_ranked(folder: Folder) -> Campaign:
         ConfigError: no campaign, or one without a shortlist.
     """
     campaign = Campaign.open(folder)
-    ranking = read_provenance(folder).get("ranking")
+    ranking = last_ranking(folder)
     if ranking is None:
         raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: ranking")

@@ -14,7 +14,9 @@ from typing import Any
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.setup import SCHEMA_VERSION, Setup
 from screener.campaign.settings.stage import Campaign
+from screener.errors import SchemaError
 from screener.stores.files import Folder
+from screener.stores.paths import require_name
 
 FILE = "provenance.json"
 _PACKAGES = (
@@ -86,6 +88,26 @@ def read_provenance(folder: Folder) -> dict[str, Any]:
     """
     found: dict[str, Any] = folder.read_json(FILE) if folder.exists(FILE) else {}
     return found
+
+
+def last_ranking(folder: Folder) -> dict[str, Any] | None:
+    """What `provenance.json` tells of the ranking that was made last; None before there is one.
+
+    Its `digest` names a folder below `rankings/`.
+
+    Raises:
+        StoreError: the file cannot be read; SchemaError: its digest is no name of a folder.
+    """
+    ranking: dict[str, Any] | None = read_provenance(folder).get("ranking")
+    if ranking is not None:
+        try:
+            require_name(ranking["digest"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SchemaError(
+                f"{folder.url}/{FILE} names no ranking ({error!r}); rank the campaign again with "
+                "`screener rank`"
+            ) from error
+    return ranking
 
 
 def stage_results(setup: Setup, totals: list[StageTotals]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from screener.campaign.results.invalidate import invalidate
 from screener.campaign.results.known import follow_known
-from screener.campaign.results.provenance import Session, read_provenance
+from screener.campaign.results.provenance import Session, last_ranking
 from screener.campaign.results.segments import statuses
 from screener.campaign.results.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.results.totals import StageTotals
@@ -160,7 +160,7 @@ def read_ranking(folder: Folder) -> dict[str, Any] | None:
     Raises:
         StoreError: a file cannot be read.
     """
-    current = read_provenance(folder).get("ranking")
+    current = last_ranking(folder)
     if current is None:
         return None
     ranking: dict[str, Any] = folder.read_json(f"rankings/{current['digest']}/{FILE}")
@@ -344,5 +344,5 @@ def _no_rows(stage: CampaignStage) -> pa.Table:
     job, setup = stage.job, stage.setup
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)
-    table = no_predictions(library, bundle, setup.own_columns, stage.settings.has_redox)
+    table = no_predictions(library, bundle, setup.own_columns, stage.settings.value_columns)
     return with_joined(table, stage.campaign.joined)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.ranking.objectives import RankingSettings
 from screener.stores.joined import JoinedTable
 
@@ -17,7 +17,7 @@ class StageJob:
     stage: str
     bundle: str  # name or path, the same on every worker
     bundle_digest: str
-    geometry: GeometrySettings | None  # None where molecules are drawings
+    geometry: StructureSettings | None  # None where molecules are drawings
     structures: str  # URL of the structure store, or of the features
     structures_digest: str
     wall_clock_seconds: float

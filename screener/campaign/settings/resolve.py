@@ -20,14 +20,16 @@ from screener.campaign.settings.config import (
 from screener.campaign.settings.differences import asked, differences
 from screener.campaign.settings.frozen import read_setup
 from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
-from screener.campaign.settings.user_table import joined_schema, read_join
+from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
+from screener.chemistry.levels import GFN2_REDOX
 from screener.chemistry.redox import require_solvent
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.features import VERSION
 from screener.funnel.scoring import learnt
 from screener.funnel.search import SearchSettings
 from screener.inference.table import no_predictions
+from screener.library.columns import result_name
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
 from screener.ranking.columns import check_columns, check_numeric, left_out, values_of
 from screener.ranking.objectives import RankingSettings
@@ -45,10 +47,6 @@ WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
 DEFAULT_SOLVENT, NO_SOLVENT = "acetonitrile", "none"
-RANKING_COLUMNS = (
-    *("rank", "score", "known", "why", "alerts_raised"),
-    *("nearest_known", "nearest_known_similarity"),
-)
 
 
 def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
@@ -93,7 +91,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     n_best = ranking.top if len(wanted) == 1 else wanted[1].rows or finalists
     funnel = _funnel(config.funnel, frozen, library, n_best, acquisition)
     bundles, stages = _stages(wanted, library, finalists, funnel)
-    own_columns = _own_columns(library, bundles)
+    own_columns = _own_columns(library, bundles, frozen)
     joined = frozen.joined if frozen else None
     if config.join is not None:
         joined, _ = read_join(config.join, library)
@@ -227,7 +225,7 @@ def _as_asked(stage: Stage, rows: int | None) -> StageConfig:
         unit_rows=stage.unit_rows,
         wall_clock_seconds=stage.wall_clock_seconds,
         rows=rows,
-        redox_solvent=stage.geometry.redox_solvent or NO_SOLVENT,
+        redox_solvent=stage.geometry.settings.get(GFN2_REDOX.name, {}).get("solvent", NO_SOLVENT),
     )
 
 
@@ -250,10 +248,9 @@ def _stage(
             f"bundle {card.name} needs structures at level {card.geometry_level}; campaigns make "
             f"{' and '.join(WALL_CLOCK_SECONDS)}"
         )
-    geometry = GeometrySettings(
-        level=card.geometry_level,
-        n_conformers=wanted.n_conformers or card.n_conformers,
-        redox_solvent=_redox_solvent(wanted, card.geometry_level, are_finalists=rows is not None),
+    geometry = _with_potentials(
+        StructureSettings.at(card.geometry_level, wanted.n_conformers or card.n_conformers),
+        _redox_solvent(wanted, card.geometry_level, are_finalists=rows is not None),
     )
     if geometry.n_conformers != card.n_conformers:
         log.warning(
@@ -280,11 +277,11 @@ def _stage(
 def _redox_solvent(wanted: StageConfig, level: str, are_finalists: bool) -> str | None:
     """The solvent for the potentials of ions; None where they are not computed."""
     asked_for = wanted.redox_solvent
-    if level != "gfn2-opt":
+    if level != GFN2_REDOX.start:
         if asked_for not in (None, NO_SOLVENT):
             raise ConfigError(
-                f"redox_solvent = {asked_for!r}: potentials are computed at gfn2-opt, and this "
-                f"stage is at {level}"
+                f"redox_solvent = {asked_for!r}: potentials are computed at {GFN2_REDOX.start}, "
+                f"and this stage is at {level}"
             )
         return None
     solvent = asked_for or (DEFAULT_SOLVENT if are_finalists else NO_SOLVENT)
@@ -294,13 +291,23 @@ def _redox_solvent(wanted: StageConfig, level: str, are_finalists: bool) -> str 
     return solvent
 
 
+def _with_potentials(geometry: StructureSettings, solvent: str | None) -> StructureSettings:
+    if solvent is None:
+        return geometry
+    return StructureSettings(
+        level=geometry.level,
+        values=(*geometry.values, GFN2_REDOX.name),
+        settings={**geometry.settings, GFN2_REDOX.name: {"solvent": solvent}},
+    )
+
+
 def unit_rows(level: str, n_rows: int) -> int:
     """How many of the `n_rows` rows of a stage one task works on; says nothing about workers."""
     wanted = -(-n_rows // WANTED_UNITS)
     return max(FEWEST_ROWS[level], min(wanted, UNIT_ROWS[level]))
 
 
-def structures_digest(library_digest: str, geometry: GeometrySettings) -> str:
+def structures_digest(library_digest: str, geometry: StructureSettings) -> str:
     """Names the structures of a library at these settings, made with the installed versions."""
     return digest(
         {
@@ -312,19 +319,22 @@ def structures_digest(library_digest: str, geometry: GeometrySettings) -> str:
     )
 
 
-def _own_columns(library: LibraryStore, bundles: list[Bundle]) -> dict[str, str]:
-    """The caller's columns and their names in predictions: `own_...` where the name is taken."""
-    taken = {*library.standard_columns, *RANKING_COLUMNS}
+def _own_columns(
+    library: LibraryStore, bundles: list[Bundle], frozen: Setup | None
+) -> dict[str, str]:
+    """The caller's columns and their names in predictions, `own_...` where the name is taken."""
+    if frozen is not None and frozen.library_digest == library.digest:
+        return frozen.own_columns  # as the units that are done have them
+    taken = set(library.standard_columns)
     for bundle in bundles:
-        taken.update(no_predictions(library, bundle, {}, has_redox=True).column_names)
-    own = [name for name in library.columns if name not in library.standard_columns]
+        taken.update(no_predictions(library, bundle, {}, (*GFN2_REDOX.yields,)).column_names)
     names: dict[str, str] = {}
-    for name in own:
-        stored = name
-        while stored in taken or stored.startswith(("desirability_", "margin_")):
+    for name in library.columns[len(library.standard_columns) :]:
+        stored = result_name(name)
+        while stored in taken or is_of_ranking(stored):
             stored = f"own_{stored}"
         if stored != name:
-            log.warning("column %s of the library is called %s in the results", name, stored)
+            log.warning("column %r of the library is called %r in the results", name, stored)
         taken.add(stored)
         names[name] = stored
     return names
@@ -388,7 +398,7 @@ def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -
 
 def _schema(setup: Setup, library: LibraryStore, bundle: Bundle, stage: Stage) -> pa.Schema:
     """The columns of a stage's predictions, joined ones at the end."""
-    schema = no_predictions(library, bundle, setup.own_columns, stage.has_redox).schema
+    schema = no_predictions(library, bundle, setup.own_columns, stage.value_columns).schema
     if setup.joined is None:
         return schema
     return joined_schema(schema, setup.joined)

@@ -5,17 +5,19 @@ difference makes another ranking). Where its results lie and how far it is is th
 `screener.campaign.settings.stage`.
 """
 
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, field_validator
 
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.user_table import Joined
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.funnel.search import SearchSettings
 from screener.ranking.columns import inputs_of
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import digest
+from screener.stores.paths import Name
 
 SCHEMA_VERSION = 2
 LEVEL_2D = "2d"
@@ -32,20 +34,20 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Name
     bundle: str  # name of a shipped one, or a path
     bundle_digest: str
-    structures_digest: str
+    structures_digest: Name
     unit_rows: PositiveInt
     segment_units: PositiveInt  # files and receipts of so many are compacted into one
     wall_clock_seconds: PositiveFloat
     rows: PositiveInt | None = None
-    geometry: GeometrySettings | None = None
+    geometry: StructureSettings | None = None
 
     @property
-    def has_redox(self) -> bool:
-        """Whether its structures tell of ions."""
-        return self.geometry is not None and self.geometry.redox_solvent is not None
+    def value_columns(self) -> tuple[str, ...]:
+        """Columns that further levels compute at its structures."""
+        return () if self.geometry is None else self.geometry.value_columns
 
     @property
     def level(self) -> str:
@@ -82,6 +84,13 @@ class Setup(BaseModel):
     acquisition: RankingSettings
     funnel: SearchSettings | None = None
     ranking: RankingSettings
+
+    @field_validator("library")
+    @classmethod
+    def _says_where(cls, library: str) -> str:
+        if "\0" in library or not ("://" in library or Path(library).is_absolute()):
+            raise ValueError(f"{library!r} is neither an absolute path nor a URL")
+        return library
 
     @property
     def compute(self) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *(name for name, _ in job.own_columns)]
     molecules = library.read_rows(rows, columns)
     bundle = open_bundle(job.bundle, job.bundle_digest, device_of_worker())
-    has_redox = job.geometry is not None and job.geometry.redox_solvent is not None
-    table = predictions(molecules, outcomes, bundle, dict(job.own_columns), has_redox)
+    value_columns = () if job.geometry is None else job.geometry.value_columns
+    table = predictions(molecules, outcomes, bundle, dict(job.own_columns), value_columns)
     table = with_structural(
         table, inputs_of(job.acquisition, table.column_names)
     )  # kept, so that ranking is quick

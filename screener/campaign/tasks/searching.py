@@ -111,7 +111,7 @@ def open_search(job: SearchJob) -> OpenSearch:
         open_library(setup.library, setup.library_digest),
         open_bundle(stage.bundle, stage.bundle_digest),
         setup.own_columns,
-        stage.has_redox,
+        stage.value_columns,
     ).column_names
     quantities = learnt(setup.acquisition, columns, setup.certain_columns)
     return OpenSearch(campaign, setup.funnel, campaign.searched.previous.plan, quantities)

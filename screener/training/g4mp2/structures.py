@@ -17,7 +17,7 @@ from rdkit import Chem
 
 from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import GeometrySettings, make_structure, optimised
+from screener.chemistry.structures import StructureSettings, make_structure, optimised
 from screener.errors import MoleculeError
 from screener.execution.child import isolated_map
 from screener.records import Structure
@@ -45,7 +45,7 @@ def structures(
         molecules: of any origin.
         n_conformers: embedded for `gfn2-opt`.
     """
-    settings = GeometrySettings(level="gfn2-opt", n_conformers=n_conformers)
+    settings = StructureSettings.at("gfn2-opt", n_conformers)
     store = _store(kind, settings)
     rows = np.array([_row(molecule) for molecule in molecules], dtype=np.int64)
     missing = np.flatnonzero(store.locate().find(rows) < 0)
@@ -70,7 +70,7 @@ def structures(
 
 
 def make_reference_structure(
-    kind: Kind, settings: GeometrySettings, molecule: ReferenceMolecule
+    kind: Kind, settings: StructureSettings, molecule: ReferenceMolecule
 ) -> Structure:
     """One structure with GFN2 results, see `structures`.
 
@@ -91,7 +91,7 @@ def make_reference_structure(
     return optimised(placed, placed.GetConformer().GetPositions(), settings)
 
 
-def _store(kind: Kind, settings: GeometrySettings) -> StructureStore:
+def _store(kind: Kind, settings: StructureSettings) -> StructureStore:
     versions = {package: version(package) for package in ("rdkit", "tblite")}
     named = digest({"kind": kind, "settings": settings.model_dump(), "versions": versions})
     folder = Folder(str(screener_home() / "reference"))

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.identity import identify
 from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import GeometrySettings, make_structure, optimised
+from screener.chemistry.structures import StructureSettings, make_structure, optimised
 from screener.errors import MoleculeError
 from screener.execution.child import isolated_map
 from screener.execution.tasks import Task, run_tasks
@@ -78,8 +78,8 @@ def structure_store(kind: str) -> StructureStore:
     return StructureStore(labels_folder().child(f"structures/{kind}-{named[:12]}"))
 
 
-def _geometry(kind: str) -> GeometrySettings:
-    return GeometrySettings(level="mmff94" if kind == "mmff94-gfn2" else "gfn2-opt")
+def _geometry(kind: str) -> StructureSettings:
+    return StructureSettings(level="mmff94" if kind == "mmff94-gfn2" else "gfn2-opt")
 
 
 def _versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.chemistry.conformers import atomic_numbers_of, molecule_with_hydrogens
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, MoleculeError
 from screener.models.card import GeometryLevel
 from screener.records import Molecule, QuarantineRecord, Structure
@@ -210,7 +210,7 @@ def _structures(
         made = [outcome for outcome in outcomes if isinstance(outcome, Structure)]
     else:
         level = "mmff94" if needs.level == "mmff94" else "gfn2-opt"
-        geometry = GeometrySettings(level=level, n_conformers=needs.n_conformers)
+        geometry = StructureSettings.at(level, needs.n_conformers)
         made = structures(entries, How(geometry=None if given else geometry, gfn2=needs.gfn2), site)
     known = dict(zip(places, made, strict=True))
     result: list[Structure | MoleculeError] = []

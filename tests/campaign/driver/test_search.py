@@ -21,7 +21,7 @@ from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.resolve import resolve
 from screener.chemistry.coordination import drawn_coordinations
 from screener.chemistry.standardise import StandardiseSettings
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
 from screener.funnel.acquisition import (
     AcquisitionSettings,
@@ -316,7 +316,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_written(searched,
 
 def test_drawings_and_structures_agree_on_what_is_bonded_to_what():
     for smiles in ("CC(=O)OC", "C[N+](=O)[O-]", "N#CC1CC1", "OCC(F)(F)F", "c1ccncc1", "C=CC=O"):
-        structure = make_structure(smiles, "0" * 32, GeometrySettings())
+        structure = make_structure(smiles, "0" * 32, StructureSettings())
         assert drawn_coordinations(Chem.MolFromSmiles(smiles)) == set(coordinations(structure))
         with_hydrogens = Chem.AddHs(Chem.MolFromSmiles(smiles))
         assert drawn_coordinations(with_hydrogens) == set(coordinations(structure))

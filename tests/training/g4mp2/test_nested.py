@@ -6,7 +6,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
 from screener.models.kernel_ridge.additive import (
     AdditiveSettings,
@@ -65,7 +65,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def structures() -> list[Structure]:
     generator = np.random.default_rng(0)
-    made = [make_structure(s, mol_id(s), GeometrySettings()) for s in SMILES]
+    made = [make_structure(s, mol_id(s), StructureSettings()) for s in SMILES]
     return [displaced(s, generator) for s in made for _ in range(N_GEOMETRIES)]
 
 

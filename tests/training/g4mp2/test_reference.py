@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from screener.chemistry.structures import GeometrySettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, SchemaError
 from screener.records import Structure
 from screener.training.g4mp2 import reference
@@ -79,8 +79,8 @@ def test_structures_are_made_once(monkeypatch, tmp_path: Path):
 
 @pytest.mark.parametrize("kind", ["b3lyp", "gfn2-opt-from-b3lyp"])
 def test_structures_from_a_geometry_are_at_or_below_it(kind):
-    made = make_reference_structure(kind, GeometrySettings(level="gfn2-opt"), WATER)
-    single = make_reference_structure("b3lyp", GeometrySettings(level="gfn2-opt"), WATER)
+    made = make_reference_structure(kind, StructureSettings(level="gfn2-opt"), WATER)
+    single = make_reference_structure("b3lyp", StructureSettings(level="gfn2-opt"), WATER)
     assert "energy_gfn2_ha" in made.values
     assert "energy_gfn2_ha" in single.values
     assert made.values["energy_gfn2_ha"] <= single.values["energy_gfn2_ha"]

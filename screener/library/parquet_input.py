@@ -1,0 +1,169 @@
+"""Records of Parquet inputs, whose columns have types.
+
+Which columns hold what, how a table becomes records, and how row groups are copied into files that
+hold a block each: a row group of a million rows can only be read whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from screener.errors import ConfigError
+from screener.library.columns import library_names
+from screener.library.readers import TableColumns, choose_columns
+from screener.library.record_schema import OWN, RECORD_SCHEMA
+from screener.library.settings import BuildSettings, Layout
+from screener.library.sources import Source
+from screener.stores.remote import failures, filesystem_of, reason
+
+
+@contextmanager
+def opened_parquet(source: Source) -> Iterator[pq.ParquetFile]:
+    """A Parquet source.
+
+    Raises:
+        ConfigError: it cannot be read, now or while it is used.
+    """
+    filesystem, path = filesystem_of(source.url)
+    try:
+        # read in this thread alone, see `screener.stores.row_groups`
+        with filesystem.open(path, "rb") as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
+            yield file
+    except (pa.ArrowException, *failures()) as error:
+        raise ConfigError(f"{source.url} cannot be read as Parquet: {reason(error)}") from error
+
+
+def require_rows(source: Source, settings: BuildSettings) -> None:
+    """Raises ConfigError: a Parquet source is unreadable, empty or without a SMILES column."""
+    with opened_parquet(source) as file:
+        if not file.metadata.num_rows:
+            raise ConfigError(f"{source.url} is empty: it has no rows")
+        parquet_columns(source, file.schema_arrow, settings)
+
+
+def row_group_sizes(source: Source) -> list[int]:
+    """Rows in each row group. Raises ConfigError: the source cannot be read."""
+    with opened_parquet(source) as file:
+        groups = range(file.metadata.num_row_groups)
+        return [int(file.metadata.row_group(group).num_rows) for group in groups]
+
+
+def parquet_types(
+    sources: Sequence[Source], settings: BuildSettings
+) -> dict[str, list[pa.DataType]]:
+    """Types of the caller's columns in Parquet inputs."""
+    types: dict[str, list[pa.DataType]] = {}
+    for source in sources:
+        if source.format == "parquet":
+            with opened_parquet(source) as file:
+                schema = file.schema_arrow
+                columns = parquet_columns(source, schema, settings)
+            for name in schema.names:
+                if name not in (columns.smiles, columns.id):
+                    stored = library_names([name])[name]
+                    types.setdefault(stored, []).append(_plain(schema.field(name).type))
+    return types
+
+
+def parquet_columns(source: Source, schema: pa.Schema, settings: BuildSettings) -> TableColumns:
+    """Which columns hold the SMILES and the ids.
+
+    Args:
+        source: for messages.
+        schema: of the file.
+        settings: name the columns, or leave them to be found.
+    Raises:
+        ConfigError: there is no SMILES column, it is not text, or names collide.
+    """
+    columns = choose_columns(source, schema.names, settings.smiles_column, settings.id_column)
+    library_names([name for name in schema.names if name not in (columns.smiles, columns.id)])
+    kind = _plain(schema.field(columns.smiles).type)
+    if kind != pa.string():
+        raise ConfigError(f"{source.url}: column {columns.smiles!r} is {kind}, not text")
+    return columns
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type without dictionary encoding, and one kind of text."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.string() if pa.types.is_large_string(kind) else kind
+
+
+def pieces_of_row_groups(
+    source: Source, groups: range, layout: Layout, grows: bool
+) -> Iterator[pa.Table]:
+    """The rows of some row groups, in tables of as many rows as a block has.
+
+    Args:
+        source: a Parquet file.
+        groups: a run of row groups.
+        layout: how large blocks are.
+        grows: whether the first tables are to be small, as blocks are.
+    Raises:
+        ConfigError: the source cannot be read.
+    """
+    with opened_parquet(source) as file:
+        waiting: pa.Table | None = None
+        number = 0
+        for batch in file.iter_batches(
+            batch_size=layout.first_block_rows, row_groups=list(groups), use_threads=False
+        ):
+            table = pa.Table.from_batches([batch])
+            waiting = table if waiting is None else pa.concat_tables([waiting, table])
+            while waiting.num_rows >= (
+                wanted := layout.rows_of_block(number) if grows else layout.block_rows
+            ):
+                yield waiting.slice(0, wanted)
+                waiting = waiting.slice(wanted)
+                number += 1
+        if waiting is not None and waiting.num_rows:
+            yield waiting
+
+
+def parquet_records(
+    table: pa.Table, source: Source, position: int, rows_before: int, settings: BuildSettings
+) -> pa.Table:
+    """Records from rows of a Parquet source.
+
+    Args:
+        table: (n_rows), all columns of the source.
+        source: what they are from.
+        position: of the source among the inputs.
+        rows_before: rows of the source before the first.
+        settings: name the columns of SMILES and ids, or leave them to be found.
+    Returns:
+        n_rows records, see `screener.library.record_schema`.
+    Raises:
+        ConfigError: there is no SMILES column.
+    """
+    columns = parquet_columns(source, table.schema, settings)
+    n = table.num_rows
+    lines = np.arange(rows_before + 1, rows_before + n + 1)
+    places = pa.array([f"{source.name}:{line}" for line in lines])
+    ids = places
+    if columns.id is not None:
+        given = table[columns.id].cast(pa.string())
+        named = pc.fill_null(pc.greater(pc.utf8_length(given), 0), False)
+        ids = pc.if_else(named, given, pa.chunked_array([places]))
+    result = pa.table(
+        [
+            pa.array(np.full(n, position, dtype=np.int32)),
+            pa.array(lines),
+            pa.array(np.zeros(n, dtype=bool)),
+            pc.fill_null(table[columns.smiles].cast(pa.string()), ""),
+            ids,
+            pa.nulls(n, pa.string()),
+            pa.nulls(n, pa.string()),
+        ],
+        schema=RECORD_SCHEMA,
+    )
+    own = [name for name in table.column_names if name not in (columns.smiles, columns.id)]
+    for name, stored in library_names(own).items():
+        column = table[name]
+        result = result.append_column(OWN + stored, column.cast(_plain(column.type)))
+    return result

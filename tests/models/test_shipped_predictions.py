@@ -1,0 +1,48 @@
+"""The shipped bundles predict what they did when `shipped_predictions.json` was written."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from models.make_shipped_predictions import FILE, predicted, this_machine
+
+from screener.models.bundle import TOLERANCE, load_bundle, shipped_bundles
+from screener.records import Structure
+
+DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
+# with other vector instructions sums come in another order
+SAME = all(DOCUMENT[key] == value for key, value in this_machine().items())
+ALLOWED = 1e-6 if SAME else TOLERANCE
+
+
+def structures(level: str) -> list[Structure]:
+    return [
+        Structure(
+            np.array(each["atomic_numbers"], np.uint8),
+            np.array(each["positions"], np.float32).reshape(-1, 3),
+            each["values"],
+        )
+        for each in DOCUMENT["structures"][level]
+    ]
+
+
+def test_the_file_is_about_every_shipped_bundle():
+    assert sorted(DOCUMENT["bundles"]) == shipped_bundles()
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENT["bundles"]))
+def test_a_shipped_bundle_predicts_what_it_did(name: str):
+    before = DOCUMENT["bundles"][name]
+    bundle = load_bundle(name)
+    assert bundle.card.geometry_level == before["level"]
+    rows = predicted(bundle, structures(before["level"]), before["given"])
+    assert len(rows) == len(before["rows"])
+    assert sum(row["in_domain"] for row in rows) >= len(rows) // 2
+    for old, new in zip(before["rows"], rows, strict=True):
+        assert list(new) == list(old)
+        for column, value in old.items():
+            if isinstance(value, float):
+                assert new[column] == pytest.approx(value, abs=ALLOWED, rel=0.0), column
+            else:
+                assert new[column] == value, column
