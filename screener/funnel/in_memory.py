@@ -25,6 +25,7 @@ from screener.funnel.acquisition import (
 from screener.funnel.draws import keys
 from screener.funnel.features import Bits
 from screener.funnel.projection import N_FOR_PROJECTION, Projection
+from screener.funnel.recall import Audit, draw_audit
 from screener.funnel.search import FIRST, FloatArray, IntArray, SearchSettings
 from screener.funnel.surrogate import Prediction, Surrogate, fit_surrogate
 
@@ -96,8 +97,8 @@ class InMemory:
         """See `Candidates`."""
         settings = self._settings
         chooser = Chooser(size, settings.acquisition.exploration, settings.seed, number)
-        for rows, found in self._left(taken):
-            values = self._values(found, rows, settings.acquisition, number)
+        for rows, prediction in self._left(taken):
+            values = self._values(prediction, rows, settings.acquisition, number)
             chooser.add(values, [self._mol_ids[row] for row in rows], rows)
         return chooser.rows()
 
@@ -105,16 +106,15 @@ class InMemory:
         """See `Candidates`."""
         return expected_above(self._predict(rows), self._scorer, threshold)
 
-    def promise(self, number: int, taken: IntArray) -> tuple[IntArray, FloatArray]:
+    def audit(self, number: int, taken: IntArray, n: int, purpose: int) -> Audit:
         """See `Candidates`."""
         parts = [
-            (rows, self._values(found, rows, AcquisitionSettings(), number))
-            for rows, found in self._left(taken)
+            (rows, self._values(prediction, rows, AcquisitionSettings(), number))
+            for rows, prediction in self._left(taken)
         ]
-        return (
-            np.concatenate([rows for rows, _ in parts]),
-            np.concatenate([values for _, values in parts]),
-        )
+        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in parts)])
+        values = np.concatenate([np.empty(0), *(values for _, values in parts)])
+        return draw_audit(values, rows, keys(rows, self._settings.seed, purpose), n)
 
     def _left(self, taken: IntArray) -> Iterator[tuple[IntArray, Prediction]]:
         left = np.ones(len(self._points), dtype=bool)
@@ -127,11 +127,11 @@ class InMemory:
         return self._surrogate.predict(self._points[rows])
 
     def _values(
-        self, found: Prediction, rows: IntArray, settings: AcquisitionSettings, number: int
+        self, prediction: Prediction, rows: IntArray, settings: AcquisitionSettings, number: int
     ) -> FloatArray:
         origin = origin_of(self._scorer.score(self._targets[0]))  # the least chosen of all
         return acquisition_values(
-            found, self._scorer, rows, settings, self._settings.seed, number, origin
+            prediction, self._scorer, rows, settings, self._settings.seed, number, origin
         )
 
 

@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # workers get it too
 from own_cluster import cluster, resident
 from trivial_stage import setup_of, trivial_unit
 
-from screener.campaign.driver.run import StageRun
-from screener.campaign.settings.frozen import Setup
+from screener.campaign.driver.stage_run import StageRun
 from screener.campaign.settings.plan import Unit
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign
 from screener.execution.tasks import Task
 from screener.stores.files import Folder
 
@@ -30,11 +31,11 @@ from screener.stores.files import Folder
 class TrivialStage(StageRun):
     """A stage whose units are made by `trivial_unit`."""
 
-    def _task(self, unit: Unit, there: tuple[str, ...], split: bool) -> Task:
+    def _task(self, unit: Unit, split: bool) -> Task:
         return Task(
             f"{self.store.stage}-{unit.name[:12]}",
             trivial_unit,
-            (self._job, unit, self.tally.floor),
+            (self._job, unit, self.totals.floor),
         )
 
 
@@ -57,7 +58,7 @@ def run(
     client: Client, scheduler: int, workers: list[int], folder: Folder, setup: Setup, n_units: int
 ) -> None:
     """Carry the stage out, and tell twenty times how it stands."""
-    stage = TrivialStage(folder, setup, 0)
+    stage = TrivialStage(Campaign(folder, setup).stages[0])
     started = last = time.monotonic()
     step = max(1, n_units // 20)
     print("units, units/s, MB: client, scheduler, largest worker", flush=True)
@@ -69,12 +70,12 @@ def run(
             last = now
     stage.store.sweep()
     seconds = time.monotonic() - started
-    assert stage.tally.n_units == n_units
-    assert stage.tally.counts["in"] == setup.n_rows
+    assert stage.totals.n_units == n_units
+    assert stage.totals.counts["in"] == setup.n_rows
     print(f"{n_units} units in {seconds:.0f} s: {n_units / seconds:.0f} units/s")
     started = time.monotonic()
-    again = TrivialStage(folder, setup, 0)
-    assert again.tally.top == stage.tally.top
+    again = TrivialStage(Campaign(folder, setup).stages[0])
+    assert again.totals.top == stage.totals.top
     print(f"read back for a resumption in {time.monotonic() - started:.1f} s")
 
 

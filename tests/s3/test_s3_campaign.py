@@ -12,7 +12,7 @@ from s3fs import S3FileSystem
 from small_campaign import N_MOLECULES, OTHER, Commands, shortlist
 
 from screener.api import Campaign, Library
-from screener.campaign.results.status import accounts
+from screener.campaign.results.accounts import accounts
 from screener.stores.files import Folder
 
 

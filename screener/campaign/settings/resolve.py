@@ -17,7 +17,9 @@ from screener.campaign.settings.config import (
     FunnelConfig,
     StageConfig,
 )
-from screener.campaign.settings.frozen import LEVEL_2D, Setup, Stage, asked, differences, read_setup
+from screener.campaign.settings.differences import asked, differences
+from screener.campaign.settings.frozen import read_setup
+from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
 from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
 from screener.chemistry.levels import GFN2_REDOX
 from screener.chemistry.redox import require_solvent
@@ -38,10 +40,9 @@ log = logging.getLogger(__name__)
 
 UNIT_ROWS = {"2d": 4096, "mmff94": 512, "gfn2-opt": 32}  # some seconds of work
 FEWEST_ROWS = {"2d": 256, "mmff94": 32, "gfn2-opt": 4}  # less is lost in the handling
-# a segment's files are joined once its units are done: few files, none too large for memory
+# a segment's files are compacted once its units are done: few files, none too large for memory
 SEGMENT_ROWS = 65_536
 SEGMENT_UNITS = 1_024
-SEGMENT_ROWS_2D = 16_384  # that the surrogate predicts in one task
 WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
@@ -208,7 +209,7 @@ def _drawings(following: Stage, library: LibraryStore) -> Stage:
         bundle_digest=following.bundle_digest,
         structures_digest=digest(features),
         unit_rows=n_unit_rows,
-        segment_units=max(1, SEGMENT_ROWS_2D // n_unit_rows),
+        segment_units=max(1, SEGMENT_ROWS // n_unit_rows),
         wall_clock_seconds=following.wall_clock_seconds,
     )
 
