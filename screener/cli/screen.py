@@ -104,6 +104,13 @@ def screen(
     known_column: KnownColumn = None,
     join: Join = None,
     on: On = None,
+    reselect: Annotated[
+        str | None,
+        typer.Option(
+            help="Campaign whose settings a new one takes over where no option says otherwise; "
+            "structures are used again."
+        ),
+    ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
@@ -142,6 +149,7 @@ def screen(
         known_column=known_column,
         join=join,
         on=on,
+        reselect=reselect,
     )
     if estimate and (scheduler or cluster):
         raise ConfigError(
@@ -218,7 +226,7 @@ def status(
     """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
     from screener.campaign.results import accounts as account
     from screener.campaign.results import status as campaign_status
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.cli import watch as watching
     from screener.stores.files import Folder as Store
@@ -259,7 +267,7 @@ def rank(
     """Rank a finished campaign by other objectives, without computing anything again."""
     from screener.campaign.results.rank import rank_again
     from screener.campaign.settings.config import CampaignConfig
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.cluster.factory import connect
     from screener.cluster.settings import LocalSettings
@@ -296,7 +304,7 @@ def explain(
 ) -> None:
     """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
     from screener.campaign.results import explain as explaining
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
     for label, text in explaining.explain(Store(absolute(campaign)), name):
@@ -308,7 +316,7 @@ def compare(
 ) -> None:
     """Say which molecules entered or left the shortlist from one campaign to another, and why."""
     from screener.campaign.results import compare as comparing
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.stores.files import Folder as Store
 
@@ -323,7 +331,7 @@ def verify(
     The exit code is 1 if anything is. A campaign that is resumed makes its damaged parts again.
     """
     from screener.campaign.results.verify import verify as damage
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
     n_damaged = 0

@@ -9,7 +9,8 @@ import pytest
 from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.campaign.settings.differences import differences
 from screener.campaign.settings.frozen import FILE, open_setup, read_setup, write_setup
-from screener.campaign.settings.resolve import resolve, unit_rows
+from screener.campaign.settings.resolve import resolve
+from screener.campaign.settings.stages import unit_rows
 from screener.chemistry.standardise import StandardiseSettings
 from screener.errors import ConfigError, SchemaError, StoreError
 from screener.library_build.build import build_library
