@@ -133,7 +133,7 @@ def screen(
 
     options = {"--estimate": estimate or None, "--plan": plan or None}
     estimate = bool(with_new_names(options, {"--plan": "--estimate"}, "screen")["--estimate"])
-    asked = (read_config(config) if config else CampaignConfig()).with_options(
+    settings = (read_config(config) if config else CampaignConfig()).with_options(
         library=library,
         out=out,
         stages=stages.split(",") if stages else (),
@@ -157,10 +157,10 @@ def screen(
             "with --workers how many threads that cluster has"
         )
     if estimate:
-        _estimate(asked, workers)
+        _estimate(settings, workers)
     else:
         where = cluster_settings(cluster, scheduler, workers, config)
-        _run(asked, where, performance_report)
+        _run(settings, where, performance_report)
 
 
 def _objectives(
@@ -173,17 +173,17 @@ def _objectives(
     ]
 
 
-def _estimate(asked: "CampaignConfig", workers: int | None) -> None:
+def _estimate(settings: "CampaignConfig", workers: int | None) -> None:
     from dask.system import CPU_COUNT
 
     from screener.campaign.driver.estimate import estimate
     from screener.cli import show
 
-    show.estimate(estimate(asked, workers or CPU_COUNT))
+    show.estimate(estimate(settings, workers or CPU_COUNT))
 
 
 def _run(
-    asked: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
+    settings: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
 ) -> None:
     from screener.campaign.driver.run import carry_out
     from screener.campaign.settings.resolve import resolve
@@ -194,7 +194,7 @@ def _run(
     from screener.report.collect import write_report
 
     require_report_path(performance_report)
-    folder, setup = resolve(asked)  # mistakes are told before a cluster is started
+    folder, setup = resolve(settings)  # mistakes are reported before a cluster is started
     Campaign(folder, setup).require_writable()
     with (
         connect(cluster) as client,
@@ -274,7 +274,7 @@ def rank(
     from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
 
-    asked = CampaignConfig().with_options(
+    settings = CampaignConfig().with_options(
         preset=preset,
         objectives=_objectives(minimise, maximise, objective),
         constraints=constraint or (),
@@ -288,10 +288,10 @@ def rank(
     folder = Store(absolute(campaign))
     setup, _ = rank_again(
         folder,
-        asked.ranking,
+        settings.ranking,
         command=["screener", *sys.argv[1:]],
         known_column=known_column,
-        join=asked.join,
+        join=settings.join,
         connect=partial(connect, LocalSettings()),
     )
     write_report(folder)
