@@ -18,9 +18,13 @@ from screener.campaign.settings.config import (
     StageConfig,
 )
 from screener.campaign.settings.frozen import LEVEL_2D, Setup, Stage, asked, differences, read_setup
+from screener.campaign.settings.stage_structures import (
+    SECONDS_2D,
+    as_asked,
+    structure_settings,
+    unit_rows,
+)
 from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
-from screener.chemistry.levels import GFN2_REDOX
-from screener.chemistry.redox import require_solvent
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.features import VERSION
@@ -29,23 +33,24 @@ from screener.funnel.search import SearchSettings
 from screener.inference.table import no_predictions
 from screener.library.columns import result_name
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
-from screener.ranking.columns import check_columns, check_numeric, left_out, values_of
+from screener.ranking.columns import (
+    check_columns,
+    check_numeric,
+    computable_columns,
+    left_out,
+    values_of,
+)
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
 from screener.stores.library import LibraryStore
 
 log = logging.getLogger(__name__)
 
-UNIT_ROWS = {"2d": 4096, "mmff94": 512, "gfn2-opt": 32}  # some seconds of work
-FEWEST_ROWS = {"2d": 256, "mmff94": 32, "gfn2-opt": 4}  # less is lost in the handling
 # a segment's files are joined once its units are done: few files, none too large for memory
 SEGMENT_ROWS = 65_536
 SEGMENT_UNITS = 1_024
 SEGMENT_ROWS_2D = 16_384  # that the surrogate predicts in one task
-WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
-WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
-DEFAULT_SOLVENT, NO_SOLVENT = "acetonitrile", "none"
 
 
 def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
@@ -200,7 +205,7 @@ def _stages(
 
 def _drawings(following: Stage, library: LibraryStore) -> Stage:
     """The stage `2d` before a stage whose rows are searched for."""
-    n_unit_rows = unit_rows(LEVEL_2D, library.n_rows)
+    n_unit_rows = unit_rows(SECONDS_2D, library.n_rows)
     features = {"library": library.digest, "features": VERSION, "rdkit": version("rdkit")}
     return Stage(
         name=LEVEL_2D,
@@ -219,12 +224,10 @@ def _as_asked(stage: Stage, rows: int | None) -> StageConfig:
     return StageConfig(
         bundle=stage.bundle,
         name=stage.name,
-        geometry=stage.geometry.level,
-        n_conformers=stage.geometry.n_conformers,
         unit_rows=stage.unit_rows,
         wall_clock_seconds=stage.wall_clock_seconds,
         rows=rows,
-        redox_solvent=stage.geometry.settings.get(GFN2_REDOX.name, {}).get("solvent", NO_SOLVENT),
+        **as_asked(stage.geometry),
     )
 
 
@@ -236,21 +239,7 @@ def _stage(
     n_at_once: int | None,
 ) -> Stage:
     card = bundle.card
-    if wanted.geometry is not None and wanted.geometry != card.geometry_level:
-        raise ConfigError(
-            f"bundle {card.name} was fitted at geometry level {card.geometry_level} and refuses "
-            f"structures at {wanted.geometry}; ask for {wanted.bundle}@{card.geometry_level}, or "
-            f"for a bundle of level {wanted.geometry}"
-        )
-    if card.geometry_level not in WALL_CLOCK_SECONDS:
-        raise ConfigError(
-            f"bundle {card.name} needs structures at level {card.geometry_level}; campaigns make "
-            f"{' and '.join(WALL_CLOCK_SECONDS)}"
-        )
-    geometry = _with_potentials(
-        StructureSettings.at(card.geometry_level, wanted.n_conformers or card.n_conformers),
-        _redox_solvent(wanted, card.geometry_level, are_finalists=rows is not None),
-    )
+    geometry = structure_settings(wanted, card, are_finalists=rows is not None)
     if geometry.n_conformers != card.n_conformers:
         log.warning(
             "bundle %s was calibrated with %d conformers; with %d its intervals may be off",
@@ -259,7 +248,7 @@ def _stage(
             geometry.n_conformers,
         )
     is_shipped = wanted.bundle in shipped_bundles()  # found by its name on every worker
-    n_unit_rows = wanted.unit_rows or unit_rows(geometry.level, n_at_once or library.n_rows)
+    n_unit_rows = wanted.unit_rows or unit_rows(geometry.seconds, n_at_once or library.n_rows)
     return Stage(
         name=wanted.name or geometry.level,
         bundle=wanted.bundle if is_shipped else absolute(wanted.bundle),
@@ -267,43 +256,10 @@ def _stage(
         structures_digest=structures_digest(library.digest, geometry),
         unit_rows=n_unit_rows,
         segment_units=max(1, min(SEGMENT_UNITS, SEGMENT_ROWS // n_unit_rows)),
-        wall_clock_seconds=wanted.wall_clock_seconds or WALL_CLOCK_SECONDS[geometry.level],
+        wall_clock_seconds=wanted.wall_clock_seconds or geometry.wall_clock_seconds,
         rows=rows,
         geometry=geometry,
     )
-
-
-def _redox_solvent(wanted: StageConfig, level: str, are_finalists: bool) -> str | None:
-    """The solvent for the potentials of ions; None where they are not computed."""
-    asked_for = wanted.redox_solvent
-    if level != GFN2_REDOX.start:
-        if asked_for not in (None, NO_SOLVENT):
-            raise ConfigError(
-                f"redox_solvent = {asked_for!r}: potentials are computed at {GFN2_REDOX.start}, "
-                f"and this stage is at {level}"
-            )
-        return None
-    solvent = asked_for or (DEFAULT_SOLVENT if are_finalists else NO_SOLVENT)
-    if solvent == NO_SOLVENT:
-        return None
-    require_solvent(solvent)
-    return solvent
-
-
-def _with_potentials(geometry: StructureSettings, solvent: str | None) -> StructureSettings:
-    if solvent is None:
-        return geometry
-    return StructureSettings(
-        level=geometry.level,
-        values=(*geometry.values, GFN2_REDOX.name),
-        settings={**geometry.settings, GFN2_REDOX.name: {"solvent": solvent}},
-    )
-
-
-def unit_rows(level: str, n_rows: int) -> int:
-    """How many of the `n_rows` rows of a stage one task works on; says nothing about workers."""
-    wanted = -(-n_rows // WANTED_UNITS)
-    return max(FEWEST_ROWS[level], min(wanted, UNIT_ROWS[level]))
 
 
 def structures_digest(library_digest: str, geometry: StructureSettings) -> str:
@@ -325,8 +281,9 @@ def _own_columns(
     if frozen is not None and frozen.library_digest == library.digest:
         return frozen.own_columns  # as the units that are done have them
     taken = set(library.standard_columns)
+    computable = tuple(sorted(computable_columns()))
     for bundle in bundles:
-        taken.update(no_predictions(library, bundle, {}, (*GFN2_REDOX.yields,)).column_names)
+        taken.update(no_predictions(library, bundle, {}, computable).column_names)
     names: dict[str, str] = {}
     for name in library.columns[len(library.standard_columns) :]:
         stored = result_name(name)
