@@ -8,15 +8,18 @@ import html
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from os import PathLike, fspath
 from typing import Any
 
 import pandas as pd
 from distributed import Client
 
-from screener.campaign.driver.run import Progress, run_campaign
+from screener.campaign.driver.run import run_campaign
+from screener.campaign.driver.stage_run import Progress
+from screener.campaign.results.accounts import Accounts, accounts
 from screener.campaign.results.rank import rank_again
-from screener.campaign.results.status import Accounts, Status, accounts, status
+from screener.campaign.results.status import Status, status
 from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
 from screener.campaign.settings.resolve import absolute
 from screener.chemistry.standardise import StandardiseSettings
@@ -285,6 +288,7 @@ class Campaign:
             command=_command(),
             known_column=known_column,
             join=asked.join,
+            connect=partial(connect, LocalSettings()),
         )
         write_report(self.folder)
         return self.shortlist()

@@ -54,7 +54,7 @@ def as_before(
         values: names of the levels of values.
         settings: of all levels, complete.
     Returns:
-        the fields of that time.
+        the former keys and values; None where an entry has no former counterpart.
     """
     if name not in (MMFF94.name, GFN2_OPT.name) or values not in ((), (GFN2_REDOX.name,)):
         return None

@@ -5,6 +5,7 @@ commands that use them, so that help and mistakes in options answer at once.
 """
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -106,9 +107,11 @@ def screen(
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Measure a sample, say what would run, write nothing.")
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="Measure a sample, say what would run, write nothing."),
     ] = False,
+    plan: Annotated[bool, typer.Option("--plan", hidden=True)] = False,
     performance_report: Annotated[
         str | None, typer.Option(help="HTML file for Dask's report of what the workers did.")
     ] = None,
@@ -119,7 +122,10 @@ def screen(
     that the campaign was started with; in a new campaign it has its default.
     """
     from screener.campaign.settings.config import CampaignConfig, read_config
+    from screener.campaign.settings.renamed import with_new_names
 
+    options = {"--estimate": estimate or None, "--plan": plan or None}
+    estimate = bool(with_new_names(options, {"--plan": "--estimate"}, "screen")["--estimate"])
     asked = (read_config(config) if config else CampaignConfig()).with_options(
         library=library,
         out=out,
@@ -137,13 +143,13 @@ def screen(
         join=join,
         on=on,
     )
-    if plan and (scheduler or cluster):
+    if estimate and (scheduler or cluster):
         raise ConfigError(
-            "--plan measures on this machine; leave out --scheduler and --cluster, and say with "
-            "--workers how many threads that cluster has"
+            "--estimate measures on this machine; leave out --scheduler and --cluster, and say "
+            "with --workers how many threads that cluster has"
         )
-    if plan:
-        _plan(asked, workers)
+    if estimate:
+        _estimate(asked, workers)
     else:
         where = cluster_settings(cluster, scheduler, workers, config)
         _run(asked, where, performance_report)
@@ -159,7 +165,7 @@ def _objectives(
     ]
 
 
-def _plan(asked: "CampaignConfig", workers: int | None) -> None:
+def _estimate(asked: "CampaignConfig", workers: int | None) -> None:
     from dask.system import CPU_COUNT
 
     from screener.campaign.driver.estimate import estimate
@@ -173,6 +179,7 @@ def _run(
 ) -> None:
     from screener.campaign.driver.run import carry_out
     from screener.campaign.settings.resolve import resolve
+    from screener.campaign.settings.stage import Campaign
     from screener.cli import show
     from screener.cluster.factory import connect
     from screener.execution.performance import reported, require_report_path
@@ -180,7 +187,7 @@ def _run(
 
     require_report_path(performance_report)
     folder, setup = resolve(asked)  # mistakes are told before a cluster is started
-    setup.require_writable(folder)
+    Campaign(folder, setup).require_writable()
     with (
         connect(cluster) as client,
         reported(client, performance_report),
@@ -209,6 +216,7 @@ def status(
     ] = False,
 ) -> None:
     """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
+    from screener.campaign.results import accounts as account
     from screener.campaign.results import status as campaign_status
     from screener.campaign.settings.resolve import absolute
     from screener.cli import show
@@ -219,8 +227,8 @@ def status(
     if as_json and watch:
         raise ConfigError("--json prints how it is now; leave out --watch, or call it repeatedly")
     if as_json:
-        found = campaign_status.accounts(folder) if accounts else None
-        typer.echo(watching.as_json(campaign_status.status(folder), found))
+        balance = account.accounts(folder) if accounts else None
+        typer.echo(watching.as_json(campaign_status.status(folder), balance))
         return
     if watch:
         try:
@@ -230,7 +238,7 @@ def status(
     else:
         watching.show(campaign_status.status(folder))
     if accounts:
-        show.accounts(campaign_status.accounts(folder))
+        show.accounts(account.accounts(folder))
 
 
 def rank(
@@ -253,6 +261,8 @@ def rank(
     from screener.campaign.settings.config import CampaignConfig
     from screener.campaign.settings.resolve import absolute
     from screener.cli import show
+    from screener.cluster.factory import connect
+    from screener.cluster.settings import LocalSettings
     from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
 
@@ -274,6 +284,7 @@ def rank(
         command=["screener", *sys.argv[1:]],
         known_column=known_column,
         join=asked.join,
+        connect=partial(connect, LocalSettings()),
     )
     write_report(folder)
     show.shortlist(folder, setup)

@@ -67,7 +67,7 @@ def no_predictions(
         own_columns: the caller's columns, by name in the library, and their names in the table.
         value_columns: computed by levels at the structures.
     Returns:
-        the table of `predictions`, (0,) rows.
+        a table without rows.
     """
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
     return predictions(library.read_range(0, 0, columns), [], bundle, own_columns, value_columns)

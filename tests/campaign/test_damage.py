@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from screener.campaign.driver.run import run_campaign
+from screener.campaign.results.accounts import accounts
 from screener.campaign.results.rank import rank_again
-from screener.campaign.results.status import accounts
 from screener.campaign.results.verify import verify
 from screener.campaign.settings import resolve
 from screener.campaign.settings.config import CampaignConfig

@@ -1,7 +1,7 @@
 """What a person asks of a campaign, from a TOML file, from options or from both.
 
 Everything may be left out: what is not said is taken from the campaign's frozen configuration where
-there is one, and otherwise from the defaults of `screener.campaign.settings.frozen`. Text is
+there is one, and otherwise from the defaults of `screener.campaign.settings.resolve`. Text is
 checked here once; whether bundles, columns and library fit each other is checked there.
 """
 
@@ -17,13 +17,15 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
+from screener.campaign.settings.renamed import with_new_names
 from screener.campaign.settings.user_table import JoinConfig
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
-from screener.funnel.search import SearchSettings
+from screener.funnel.search import OLD_NAMES, SearchSettings
 from screener.ranking.objectives import (
     By,
     Constraint,
@@ -194,21 +196,26 @@ class FunnelConfig(BaseModel):
 
     Args:
         budget: molecules that the first stage evaluates in all.
-        first, audit, batches, least_gain, seed: as in `SearchSettings`.
+        initial_fraction, audit, batches, min_expected_gain, seed: as in `SearchSettings`.
         rule, exploration, beta: as in `AcquisitionSettings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     budget: PositiveInt | None = None
-    first: float | None = None
+    initial_fraction: float | None = None
     audit: float | None = None
     batches: PositiveInt | None = None
-    least_gain: float | None = None
+    min_expected_gain: float | None = None
     seed: int | None = None
     rule: str | None = None
     exploration: float | None = None
     beta: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: Any) -> Any:
+        return with_new_names(values, OLD_NAMES, "[funnel]") if isinstance(values, dict) else values
 
     def settings(self, known: SearchSettings | None, top_n: int) -> SearchSettings | None:
         """The settings asked for; None where there is no budget and everything is evaluated.
@@ -236,9 +243,9 @@ class FunnelConfig(BaseModel):
         try:
             return SearchSettings.model_validate({**values, "acquisition": acquisition})
         except ValidationError as error:
-            found = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in found["loc"])
-            raise ConfigError(f"funnel: {place}: {found['msg']}") from error
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"funnel: {place}: {first['msg']}") from error
 
 
 class CampaignConfig(BaseModel):
@@ -283,9 +290,9 @@ class CampaignConfig(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            found = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in found["loc"])
-            raise ConfigError(f"{where}: {place}: {found['msg']}") from error
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{where}: {place}: {first['msg']}") from error
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
 
@@ -326,6 +333,8 @@ class CampaignConfig(BaseModel):
             known_column: own column that marks known molecules.
             join: path or URL of a table to rank by.
             on: its column that says which molecule, `inchikey` or `smiles`.
+        Returns:
+            the changed configuration.
         Raises:
             ConfigError: a text or number does not fit.
         """

@@ -17,7 +17,9 @@ from screener.campaign.settings.config import (
     FunnelConfig,
     StageConfig,
 )
-from screener.campaign.settings.frozen import LEVEL_2D, Setup, Stage, asked, differences, read_setup
+from screener.campaign.settings.differences import asked, differences
+from screener.campaign.settings.frozen import read_setup
+from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
 from screener.campaign.settings.stage_structures import (
     SECONDS_2D,
     as_asked,
@@ -46,10 +48,9 @@ from screener.stores.library import LibraryStore
 
 log = logging.getLogger(__name__)
 
-# a segment's files are joined once its units are done: few files, none too large for memory
+# a segment's files are compacted once its units are done: few files, none too large for memory
 SEGMENT_ROWS = 65_536
 SEGMENT_UNITS = 1_024
-SEGMENT_ROWS_2D = 16_384  # that the surrogate predicts in one task
 FINALISTS_PER_PLACE = 5
 
 
@@ -213,7 +214,7 @@ def _drawings(following: Stage, library: LibraryStore) -> Stage:
         bundle_digest=following.bundle_digest,
         structures_digest=digest(features),
         unit_rows=n_unit_rows,
-        segment_units=max(1, SEGMENT_ROWS_2D // n_unit_rows),
+        segment_units=max(1, SEGMENT_ROWS // n_unit_rows),
         wall_clock_seconds=following.wall_clock_seconds,
     )
 
@@ -314,6 +315,10 @@ def known_column_of(asked_for: str | None, own_columns: dict[str, str]) -> str |
 def require_same(out: str, frozen: Setup, now: Setup) -> None:
     """Refuse to resume a campaign with another computation.
 
+    Args:
+        out: the campaign's folder, for the message.
+        frozen: what it was begun with.
+        now: what is asked.
     Raises:
         ConfigError: shows the difference key by key.
     """
