@@ -26,6 +26,7 @@ from screener.campaign.settings.stage_structures import (
     structure_settings,
     unit_rows,
 )
+from screener.campaign.settings.used_plugins import used_plugins
 from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
@@ -113,6 +114,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         acquisition=acquisition,
         funnel=funnel,
         ranking=ranking,
+        plugins=used_plugins(stages, [each.card for each in bundles], (acquisition, ranking)),
     )
     if frozen is not None:
         require_same(config.out, frozen, setup)
