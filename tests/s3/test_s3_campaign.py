@@ -7,6 +7,7 @@ import base64
 import re
 import urllib.parse
 
+import pytest
 from proxy import proxy
 from s3fs import S3FileSystem
 from small_campaign import N_MOLECULES, OTHER, Commands, shortlist
@@ -14,6 +15,8 @@ from small_campaign import N_MOLECULES, OTHER, Commands, shortlist
 from screener.api import Campaign, Library
 from screener.campaign.results.accounts import accounts
 from screener.stores.files import Folder
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_campaign_on_s3_is_killed_and_resumed_to_the_same_shortlist(
