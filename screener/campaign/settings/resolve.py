@@ -19,15 +19,21 @@ from screener.campaign.settings.differences import asked, differences
 from screener.campaign.settings.frozen import read_setup
 from screener.campaign.settings.setup import Setup, Stage
 from screener.campaign.settings.stages import absolute, decided_stages, wanted_stages
+from screener.campaign.settings.used_plugins import used_plugins
 from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
-from screener.chemistry.levels import GFN2_REDOX
 from screener.errors import ConfigError
 from screener.funnel.scoring import learnt
 from screener.funnel.search import SearchSettings
 from screener.inference.table import no_predictions
 from screener.library.columns import result_name
 from screener.models.bundle import Bundle
-from screener.ranking.columns import check_columns, check_numeric, left_out, values_of
+from screener.ranking.columns import (
+    check_columns,
+    check_numeric,
+    computable_columns,
+    left_out,
+    values_of,
+)
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
@@ -97,6 +103,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         acquisition=acquisition,
         funnel=funnel,
         ranking=ranking,
+        plugins=used_plugins(stages, [each.card for each in bundles], (acquisition, ranking)),
     )
     if frozen is not None:
         require_same(config.out, frozen, setup)
@@ -156,8 +163,9 @@ def _own_columns(
     if frozen is not None and frozen.library_digest == library.digest:
         return frozen.own_columns  # as the units that are done have them
     taken = set(library.standard_columns)
+    computable = tuple(sorted(computable_columns()))
     for bundle in bundles:
-        taken.update(no_predictions(library, bundle, {}, (*GFN2_REDOX.yields,)).column_names)
+        taken.update(no_predictions(library, bundle, {}, computable).column_names)
     names: dict[str, str] = {}
     for name in library.columns[len(library.standard_columns) :]:
         stored = result_name(name)

@@ -8,7 +8,7 @@ difference makes another ranking). Where its results lie and how far it is is th
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.user_table import Joined
@@ -68,6 +68,8 @@ class Setup(BaseModel):
         funnel: how the rows of the stage after `2d` are searched for; None where there is no such
             stage and every row is evaluated.
         ranking: of the first run; later ones lie in `rankings/`.
+        plugins: packages, versions and digests of levels, models, quantities and goals that come
+            from others, by group and name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +86,7 @@ class Setup(BaseModel):
     acquisition: RankingSettings
     funnel: SearchSettings | None = None
     ranking: RankingSettings
+    plugins: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @field_validator("library")
     @classmethod
@@ -108,7 +111,21 @@ class Setup(BaseModel):
             "acquisition": asked(self.acquisition),
             **({} if self.funnel is None else {"funnel": self.funnel.model_dump(mode="json")}),
             **({} if self.acquired_by_joined is None else {"joined": self.acquired_by_joined}),
+            **({"plugins": self.deciding_plugins} if self.deciding_plugins else {}),
         }
+
+    @property
+    def deciding_plugins(self) -> dict[str, dict[str, str]]:
+        """Plug-ins that decide what is computed: all but goals that only rank."""
+        goals = {each.goal for each in self.acquisition.objectives}
+        ranking_alone = {each.goal for each in self.ranking.objectives} - goals
+        kept = {
+            group: {name: text for name, text in named.items() if name not in ranking_alone}
+            if group == "objectives"
+            else named
+            for group, named in self.plugins.items()
+        }
+        return {group: named for group, named in kept.items() if named}
 
     @property
     def compute_digest(self) -> str:
