@@ -17,7 +17,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from screener.chemistry.identity import mol_id
-from screener.chemistry.structures import GeometrySettings, make_structure
+from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
 from screener.records import Structure
@@ -26,7 +26,8 @@ FILE = Path(__file__).parent / "shipped_predictions.json"
 GIVEN = "ae0_b3lyp_kcal"  # low value of the bundles that compute none
 SMILES = (  # electrolyte solvents of the example library, and molecules that are outside
     "O=C1OCCO1", "C[C@@H]1COC(=O)O1", "COC(=O)OC", "CCOC(=O)OC", "C=CCOC(=O)OC(C)C", "C1COCO1",
-    "COCCOC", "COCCCOC1CC1", "C1CCOC1", "O=C1CCCO1", "CC(=O)OCC", "CCC(=O)OCC1CC1", "CCCCOC(=O)CCCC",
+    "COCCOC", "COCCCOC1CC1", "C1CCOC1", "O=C1CCCO1", "CC(=O)OCC", "CCC(=O)OCC1CC1",
+    "CCCCOC(=O)CCCC",
     "C#CCOC(=O)COC", "CC#N", "N#CCCC#N", "CCCOCCOCCC#N", "CN(C)C=O", "CN1CCCC1=O",
     "CCN(C)C(C)=O", "CC(C)=O", "CC(C)O", "C1CC1", "c1ccncc1", "c1ccc2[nH]ccc2c1", "FC(F)(F)COC",
     "CC(F)F", "Cc1cnc(F)cn1", "O=C1OC[C@H](F)O1", "CC(C)CCOC(=O)OCCF", "CS(C)(=O)=O", "C" * 15,
@@ -45,7 +46,7 @@ def this_machine() -> dict[str, str]:
 
 def structures(level: str) -> Iterator[tuple[str, Structure]]:
     """Structures of `SMILES`; those of b3lyp, which is not computed here, stand at gfn2-opt."""
-    settings = GeometrySettings(level="mmff94" if level == "mmff94" else "gfn2-opt")
+    settings = StructureSettings(level="mmff94" if level == "mmff94" else "gfn2-opt")
     for smiles in SMILES:
         try:
             yield smiles, make_structure(smiles, mol_id(smiles), settings)
