@@ -39,8 +39,9 @@ def main() -> int:
 def of_file(path: Path) -> Iterator[str]:
     """What is missing in one file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    aliases = option_aliases(tree)
     for name, function in public_functions(tree):
-        for lack in lacks(function):
+        for lack in lacks(function, aliases):
             yield f"{path}:{function.lineno}: {name}: {lack}"
 
 
@@ -55,14 +56,25 @@ def public_functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
                     yield f"{node.name}.{each.name}", each
 
 
-def lacks(function: Function) -> Iterator[str]:
-    """What the docstring of a function does not say."""
+def option_aliases(tree: ast.Module) -> set[str]:
+    """Names that a module gives to types of options: `Top = Annotated[int, typer.Option(...)]`."""
+    return {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and "typer." in ast.unparse(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def lacks(function: Function, aliases: set[str]) -> Iterator[str]:
+    """What the docstring of a function does not say; `aliases` name types of options."""
     given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     names = [each.arg for each in given if each.arg not in ("self", "cls")]
     decorators = {ast.unparse(each).partition("(")[0] for each in function.decorator_list}
     if len(names) < FEWEST_PARAMETERS or decorators & {"overload", "override"}:
         return
-    if any(is_option(each) for each in given):
+    if any(is_option(each, aliases) for each in given):
         return  # a command: its help says what the options are
     text = ast.get_docstring(function) or ""
     described = section(text, "Args")
@@ -76,9 +88,12 @@ def lacks(function: Function) -> Iterator[str]:
         yield "Raises is missing"
 
 
-def is_option(parameter: ast.arg) -> bool:
+def is_option(parameter: ast.arg, aliases: set[str]) -> bool:
     """Whether it is an option or argument of a command, whose help says what it is."""
-    return parameter.annotation is not None and "typer." in ast.unparse(parameter.annotation)
+    if parameter.annotation is None:
+        return False
+    written = ast.unparse(parameter.annotation)
+    return "typer." in written or written in aliases
 
 
 def section(text: str, title: str) -> str:

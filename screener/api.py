@@ -1,7 +1,7 @@
 """Screener from Python: libraries, campaigns and models, for scripts and notebooks.
 
-Thin: every call goes to the function that the command line calls. Results come as pandas tables,
-and in a notebook the objects show themselves.
+Every method calls the same function as the command line does. Results are pandas tables, and a
+notebook shows the objects as tables.
 """
 
 import html
@@ -29,6 +29,7 @@ from screener.ranking.objectives import Constraint, Objective
 from screener.report.collect import write_report
 from screener.stores.files import Folder
 from screener.stores.library import LibraryManifest, LibraryStore
+from screener.stores.predictions import with_names_of_now
 
 __all__ = ["Accounts", "Campaign", "Library", "Model", "Status", "load_model"]
 
@@ -36,21 +37,22 @@ Path = str | PathLike[str]
 
 
 def load_model(name_or_path: Path) -> Model:
-    """A trained model.
+    """Load a trained model.
 
     Args:
-        name_or_path: a shipped bundle, such as `qm9-mmff94-direct`, or a folder.
+        name_or_path: the name of a shipped bundle, such as `qm9-mmff94-direct`, or a folder.
     Returns:
-        a `Model`; its `predict` takes SMILES or structures and gives a DataFrame.
+        a `Model`, whose `predict` takes SMILES or structures and returns a DataFrame.
     Raises:
         ConfigError: there is no such bundle.
-        SchemaError: it is of another schema version, or does not give its golden predictions here.
+        SchemaError: its schema version is another, or on this machine it does not reproduce the
+            golden predictions that are stored with it.
     """
     return Model(fspath(name_or_path))
 
 
 class Library:
-    """A library of standardised molecules on disk; from `Library.build` or `Library.open`."""
+    """A library of standardised molecules on disk, from `Library.build` or `Library.open`."""
 
     def __init__(self, store: LibraryStore) -> None:
         self.store = store
@@ -66,16 +68,18 @@ class Library:
         smiles_column: str | None = None,
         id_column: str | None = None,
     ) -> "Library":
-        """Build a library from files, or finish one that was begun.
+        """Build a library from files, or finish a build that was interrupted.
 
         Args:
             inputs: SMILES, CSV/TSV, SDF or Parquet files, also `.gz` and `.zst`, globs and URLs.
             out: folder or URL of the library.
-            settings: what is accepted and how it is standardised.
+            settings: which molecules are accepted and how they are standardised.
             client: a Dask client; by default processes on this machine, one per CPU.
-            smiles_column: column of the SMILES in tables; by default found by its name.
-            id_column: column of your ids, in tables or an SDF's data; by default found by its name,
-                or an SDF's title.
+            smiles_column: column with the SMILES in tables; by default recognised by its name.
+            id_column: column with your ids in tables, or data field in SDF; by default recognised
+                by its name, and in SDF the title of a record.
+        Returns:
+            the finished library.
         Raises:
             ConfigError: no input, no SMILES column, or no valid molecule.
             StoreError: a file cannot be read or written.
@@ -97,26 +101,26 @@ class Library:
         """Open a library.
 
         Raises:
-            StoreError: there is none, or its build was not finished.
-            SchemaError: it is broken or of another schema version.
+            StoreError: there is no library, or its build was not finished.
+            SchemaError: a file of it is broken or of another schema version.
         """
         return cls(LibraryStore.open(absolute(fspath(url))))
 
     @property
     def url(self) -> str:
-        """Where it lies."""
+        """Its folder, as a URL."""
         return self.store.folder.url
 
     @property
     def manifest(self) -> LibraryManifest:
-        """Settings, inputs and totals."""
+        """Its settings, inputs and totals."""
         return self.store.manifest
 
     def __len__(self) -> int:
         return self.store.n_rows
 
     def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """Rows `start` to `stop` (exclusive; by default ten) with all their columns."""
+        """Rows `start` to `stop`, the latter excluded, with all columns; by default ten rows."""
         last = min(start + 10 if stop is None else stop, len(self))
         frame: pd.DataFrame = self.store.read_range(start, last).to_pandas()
         return frame
@@ -134,30 +138,34 @@ class Library:
 
 
 class Campaign:
-    """One screening run: a library, stages, a ranking and a folder with all results.
+    """One screening run: a library, stages, a ranking, and a folder with all results.
 
-    Making one reads the configuration; nothing is started or written before `run`. What is not
-    said is as in the campaign's folder where it exists already, otherwise the default.
+    Constructing one only reads the configuration; nothing is started or written before `run`. An
+    argument that is not given keeps the value with which the campaign was started; in a new
+    campaign it has its default.
 
     Args:
         library: a `Library`, or its folder or URL.
         out: folder or URL of the campaign.
-        config: a TOML file or a `CampaignConfig` that the other arguments add to.
-        stages: bundles, as `BUNDLE` or `BUNDLE@LEVEL`, or `StageConfig`s.
-        finalists: how many of the best of a stage enter the next (default five times `top`).
-        budget: molecules that the first stage evaluates, searched for by a surrogate that learns
-            from them (default the whole library).
+        config: a TOML file or a `CampaignConfig`, which the other arguments override.
+        stages: the bundle of each stage, as `BUNDLE`, `BUNDLE@LEVEL` or a `StageConfig`.
+        finalists: how many of the best molecules of a stage enter the next (default five times
+            `top`).
+        budget: how many molecules the first stage evaluates; a surrogate that learns from their
+            results chooses them (default: the whole library is evaluated).
         preset: a shipped ranking, such as `electrolyte-solvent` (the default), or a TOML file.
-        objectives: such as `maximise:lumo_b3lyp_ev`, or `Objective`s.
-        constraints: such as `n_heavy<=12`, or `Constraint`s.
-        by: `value` (the default), or `bound` for the worse end of each 90 % interval.
-        top: how many molecules the shortlist holds (default 100).
-        max_similarity: Tanimoto similarity of any two of them, at most.
-        per_scaffold: molecules of one ring scaffold, at most.
-        known_column: own column whose non-empty rows are known molecules.
-        join, on: a table of your own to rank by, and its column that says which molecule.
+        objectives: texts such as `maximise:lumo_b3lyp_ev`, or `Objective`s.
+        constraints: texts such as `n_heavy<=12`, or `Constraint`s.
+        by: `value` (the default), `bound` (the worse end of each 90 % interval), `probability` (of
+            meeting all objectives) or `pareto` (fronts).
+        top: how many molecules the shortlist has (default 100).
+        max_similarity: largest Tanimoto similarity of two molecules of the shortlist.
+        per_scaffold: most molecules of the shortlist with one ring scaffold.
+        known_column: column of yours that is filled for molecules that are known already.
+        join: a table of yours (CSV, Parquet) whose columns can be ranked by.
+        on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
     Raises:
-        ConfigError: a text, number or file does not fit.
+        ConfigError: an argument or the file is not valid.
     """
 
     def __init__(
@@ -208,7 +216,7 @@ class Campaign:
 
     @property
     def folder(self) -> Folder:
-        """Where the results lie."""
+        """The folder of the results."""
         return Folder(absolute(str(self.config.out)))
 
     def run(
@@ -216,15 +224,17 @@ class Campaign:
         client: Client | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> "Campaign":
-        """Run or resume to the shortlist and the report; returns the campaign itself.
+        """Run the campaign, or resume it, up to the shortlist and the report.
 
         Args:
             client: a Dask client; by default processes on this machine, one per CPU.
-            progress: called after every unit with a `Progress`.
+            progress: called with a `Progress` after every unit.
+        Returns:
+            the campaign itself.
         Raises:
-            ConfigError: it cannot start as asked; nothing is written.
+            ConfigError: the campaign cannot start with this configuration; nothing was written.
             StoreError: a file cannot be read or written.
-            ScreenerError: workers were lost again and again.
+            ScreenerError: a task was lost with its worker several times.
         """
         with _connected(client) as connection:
             folder, _ = run_campaign(self.config, connection, progress=progress, command=_command())
@@ -248,12 +258,13 @@ class Campaign:
         """Rank the rows of the last stage by other objectives, without computing anything again.
 
         Args:
-            preset, objectives, constraints, by, top, max_similarity, per_scaffold: what is wanted
-                now; what is not said is as in the campaign.
-            known_column: own column that is not empty for molecules that are known already.
-            join, on: a table of your own to rank by, and its column that says which molecule.
+            preset, objectives, constraints, by, top, max_similarity, per_scaffold: as for
+                `Campaign`; an argument that is not given is as in the campaign.
+            known_column: column of yours that is filled for molecules that are known already.
+            join: a table of yours whose columns can be ranked by.
+            on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
         Returns:
-            the new shortlist.
+            the new shortlist, which takes the place of the old one in the folder.
         Raises:
             ConfigError: the campaign is not finished, or a column is unknown.
         """
@@ -282,25 +293,26 @@ class Campaign:
         """The ranked shortlist, best first.
 
         Returns:
-            `rank`, `score` (larger is better), `desirability_<objective>` (0 to 1), identity,
-            predicted columns in the unit that their name ends in, with `_std`, `_lo90`, `_hi90` and
-            for delta models `_delta`; the caller's own columns last.
+            `rank`, `score` (larger is better), `desirability_<objective>` (0 to 1), the identity of
+            the molecule, and predicted columns in the unit that their name ends in, with `_std`,
+            `_lo90`, `_hi90` and for delta models `_delta`; the caller's own columns come last.
         Raises:
-            StoreError: the campaign has not come to its shortlist.
+            StoreError: the campaign has no shortlist yet.
         """
-        frame: pd.DataFrame = self.folder.read_table("shortlist.parquet").to_pandas()
+        table = with_names_of_now(self.folder.read_table("shortlist.parquet"))
+        frame: pd.DataFrame = table.to_pandas()
         return frame
 
     def status(self) -> Status:
-        """How far the campaign is; can be asked while it runs elsewhere.
+        """How far the campaign is; works also while the campaign runs in another process.
 
         Raises:
-            ConfigError: it has not been started.
+            ConfigError: the campaign has not been started.
         """
         return status(self.folder)
 
     def accounts(self) -> pd.DataFrame:
-        """Where every row of the library ended: one line per final state, adding up to all rows.
+        """How many rows of the library are in each final state; the sum is all rows.
 
         Raises:
             ConfigError: the campaign has not been started.
@@ -331,7 +343,7 @@ class Campaign:
 
 
 def _connected(client: Client | None) -> Any:
-    """The given client, which stays open, or one of our own for as long as the context."""
+    """The given client, which stays open; or a cluster of our own, for as long as the context."""
     return connect(LocalSettings()) if client is None else nullcontext(client)
 
 

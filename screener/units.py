@@ -1,7 +1,7 @@
 """Units, conversions and free-atom energies, each with its source.
 
-Hartree and angstrom in memory; stored columns name their unit. An atomization energy is free atoms
-minus molecule, positive when bound.
+Values in memory are in hartree and angstrom; stored columns name their unit. An atomization energy
+is the energy of the free atoms minus that of the molecule, which is positive for a bound molecule.
 """
 
 from collections.abc import Mapping
@@ -52,34 +52,16 @@ FREE_ATOMS_GFN2_HA: Mapping[int, float] = {
 def atomization_energy_ha(
     total_ha: float, atomic_numbers: NDArray[np.integer], free_atoms_ha: Mapping[int, float]
 ) -> float:
-    """Energy of the free atoms minus that of the molecule.
+    """The energy of the free atoms minus that of the molecule.
 
     Args:
-        total_ha: the molecule's energy, hartree.
-        atomic_numbers: (n_atoms,).
-        free_atoms_ha: hartree by atomic number, at the same level of theory.
+        total_ha: energy of the molecule, hartree.
+        atomic_numbers: integers (n_atoms,).
+        free_atoms_ha: energies of free atoms by atomic number, hartree, at the same level of
+            theory.
     Returns:
-        hartree, positive when bound.
+        hartree, positive for a bound molecule.
     Raises:
         KeyError: an element has no free-atom energy at this level.
     """
     return sum(free_atoms_ha[int(number)] for number in atomic_numbers) - total_ha
-
-
-# endings of columns, the longer ones first, and how their unit is written
-UNITS_OF_COLUMNS: Mapping[str, str] = {
-    "kcal_per_atom": "kcal/mol per atom",
-    "kcal": "kcal/mol",
-    "ev": "eV",
-    "debye": "D",
-    "ha": "hartree",
-    "v_li": "V against Li/Li⁺",
-}
-
-
-def unit_of(column: str) -> str:
-    """How the unit of a predicted column is written; empty for counts and other columns."""
-    for ending, unit in UNITS_OF_COLUMNS.items():
-        if column.endswith(f"_{ending}"):
-            return unit
-    return ""

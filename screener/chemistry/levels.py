@@ -19,7 +19,12 @@ from screener.registry.levels import Level, LevelSettings, Subject
 from screener.units import ANGSTROM_PER_BOHR, FREE_ATOMS_B3LYP_HA, FREE_ATOMS_GFN2_HA
 
 GFN2_COLUMNS = ("energy_gfn2_ha", "homo_gfn2_ev", "lumo_gfn2_ev", "dipole_gfn2_debye")
-REDOX_COLUMNS = ("ip_gfn2_ev", "ea_gfn2_ev", "eox_gfn2_v_li", "ered_gfn2_v_li")
+REDOX_COLUMNS = (
+    "ip_uncorrected_gfn2_ev",
+    "ea_uncorrected_gfn2_ev",
+    "eox_uncorrected_gfn2_v_li",
+    "ered_uncorrected_gfn2_v_li",
+)
 GFN2_SOURCE = "Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019)"
 FORCE_FIELD_ELEMENTS = frozenset(range(1, 104))  # of UFF, where MMFF94 has no parameters
 XTB_ELEMENTS = frozenset(range(1, 87))

@@ -26,11 +26,11 @@ def with_redox(structure: Structure, solvent: str) -> Structure:
         structure: the geometry, for all charges; tells charge and unpaired electrons.
         solvent: of the model ALPB, such as acetonitrile.
     Returns:
-        the structure with `ip_gfn2_ev` (vertical ionisation potential in gas), `ea_gfn2_ev`
-        (vertical electron affinity in gas, positive when the electron is bound), `eox_gfn2_v_li`
-        (potential of vertical oxidation in the solvent, V against Li/Li+) and `ered_gfn2_v_li` (the
-        same of reduction); NaN where the wave function of an ion, or of the molecule in the
-        solvent, does not converge.
+        the structure with `ip_uncorrected_gfn2_ev` (vertical ionisation potential in gas),
+        `ea_uncorrected_gfn2_ev` (vertical electron affinity in gas, positive when the electron is
+        bound), `eox_uncorrected_gfn2_v_li` (potential of vertical oxidation in the solvent, V
+        against Li/Li+) and `ered_uncorrected_gfn2_v_li` (the same of reduction); NaN where the
+        wave function of an ion, or of the molecule in the solvent, does not converge.
     References:
         Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019); Ehlert, Stahn, Spicher,
         Grimme, J. Chem. Theory Comput. 17, 4250 (2021), on ALPB.
@@ -43,10 +43,10 @@ def with_redox(structure: Structure, solvent: str) -> Structure:
     )
     return structure.with_values(
         {
-            "ip_gfn2_ev": gas[1] - gas[0],
-            "ea_gfn2_ev": gas[0] - gas[2],
-            "eox_gfn2_v_li": solvated[1] - solvated[0] - LITHIUM_ABSOLUTE_V,
-            "ered_gfn2_v_li": solvated[0] - solvated[2] - LITHIUM_ABSOLUTE_V,
+            "ip_uncorrected_gfn2_ev": gas[1] - gas[0],
+            "ea_uncorrected_gfn2_ev": gas[0] - gas[2],
+            "eox_uncorrected_gfn2_v_li": solvated[1] - solvated[0] - LITHIUM_ABSOLUTE_V,
+            "ered_uncorrected_gfn2_v_li": solvated[0] - solvated[2] - LITHIUM_ABSOLUTE_V,
         }
     )
 

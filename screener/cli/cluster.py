@@ -1,4 +1,4 @@
-"""The options that say where work is done, the same for every command that has them."""
+"""The options that say where work runs, shared by all commands that have them."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,10 +24,17 @@ Cluster = Annotated[
 def cluster_settings(
     cluster: str | None, scheduler: str | None, workers: int | None, config: str | None = None
 ) -> "ClusterSettings":
-    """What the options ask for; the `[cluster]` table of `config` counts if they ask for nothing.
+    """The cluster that the options ask for.
 
+    Args:
+        cluster: value of `--cluster`: a TOML file or a kind of cluster.
+        scheduler: value of `--scheduler`: address or scheduler file of a running scheduler.
+        workers: value of `--workers`: number of processes on this machine.
+        config: TOML file whose `[cluster]` table counts if none of the three options is given.
+    Returns:
+        settings of the cluster; by default one process per CPU of this machine.
     Raises:
-        ConfigError: options contradict each other, or a file does not fit.
+        ConfigError: options contradict each other, or a file is not valid.
     """
     from screener.cluster.settings import (
         AddressSettings,

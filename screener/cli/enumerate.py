@@ -36,33 +36,35 @@ def enumerate_candidates(
     out: Annotated[
         str, typer.Option(help="File or URL to write: .smi, .smi.gz, .csv, .csv.gz or .parquet.")
     ],
-    limit: Annotated[int, typer.Option(min=1, help="Molecules, at most.")] = 1_000_000,
-    seed: Annotated[int, typer.Option(help="Of the shuffled order.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="Most molecules to write.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="Seed of the shuffled order.")] = 0,
     seeds: Annotated[
         str | None,
         typer.Option(help="File of molecules to mutate: SMILES, CSV, TSV, also compressed."),
     ] = None,
     elements: Annotated[
-        str | None, typer.Option(help="Such as H,C,N,O,F,S,P; in place of the specification's.")
+        str | None,
+        typer.Option(help="Elements, such as H,C,N,O,F,S,P, instead of the specification's."),
     ] = None,
     max_heavy: Annotated[
-        int | None, typer.Option(help="Heavy atoms, at most; in place of the specification's.")
+        int | None, typer.Option(help="Most heavy atoms, instead of the specification's limit.")
     ] = None,
     max_rings: Annotated[
-        int | None, typer.Option(help="Rings, at most; in place of the specification's.")
+        int | None, typer.Option(help="Most rings, instead of the specification's limit.")
     ] = None,
     inside: Annotated[
         str | None,
         typer.Option(
-            help="Bundle: only molecules whose elements, size and bonding it knows, and no ions."
+            help="Name of a bundle: keep only neutral molecules with elements, sizes and bonding "
+            "of its training molecules."
         ),
     ] = None,
     domain_sample: Annotated[
         int,
         typer.Option(
             min=0,
-            help="Molecules, drawn evenly, that are made into structures to say which share the "
-            "models know; 0: none.",
+            help="Size of a random sample that is made into structures to estimate which share is "
+            "inside the models' domains; 0 for none.",
         ),
     ] = 1000,
     workers: Annotated[
@@ -71,9 +73,9 @@ def enumerate_candidates(
 ) -> None:
     """Make candidates from scaffolds and substituents, from reactions, or by mutation.
 
-    The same specification and seed give the same molecules in the same order, whatever --workers;
-    those of a smaller --limit are the first of a larger one. Files that ship, to copy and edit, are
-    in screener/enumeration/sets.
+    The same specification and seed give the same molecules in the same order, whatever --workers.
+    A smaller --limit gives the first molecules of a larger one. The shipped specifications, to copy
+    and edit, are in screener/enumeration/sets.
     """
     from screener.enumeration.output import require_new, writing
     from screener.enumeration.space import make_space
@@ -81,16 +83,16 @@ def enumerate_candidates(
     from screener.enumeration.stream import SCHEMA, Stream
 
     require_new(out)
-    asked = load_spec(spec)
+    specification = load_spec(spec)
     changes: dict[str, Any] = {"max_heavy": max_heavy, "max_rings": max_rings}
     if elements is not None:
         changes["elements"] = elements.replace(",", " ").split()
     changes = {name: value for name, value in changes.items() if value is not None}
     if changes:
-        asked = asked.with_limits(changes)
+        specification = specification.with_limits(changes)
     if inside is not None:
-        asked = _inside(asked, inside)
-    space = make_space(asked, spec, _seeds(seeds))
+        specification = _inside(specification, inside)
+    space = make_space(specification, spec, _seeds(seeds))
     typer.echo(_described(space))
     n_processes = workers or len(os.sched_getaffinity(0))
     stream = Stream(space, seed=seed, limit=limit, n_processes=n_processes, n_sample=domain_sample)
@@ -111,8 +113,11 @@ def enumerate_candidates(
     typer.echo(f"candidates: {out}")
 
 
-def _inside(asked: "Spec", bundle: str) -> "Spec":
-    """The same within what the models of a bundle know of a drawing."""
+def _inside(specification: "Spec", bundle: str) -> "Spec":
+    """The specification with its limits narrowed to the domain of a bundle.
+
+    Narrowed is what a drawing alone decides: elements, size, charge and the neighbours of atoms.
+    """
     from rdkit import Chem
 
     from screener.models.bundle import load_bundle
@@ -120,8 +125,8 @@ def _inside(asked: "Spec", bundle: str) -> "Spec":
     domain = load_bundle(bundle).predictor.domain
     table = Chem.GetPeriodicTable()
     known = {table.GetElementSymbol(number) for number in domain.elements}
-    limits = asked.limits
-    return asked.with_limits(
+    limits = specification.limits
+    return specification.with_limits(
         {
             "elements": [symbol for symbol in limits.elements if symbol in known],
             "max_heavy": min(limits.max_heavy, domain.max_heavy),
@@ -133,13 +138,17 @@ def _inside(asked: "Spec", bundle: str) -> "Spec":
 
 
 def _seeds(path: str | None) -> list[str]:
-    """The SMILES in a file. Raises ConfigError: it cannot be read, or a line of it cannot."""
+    """The SMILES in a file.
+
+    Raises:
+        ConfigError: the file or one of its lines cannot be read, or it holds no molecule.
+    """
     if path is None:
         return []
     from screener.library.readers import BlankCount, read_records
     from screener.library.sources import find_sources
 
-    found = []
+    smiles = []
     for source in find_sources([path]):
         if source.format in ("sdf", "parquet"):
             raise ConfigError(f"--seeds {path}: give the molecules as SMILES, CSV or TSV")
@@ -147,18 +156,18 @@ def _seeds(path: str | None) -> list[str]:
             error: MoleculeError | None = record.error
             if error is not None:
                 raise ConfigError(f"{path}:{record.line}: {error}") from error
-            found.append(record.text)
-    if not found:
+            smiles.append(record.text)
+    if not smiles:
         raise ConfigError(f"--seeds {path}: there is no molecule in it")
-    return found
+    return smiles
 
 
 def _described(space: "Space") -> str:
     draws = "draws without end" if space.n_draws is None else f"{space.n_draws:,} draws"
-    told = f"{len(space.templates)} templates in {len(space.families)} families, {draws}"
+    text = f"{len(space.templates)} templates in {len(space.families)} families, {draws}"
     if space.left_out:
-        told += f"\npassed over, since limits rule them out: {' '.join(space.left_out)}"
-    return told
+        text += f"\npassed over, since limits rule them out: {' '.join(space.left_out)}"
+    return text
 
 
 def _progress() -> Progress:
@@ -190,10 +199,10 @@ def _accounts(tally: "Tally") -> str:
     ]
     if n_refused:
         reasons = tally.refused.most_common()
-        told = [f"{reason} {n:,}" for reason, n in reasons[:N_REASONS]]
+        counts = [f"{reason} {n:,}" for reason, n in reasons[:N_REASONS]]
         if others := sum(n for _, n in reasons[N_REASONS:]):
-            told.append(f"others {others:,}")
-        lines.append("refused: " + ", ".join(told))
+            counts.append(f"others {others:,}")
+        lines.append("refused: " + ", ".join(counts))
     return "\n".join(lines)
 
 

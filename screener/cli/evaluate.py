@@ -1,4 +1,4 @@
-"""`screener evaluate`: a bundle against the labels of any Parquet file.
+"""`screener evaluate`: compares a bundle with the labels in any Parquet file.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 command, so that help and mistakes in options answer at once.
@@ -116,17 +116,20 @@ def evaluate(
     needs = needs_of(loaded.card, options)
     with site(cluster_settings(cluster, scheduler, workers)) as here:
         table = labelled_table(options, needs, here)
-    found = assess(loaded, table, options)
-    _write(out, loaded.card.name, found, table)
+    evaluation = assess(loaded, table, options)
+    _write(out, loaded.card.name, evaluation, table)
     if as_json:
-        typer.echo(json.dumps([each.as_json() for each in found.quantities], indent=1))
+        typer.echo(json.dumps([each.as_json() for each in evaluation.quantities], indent=1))
     else:
-        _print(loaded.card.name, found, table, out)
+        _print(loaded.card.name, evaluation, table, out)
 
 
 @contextmanager
 def site(cluster: "ClusterSettings") -> "Iterator[Site]":
-    """Where structures are made, with bars on standard error."""
+    """Where structures are made, with progress bars on standard error.
+
+    The cluster is started only if structures have to be made.
+    """
     from screener.cluster.factory import connect
     from screener.structures.making import Site
 
@@ -148,32 +151,32 @@ def site(cluster: "ClusterSettings") -> "Iterator[Site]":
         progress.stop()
 
 
-def _write(out: Path, bundle: str, found: "Evaluation", table: "LabelledTable") -> None:
+def _write(out: Path, bundle: str, evaluation: "Evaluation", table: "LabelledTable") -> None:
     from screener.report.parity import write_parity
     from screener.stores.files import Folder
     from screener.stores.quarantine import quarantine_table
 
     folder = Folder(str(out))
     folder.require_writable()
-    folder.write_table("predictions.parquet", found.predictions)
+    folder.write_table("predictions.parquet", evaluation.predictions)
     folder.write_table("quarantine.parquet", quarantine_table(table.quarantine()))
-    for quantity in found.quantities:
+    for quantity in evaluation.quantities:
         if quantity.errors.n:
             write_parity(out, bundle, quantity)
 
 
-def _print(bundle: str, found: "Evaluation", table: "LabelledTable", out: Path) -> None:
+def _print(bundle: str, evaluation: "Evaluation", table: "LabelledTable", out: Path) -> None:
     shown = Console()
     if not shown.is_terminal:  # files and pipes get whole rows
         shown = Console(width=max(shown.width, 160))
     heads = ("n", "MAE", "RMSE", "bias", "in 90 %", "width")
     whole = Table("quantity", *heads, "in domain", "quarantined", title=f"{bundle}: {table.source}")
-    for each in found.quantities:
+    for each in evaluation.quantities:
         share = "" if each.in_domain is None else f"{100 * each.in_domain:.1f} %"
         name = f"{each.quantity} ({each.unit})"
         whole.add_row(name, *_cells(each.errors), share, f"{each.n_quarantined:,}")
     shown.print(whole)
-    for each in found.quantities:
+    for each in evaluation.quantities:
         sizes = Table("heavy atoms", *heads, title=f"{each.quantity} by size")
         for size, errors in each.by_n_heavy.items():
             sizes.add_row(str(size), *_cells(errors))
@@ -185,7 +188,7 @@ def _print(bundle: str, found: "Evaluation", table: "LabelledTable", out: Path) 
     codes = Counter((record.code, record.message) for record in table.quarantine())
     for (code, message), n in codes.most_common(N_REASONS):
         shown.print(f"quarantined: {n:,} {code}: {escape(message)}", highlight=False)
-    for reason, n in list(found.outside.items())[:N_REASONS]:
+    for reason, n in list(evaluation.outside.items())[:N_REASONS]:
         shown.print(f"out of domain: {n:,} {escape(reason)}", highlight=False)
     shown.print(f"plots and tables are in {out}", highlight=False, markup=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""Log records as JSON lines, with the keys that a campaign's journal has."""
+"""Log records as JSON lines, with the same keys as a campaign's journal."""
 
 import json
 import logging
@@ -6,19 +6,22 @@ from datetime import UTC, datetime
 
 
 class JsonLines(logging.Formatter):
-    """One object per record: time, level, event, its fields; `message` and `logger` where it is no
-    event; `traceback` where there is one."""
+    """Formats each record as one JSON object.
+
+    An event has `time`, `level`, `event` and the fields of the event. Any other record has the
+    event `log`, with `logger` and `message`. A record of an exception has a `traceback`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
-        told = {
+        """The record as one line of JSON."""
+        values = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
         }
         if hasattr(record, "event"):
-            told |= {"event": record.event, **getattr(record, "fields", {})}
+            values |= {"event": record.event, **getattr(record, "fields", {})}
         else:
-            told |= {"event": "log", "logger": record.name, "message": record.getMessage()}
+            values |= {"event": "log", "logger": record.name, "message": record.getMessage()}
         if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False, default=str)
+            values["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(values, ensure_ascii=False, default=str)

@@ -1,4 +1,4 @@
-"""`screener library build` and `info`: from options to a library, and from a library to text.
+"""`screener library build` and `info`: build a library from files, and describe one.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 commands that use them, so that help and mistakes in options answer at once.
@@ -60,12 +60,14 @@ def build(
         ),
     ] = False,
     max_atoms: Annotated[
-        int, typer.Option(min=1, help="Largest molecule, atoms with hydrogens.")
+        int, typer.Option(min=1, help="Most atoms of a molecule, hydrogens included.")
     ] = 100,
     enumerate_stereo: Annotated[
         int,
         typer.Option(
-            min=0, help="Up to so many stereoisomers where they are left open (default: pick one)."
+            min=0,
+            help="Most stereoisomers to make of a molecule whose stereochemistry is undefined "
+            "(default: one is chosen).",
         ),
     ] = 0,
     performance_report: Annotated[
@@ -99,7 +101,7 @@ def build(
     require_report_path(performance_report)
     plan = plan_build(inputs, out, settings, smiles_column=smiles_column, id_column=id_column)
     library = finished_library(plan)
-    if library is None:  # mistakes are told before a cluster is started
+    if library is None:  # the cluster is started only after the options have been checked
         with (
             connect(where) as client,
             reported(client, performance_report),
@@ -114,7 +116,7 @@ def build(
 def info(
     folder: Annotated[str, typer.Argument(help="Folder or URL of a library.")],
 ) -> None:
-    """Counts, sizes, elements, tautomers and the first reasons of quarantine."""
+    """Print counts, sizes, elements, tautomers and the first reasons of quarantine."""
     from screener.library.summary import tautomer_groups
     from screener.stores.library import LibraryStore
 

@@ -1,7 +1,7 @@
-"""The `screener` command and how it ends.
+"""The `screener` command and its exit codes.
 
-Errors that are the caller's to mend print one message and exit with 2; everything else is a bug and
-keeps its traceback.
+An error that the user can correct prints one message and ends with exit code 2. Any other exception
+is a bug and shows its traceback.
 """
 
 import logging
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from screener.cli import enumerate as enumeration
-from screener.cli import evaluate, library, models, screen, train
+from screener.cli import evaluate, library, models, plugins, screen, train
 from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
 
@@ -30,6 +30,7 @@ app.add_typer(models.app, name="models")
 screen.register(app)
 train.register(app)
 evaluate.register(app)
+plugins.register(app)
 
 
 RESUMED = (("screen",), ("library", "build"), ("labels",), ("train",))
@@ -63,12 +64,12 @@ def _configure(
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:
-    """Our own messages and anybody's warnings; Dask's loggers set levels of their own."""
+    """Whether to show a record: all of ours, and only warnings of others, such as Dask."""
     return record.levelno >= logging.WARNING or record.name.startswith("screener")
 
 
 def main() -> None:
-    """Run the command line; exit code 2 for errors that the caller can mend."""
+    """Run the command line; errors that the user can correct end with exit code 2."""
     try:
         app()
     except ScreenerError as error:

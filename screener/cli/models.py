@@ -1,4 +1,4 @@
-"""`screener models list` and `info`: which bundles there are, and what their cards say."""
+"""`screener models list` and `info`: the bundles that ship, and the errors in a bundle's card."""
 
 import json
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ def info(
 
     names = [name] if name else shipped_bundles()
     if as_json:
-        found = [_summary(read_card(each)) for each in names]
-        typer.echo(json.dumps(found[0] if name else found, indent=1))
+        summaries = [_summary(read_card(each)) for each in names]
+        typer.echo(json.dumps(summaries[0] if name else summaries, indent=1))
         return
     for each in names:
         print_errors(each)
@@ -60,13 +60,14 @@ def _summary(card: "Card") -> dict[str, Any]:
 
 
 def print_errors(name_or_path: str) -> None:
-    """The tables of errors in a bundle's card."""
+    """Print the tables of errors in a bundle's card."""
     from screener.models.bundle import read_card
 
     card = read_card(name_or_path)
     for test, metrics in _flat(card.metrics):
-        # percent that the 90 % intervals hold, of all and of the 5 % smallest and largest
-        # predictions; rank correlation of std and error
+        # the share of labels inside the 90 % intervals, in percent: of all molecules, of the 5 %
+        # with the smallest and of the 5 % with the largest predictions; then Spearman's rank
+        # correlation of standard deviation and error
         columns = ("in 90 %", "least", "most", "rank")
         table = Table("quantity", "n", "MAE", "RMSE", *columns, title=f"{card.name}: {test}")
         for quantity, values in metrics.items():
@@ -86,11 +87,11 @@ def print_errors(name_or_path: str) -> None:
 
 
 def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
-    """The tables of errors in a card, those within another under both names."""
-    for name, found in metrics.items():
-        values = list(found.values())
+    """The tables of errors in a card by name; a table within another has both names."""
+    for name, content in metrics.items():
+        values = list(content.values())
         if values and all(isinstance(each, dict) for each in values):
             if all(isinstance(inner, dict) for each in values for inner in each.values()):
-                yield from ((f"{name}: {part}", inner) for part, inner in found.items())
+                yield from ((f"{name}: {part}", inner) for part, inner in content.items())
             else:
-                yield name, found
+                yield name, content

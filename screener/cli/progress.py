@@ -1,4 +1,4 @@
-"""Live progress of a library build on standard error."""
+"""Shows the live progress of a library build on standard error."""
 
 from types import TracebackType
 

@@ -1,4 +1,4 @@
-"""`screener screen` and the commands that look at campaigns: options to a campaign, back to text.
+"""`screener screen`, and the commands that show, rank, explain, compare and verify campaigns.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 commands that use them, so that help and mistakes in options answer at once.
@@ -21,8 +21,12 @@ INTERRUPTED = 130  # exit code after ctrl-C
 Preset = Annotated[
     str | None, typer.Option(help="Shipped ranking, such as electrolyte-solvent, or a TOML file.")
 ]
-Minimise = Annotated[list[str] | None, typer.Option(help="Column that should be low. Repeatable.")]
-Maximise = Annotated[list[str] | None, typer.Option(help="Column that should be high. Repeatable.")]
+Minimise = Annotated[
+    list[str] | None, typer.Option(help="Column whose low values are wanted. Repeatable.")
+]
+Maximise = Annotated[
+    list[str] | None, typer.Option(help="Column whose high values are wanted. Repeatable.")
+]
 Objectives = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,19 +48,23 @@ By = Annotated[
 Top = Annotated[int | None, typer.Option(help="Molecules in the shortlist (default 100).")]
 MaxSimilarity = Annotated[
     float | None,
-    typer.Option(help="Of two molecules in the shortlist, by Tanimoto: 0.6 (default any)."),
+    typer.Option(
+        help="Largest Tanimoto similarity of two molecules in the shortlist: 0.6 (default any)."
+    ),
 ]
 PerScaffold = Annotated[
-    int | None, typer.Option(help="Molecules of one ring scaffold in the shortlist (default any).")
+    int | None,
+    typer.Option(help="Most molecules of one ring scaffold in the shortlist (default any)."),
 ]
 KnownColumn = Annotated[
-    str | None, typer.Option(help="Own column that is not empty for molecules known already.")
+    str | None,
+    typer.Option(help="Column of yours that is filled for molecules that are known already."),
 ]
 Join = Annotated[
-    str | None, typer.Option(help="Table of your own (CSV, Parquet) whose columns are ranked by.")
+    str | None, typer.Option(help="Table of yours (CSV, Parquet) whose columns can be ranked by.")
 ]
 On = Annotated[
-    str | None, typer.Option(help="Its column that says which molecule: inchikey or smiles.")
+    str | None, typer.Option(help="Column of --join that identifies molecules: inchikey or smiles.")
 ]
 Folder = Annotated[str, typer.Argument(help="Folder or URL of the campaign.")]
 
@@ -67,7 +75,7 @@ def screen(
     ] = None,
     out: Annotated[str | None, typer.Option(help="Folder or URL of the campaign.")] = None,
     config: Annotated[
-        str | None, typer.Option(help="TOML file; options stand above what it says.")
+        str | None, typer.Option(help="TOML file with the configuration; options override it.")
     ] = None,
     preset: Preset = None,
     minimise: Minimise = None,
@@ -79,7 +87,8 @@ def screen(
     max_similarity: MaxSimilarity = None,
     per_scaffold: PerScaffold = None,
     finalists: Annotated[
-        int | None, typer.Option(help="Rows that enter a later stage (default 5 times --top).")
+        int | None,
+        typer.Option(help="Most molecules that enter a later stage (default 5 times --top)."),
     ] = None,
     stages: Annotated[
         str | None,
@@ -104,9 +113,10 @@ def screen(
         str | None, typer.Option(help="HTML file for Dask's report of what the workers did.")
     ] = None,
 ) -> None:
-    """Screen a library: predict, choose finalists, predict better, rank.
+    """Screen a library: predict, choose finalists, predict those better, rank.
 
-    The same command again resumes. What is not said is as in the campaign, or the default.
+    The same command again resumes an interrupted run. An option that is not given keeps the value
+    that the campaign was started with; in a new campaign it has its default.
     """
     from screener.campaign.settings.config import CampaignConfig, read_config
 
@@ -189,7 +199,7 @@ def status(
         bool, typer.Option("--accounts", help="Show where every row of the library ended.")
     ] = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again and again until the shortlist is there.")
+        bool, typer.Option("--watch", help="Keep showing it until the shortlist is written.")
     ] = False,
     every: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two looks with --watch.")
@@ -271,7 +281,7 @@ def rank(
 
 def explain(
     campaign: Folder,
-    name: Annotated[str, typer.Argument(help="mol_id, InChIKey, id of yours or SMILES.")],
+    name: Annotated[str, typer.Argument(help="A mol_id, InChIKey, id of yours or SMILES.")],
 ) -> None:
     """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
     from screener.campaign.results import explain as explaining
@@ -282,8 +292,10 @@ def explain(
         typer.echo(f"{label}: {text}")
 
 
-def compare(before: Folder, after: Annotated[str, typer.Argument(help="The other one.")]) -> None:
-    """Say which molecules entered and left between two campaigns' shortlists, and why."""
+def compare(
+    before: Folder, after: Annotated[str, typer.Argument(help="The other campaign.")]
+) -> None:
+    """Say which molecules entered or left the shortlist from one campaign to another, and why."""
     from screener.campaign.results import compare as comparing
     from screener.campaign.settings.resolve import absolute
     from screener.cli import show
@@ -297,7 +309,7 @@ def verify(
 ) -> None:
     """Read every file, compare it with its checksum, and name what is damaged.
 
-    Exit code 1 if anything is. What is damaged in a campaign is made again when it is resumed.
+    The exit code is 1 if anything is. A campaign that is resumed makes its damaged parts again.
     """
     from screener.campaign.results.verify import verify as damage
     from screener.campaign.settings.resolve import absolute

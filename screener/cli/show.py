@@ -1,4 +1,4 @@
-"""Campaigns as text for a terminal: live progress, accounts, plan and shortlist."""
+"""Prints campaigns on a terminal: live progress, accounts, estimate, shortlist and comparison."""
 
 from types import TracebackType
 from typing import Any
@@ -17,6 +17,7 @@ from screener.campaign.results.shortlist import FILES
 from screener.campaign.results.status import Accounts
 from screener.campaign.settings.frozen import Setup
 from screener.stores.files import Folder
+from screener.stores.predictions import with_names_of_now
 
 N_SHOWN = 10
 N_OUTSIDE = 5
@@ -70,7 +71,7 @@ class Display:
         self._progress.update(
             self._lines[now.stage],
             completed=now.n_units_done,
-            total=now.n_units,  # grows while the rows are searched for
+            total=now.n_units,  # grows during a search, batch after batch
             rate="" if now.rate is None else f"{now.rate:.1f} molecules/s",
             quarantined=now.n_quarantined,
             left="done" if is_done else f"{duration(now.seconds_left)} left",
@@ -78,7 +79,7 @@ class Display:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for a person: 45 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    """A time in seconds as a person writes it: 45 s, 12 min, 3 h 20 min, 2 d 4 h."""
     if seconds is None:
         return "?"
     minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
@@ -92,7 +93,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """Bytes for a person."""
+    """A number of bytes with a unit: 512 B, 1.4 MB."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if n_bytes < 1000 or unit == "TB":
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
@@ -101,9 +102,15 @@ def size(n_bytes: float) -> str:
 
 
 def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> None:
-    """The first ten of the shortlist, and where the results lie."""
+    """Print the first ten molecules of the shortlist, and the paths of the results.
+
+    Args:
+        folder: folder of the campaign.
+        setup: its frozen configuration.
+        console: where to print; by default standard output.
+    """
     console = console or for_results()
-    top = folder.read_table("shortlist.parquet")
+    top = with_names_of_now(folder.read_table("shortlist.parquet"))
     columns = [each.column for each in setup.ranking.objectives if each.column in top.column_names]
     table = Table(
         title=f"the best {min(N_SHOWN, top.num_rows)} of {top.num_rows:,} in the shortlist",
@@ -129,10 +136,10 @@ def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> N
 
 
 def recall(folder: Folder, console: Console | None = None) -> None:
-    """How much of the best the funnel has found, where there is one."""
+    """Print the estimated recall of each stage that was searched; nothing without a budget."""
     console = console or for_results()
-    for told in read_recall(folder):
-        text = f"recall at {told['stage']}: {recall_text(told)}"
+    for each in read_recall(folder):
+        text = f"recall at {each['stage']}: {recall_text(each)}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -146,46 +153,46 @@ def _value(row: dict[str, Any], name: str) -> str:
 
 
 def for_results() -> Console:
-    """Standard output; wide where it is no terminal, so that files and pipes get whole rows."""
+    """Standard output; where it is no terminal, wide enough for rows to stay whole."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, 160))
 
 
-def comparison(found: Comparison) -> None:
-    """What changed between two shortlists."""
+def comparison(changes: Comparison) -> None:
+    """Print what changed between two shortlists."""
     console = for_results()
 
     def line(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    for difference in found.settings:
+    for difference in changes.settings:
         line(difference)
-    for title, changes in (
-        ("entered", found.entered),
-        ("left", found.left),
-        ("moved", found.moved),
+    for title, rows in (
+        ("entered", changes.entered),
+        ("left", changes.left),
+        ("moved", changes.moved),
     ):
-        line(f"{title}: {len(changes):,}")
-        for change in changes:
+        line(f"{title}: {len(rows):,}")
+        for change in rows:
             ranks = " -> ".join(
                 "none" if rank is None else str(rank)
                 for rank in (change.rank_before, change.rank_after)
             )
             why = f" ({change.why})" if change.why else ""
             line(f"  {ranks}  {change.source_id}  {change.smiles}{why}")
-    line(f"at the same rank: {found.n_unmoved:,}")
+    line(f"at the same rank: {changes.n_unmoved:,}")
 
 
-def accounts(found: Accounts, console: Console | None = None) -> None:
-    """Where everything that was read ended."""
+def accounts(balance: Accounts, console: Console | None = None) -> None:
+    """Print the accounts: the final state of every molecule that was read."""
     console = console or for_results()
-    isomers = f" + {found.n_isomers_added:,} isomers added" if found.n_isomers_added else ""
+    isomers = f" + {balance.n_isomers_added:,} isomers added" if balance.n_isomers_added else ""
     console.print(
-        f"library: {found.n_read:,} read{isomers} = {found.n_kept:,} kept + "
-        f"{found.n_duplicates:,} duplicates + {found.n_quarantined:,} quarantined",
+        f"library: {balance.n_read:,} read{isomers} = {balance.n_kept:,} kept + "
+        f"{balance.n_duplicates:,} duplicates + {balance.n_quarantined:,} quarantined",
         highlight=False,
     )
-    for stage in found.stages:
+    for stage in balance.stages:
         table = Table(title=f"stage {stage.name}")
         table.add_column("what became of them")
         table.add_column("rows", justify="right")
@@ -204,20 +211,20 @@ def accounts(found: Accounts, console: Console | None = None) -> None:
     table = Table(title="final state of every row of the library")
     table.add_column("state")
     table.add_column("rows", justify="right")
-    for state, n_rows in found.final.items():
+    for state, n_rows in balance.final.items():
         table.add_row(state, f"{n_rows:,}")
     table.add_section()
-    table.add_row("all", f"{sum(found.final.values()):,}")
+    table.add_row("all", f"{sum(balance.final.values()):,}")
     console.print(table)
 
 
-def estimate(found: Estimate, console: Console | None = None) -> None:
-    """What a campaign would take."""
+def estimate(needs: Estimate, console: Console | None = None) -> None:
+    """Print the time, memory and disk that a campaign needs."""
     console = console or for_results()
-    table = Table(title=f"measured on {found.n_sample} molecules, for {found.n_workers} workers")
+    table = Table(title=f"measured on {needs.n_sample} molecules, for {needs.n_workers} workers")
     for name in ("stage", "rows", "units", "done", "ms/molecule", "failed", "time", "disk"):
         table.add_column(name)
-    for stage in found.stages:
+    for stage in needs.stages:
         seconds = stage.structure_seconds + stage.prediction_seconds
         table.add_row(
             stage.name,
@@ -225,13 +232,13 @@ def estimate(found: Estimate, console: Console | None = None) -> None:
             f"{stage.n_units:,}",
             f"{stage.n_units_done:,}",
             f"{1000 * seconds:.1f}",
-            f"{stage.n_failed}/{found.n_sample}",
+            f"{stage.n_failed}/{needs.n_sample}",
             duration(stage.seconds),
             size(stage.n_bytes),
         )
     console.print(table)
     console.print(
-        f"in all {duration(found.seconds)} and {size(found.n_bytes)}; memory: "
-        f"{size(found.worker_bytes)} per worker, {size(found.driver_bytes)} for the client",
+        f"in all {duration(needs.seconds)} and {size(needs.n_bytes)}; memory: "
+        f"{size(needs.worker_bytes)} per worker, {size(needs.driver_bytes)} for the client",
         highlight=False,
     )

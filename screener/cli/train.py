@@ -1,4 +1,4 @@
-"""`screener labels` and `train`: make training data and bundles.
+"""`screener labels` and `train`: make training labels, and fit bundles.
 
 The heavy parts are imported by the commands that use them, so that help answers at once.
 """
@@ -33,7 +33,7 @@ def labels(
         list[str] | None, typer.Option(help="Make only these kinds of structures.")
     ] = None,
 ) -> None:
-    """Make the training labels in $SCREENER_HOME; run again, it makes what is missing."""
+    """Make the training labels in $SCREENER_HOME; the same command again makes what is missing."""
     from screener.cluster.factory import connect
     from screener.training.qm9 import labels as making
     from screener.training.qm9.dataset import committed_splits
@@ -67,9 +67,9 @@ def train(
     scheduler: Scheduler = None,
     cluster: Cluster = None,
 ) -> None:
-    """Fit, calibrate, test and write a bundle, from labels of yours or those of QM9.
+    """Fit, calibrate, test and write a bundle, from your own labels or those of QM9.
 
-    The same command goes on where an interrupted one was.
+    The same command again continues an interrupted one.
     """
     logging.getLogger("screener").setLevel(logging.INFO)
     if what.endswith(".toml"):

@@ -1,4 +1,8 @@
-"""How far a campaign is: as text for a terminal, once or redrawn, line by line, or as JSON."""
+"""Shows how far a campaign is.
+
+As text, once; redrawn on a terminal until the campaign has ended; as one line per change where the
+output is no terminal; or as one JSON object.
+"""
 
 import json
 import shlex
@@ -20,14 +24,14 @@ from screener.cli.show import duration, for_results, size
 from screener.stores.files import Folder
 
 N_REASONS = 8
-LOOKING_SHARE = 0.2  # of the time, at most
+LOOKING_SHARE = 0.2  # the largest share of the time that is spent reading the folder
 
 
-def show(found: Status) -> None:
-    """Print how far a campaign is."""
+def show(status: Status) -> None:
+    """Print how far a campaign is, once."""
     console = for_results()
-    console.print(_table(found))
-    for text in _below(found):
+    console.print(_table(status))
+    for text in _below(status):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -43,36 +47,36 @@ def watch(folder: Folder, every_seconds: float) -> None:
     looks = _looks(Follower(folder), every_seconds)
     if sys.stdout.isatty():
         with Live(console=for_results(), auto_refresh=False) as live:
-            for found in looks:
-                live.update(Group(_table(found), *map(Text, _below(found))), refresh=True)
+            for status in looks:
+                live.update(Group(_table(status), *map(Text, _below(status))), refresh=True)
     else:
         shown: set[str] = set()
-        for found in looks:
+        for status in looks:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            told = _lines(found)
-            for text, detail in told.items():
+            lines = _lines(status)
+            for text, detail in lines.items():
                 if text not in shown:
                     typer.echo(f"{now} {text}{detail}")
-            shown = set(told)
+            shown = set(lines)
 
 
 def _looks(follower: Follower, every_seconds: float) -> Iterator[Status]:
     while True:
         started = time.monotonic()
-        found = follower.look()
-        yield found
-        if found.is_finished:
+        status = follower.look()
+        yield status
+        if status.is_finished:
             return
         looked = time.monotonic() - started  # at a slow store, less often
         time.sleep(max(every_seconds, looked / LOOKING_SHARE))
 
 
-def _table(found: Status) -> Table:
-    table = Table(title=found.folder)
+def _table(status: Status) -> Table:
+    table = Table(title=status.folder)
     headers = ("stage", "units", "rows", "out of domain", "quarantined", "rate", "overall")
     for name in (*headers, "time left"):
         table.add_column(name)
-    for stage in found.stages:
+    for stage in status.stages:
         if stage.n_units is None:
             progress = ("waits for the stage before", f"at most {stage.n_rows:,}")
         else:
@@ -92,39 +96,42 @@ def _table(found: Status) -> Table:
     return table
 
 
-def _below(found: Status) -> list[str]:
+def _below(status: Status) -> list[str]:
     return [
         *(
             f"quarantined at {name}: {n_rows:,} {code}"
-            for name, codes in found.quarantine.items()
+            for name, codes in status.quarantine.items()
             for code, n_rows in list(codes.items())[:N_REASONS]
         ),
-        "not ranked yet" if found.shortlisted is None else _shortlisted(found),
-        *(f"recall at {told['stage']}: {recall_text(told)}" for told in found.recall),
-        *_who(found),
+        "not ranked yet" if status.shortlisted is None else _shortlisted(status),
+        *(f"recall at {each['stage']}: {recall_text(each)}" for each in status.recall),
+        *_who(status),
     ]
 
 
-def _lines(found: Status) -> dict[str, str]:
-    """Texts that stay the same as long as nothing happens, each with a detail that may change."""
-    told = {
-        _stage_line(stage, found.quarantine[stage.name]): _pace(stage)
-        for stage in found.stages
+def _lines(status: Status) -> dict[str, str]:
+    """Texts that stay the same while nothing happens, each with a detail that keeps changing.
+
+    A line is printed again only when its text changes; the detail, such as a rate, does not count.
+    """
+    lines = {
+        _stage_line(stage, status.quarantine[stage.name]): _pace(stage)
+        for stage in status.stages
         if stage.n_units_done
     }
-    if found.is_finished:
-        return {**told, _shortlisted(found): ""}
-    runner = found.runner
+    if status.is_finished:
+        return {**lines, _shortlisted(status): ""}
+    runner = status.runner
     if runner is None:
-        return {**told, **dict.fromkeys(_who(found), "")}
-    told[f"run by process {runner.pid} on {runner.host}"] = ""
+        return {**lines, **dict.fromkeys(_who(status), "")}
+    lines[f"run by process {runner.pid} on {runner.host}"] = ""
     if runner.n_workers is not None:
-        told[f"workers: {runner.n_workers:,}"] = _memory(runner)
+        lines[f"workers: {runner.n_workers:,}"] = _memory(runner)
     if runner.n_tried_again or runner.n_workers_lost:
-        told[_losses(runner)] = ""
+        lines[_losses(runner)] = ""
     if runner.dashboard is not None:
-        told[f"Dask dashboard: {runner.dashboard}"] = ""
-    return told
+        lines[f"Dask dashboard: {runner.dashboard}"] = ""
+    return lines
 
 
 def _stage_line(stage: StageStatus, quarantine: Mapping[str, int]) -> str:
@@ -151,35 +158,35 @@ def _rate(rate: float | None) -> str:
     return "" if rate is None else f"{rate:.1f}/s"
 
 
-def _shortlisted(found: Status) -> str:
-    return f"{found.shortlisted:,} in the shortlist"
+def _shortlisted(status: Status) -> str:
+    return f"{status.shortlisted:,} in the shortlist"
 
 
-def _who(found: Status) -> list[str]:
-    """Who runs it, or what to do where nobody does."""
-    runner = found.runner
+def _who(status: Status) -> list[str]:
+    """Who runs the campaign, or how to continue it if nobody does."""
+    runner = status.runner
     if runner is None:
-        if found.is_finished:
+        if status.is_finished:
             return []
-        told = ["nobody runs it"]
-        if found.stopped is not None:
-            told[0] += f"; the last session ended: {found.stopped}"
-        told.append(f"to go on with it: screener screen --out {shlex.quote(found.folder)}")
-        if found.command:
-            told.append(f"it was run as: {shlex.join(found.command)}")
-        return told
+        lines = ["nobody runs it"]
+        if status.stopped is not None:
+            lines[0] += f"; the last session ended: {status.stopped}"
+        lines.append(f"to go on with it: screener screen --out {shlex.quote(status.folder)}")
+        if status.command:
+            lines.append(f"it was run as: {shlex.join(status.command)}")
+        return lines
     silent = time.time() - datetime.fromisoformat(runner.last_sign_of_life).timestamp()
-    told = [
+    lines = [
         f"run by process {runner.pid} on {runner.host}, "
         f"last sign of life {duration(max(0.0, silent))} ago"
     ]
     if runner.n_workers is not None:
-        told.append(f"workers: {runner.n_workers:,}{_memory(runner)}")
+        lines.append(f"workers: {runner.n_workers:,}{_memory(runner)}")
     if runner.n_tried_again or runner.n_workers_lost:
-        told.append(_losses(runner))
+        lines.append(_losses(runner))
     if runner.dashboard is not None:
-        told.append(f"Dask dashboard: {runner.dashboard}")
-    return told
+        lines.append(f"Dask dashboard: {runner.dashboard}")
+    return lines
 
 
 def _losses(runner: Runner) -> str:
@@ -189,29 +196,29 @@ def _losses(runner: Runner) -> str:
 def _memory(runner: Runner) -> str:
     memory = runner.memory
     low, middle, high = (memory.get(f"worker_{name}_bytes") for name in ("min", "median", "max"))
-    told = ""
+    text = ""
     if low is not None and middle is not None and high is not None:
-        told += f" with {size(low)} to {size(high)}, median {size(middle)}"
+        text += f" with {size(low)} to {size(high)}, median {size(middle)}"
     for name in ("client", "scheduler"):
         if (n_bytes := memory.get(f"{name}_bytes")) is not None:
-            told += f"; {name} {size(n_bytes)}"
-    return told
+            text += f"; {name} {size(n_bytes)}"
+    return text
 
 
-def as_json(found: Status, accounts: Accounts | None) -> str:
-    """One JSON object for programs; README names its keys.
+def as_json(status: Status, accounts: Accounts | None) -> str:
+    """One JSON object for programs; the README lists its keys.
 
     Args:
-        found: how far the campaign is.
-        accounts: where every row ended, if asked for.
+        status: how far the campaign is.
+        accounts: where every row ended; None leaves the key out.
     """
-    told = asdict(found)
-    told["finished"] = found.is_finished
-    told["running"] = found.runner is not None
-    for stage, values in zip(found.stages, told["stages"], strict=True):
+    output = asdict(status)
+    output["finished"] = status.is_finished
+    output["running"] = status.runner is not None
+    for stage, values in zip(status.stages, output["stages"], strict=True):
         values["finished"] = stage.is_finished
-        values["quarantine"] = told["quarantine"][stage.name]
-    del told["quarantine"]
+        values["quarantine"] = output["quarantine"][stage.name]
+    del output["quarantine"]
     if accounts is not None:
-        told["accounts"] = asdict(accounts)
-    return json.dumps(told, indent=1, ensure_ascii=False)
+        output["accounts"] = asdict(accounts)
+    return json.dumps(output, indent=1, ensure_ascii=False)

@@ -1,1 +1,4 @@
-"""Where workers come from: this machine, Slurm, Kubernetes, or a scheduler that runs already."""
+"""Where Dask workers come from: this machine, Slurm, Kubernetes, or a running scheduler.
+
+Nothing here knows what the workers will do.
+"""

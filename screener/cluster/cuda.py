@@ -1,8 +1,8 @@
 """This machine with its GPUs: one worker per device, and workers for chemistry on the other cores.
 
-The workers are those of `screener.cluster.local`, each of which keeps one device. dask-cuda's own
-show every device to every worker, keep Dask's data on the GPU, where none of ours is, and declare
-no resource.
+The workers are those of `screener.cluster.local`, each of which sees one device. Workers of
+dask-cuda are not used: each of them sees every device, they keep Dask's data on the GPU, where we
+have none, and they declare no resource.
 """
 
 import os
@@ -19,10 +19,10 @@ from screener.errors import ConfigError
 
 
 def cuda_groups(settings: CudaSettings) -> list[Group]:
-    """The workers, by group.
+    """The groups of workers: one for chemistry, one for the GPUs.
 
     Raises:
-        ConfigError: the settings name no devices, and none is found.
+        ConfigError: the settings name no devices, and this machine has none.
     """
     devices = settings.gpu.devices
     if devices is None:
@@ -34,18 +34,23 @@ def cuda_groups(settings: CudaSettings) -> list[Group]:
         )
     n_cpu = settings.cpu.workers or max(1, CPU_COUNT - len(devices))
     return [
-        Group(n_cpu, "cpu", "CPU", {VISIBLE: ""}),  # no context on a GPU, even by mistake
+        Group(
+            n_cpu, "cpu", "CPU", {VISIBLE: ""}
+        ),  # hides the GPUs, so that no library uses one by mistake
         Group(len(devices), "gpu", "GPU", {VISIBLE: ",".join(map(str, devices))}),
     ]
 
 
 def visible_devices(environment: Mapping[str, str]) -> tuple[int | str, ...]:
-    """The devices that CUDA would use, found without touching one.
+    """The devices that CUDA would use, listed without opening one of them.
 
     Args:
-        environment: in which CUDA_VISIBLE_DEVICES may name them, also as UUIDs or parts of a GPU.
+        environment: environment variables. CUDA_VISIBLE_DEVICES may name the devices, also as UUIDs
+            or as parts of a GPU; otherwise NVML is asked.
+    Returns:
+        numbers or names of devices; empty without a driver.
     Raises:
-        ConfigError: nothing names them, and NVML's package is not installed.
+        ConfigError: NVML has to be asked and its Python package is not installed.
     """
     if VISIBLE in environment:
         return tuple(device for device in environment[VISIBLE].split(",") if device)

@@ -1,8 +1,8 @@
-"""What every scheduler that we start has: Dask's settings, a dashboard on loopback, security.
+"""What all schedulers that we start have in common: Dask's settings, dashboard and security.
 
-Nothing listens beyond loopback unless the settings name another address. A scheduler that the
-network reaches runs what anybody sends to it, so without TLS that is said aloud. The dashboard
-cannot ask who looks, so it stays on loopback always.
+A scheduler listens on loopback alone unless the settings name another address. A scheduler that
+can be reached over the network runs whatever is sent to it, so a warning is logged if it has no
+TLS. The dashboard has no access control and always stays on loopback.
 """
 
 import ipaddress
@@ -22,19 +22,19 @@ DASHBOARD_PORT = 8787  # Dask's usual one
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
-    "distributed.scheduler.worker-ttl": "5 minutes",  # chemistry that holds the GIL is no death
+    "distributed.scheduler.worker-ttl": "5 minutes",  # chemistry may hold the GIL for long
     "distributed.scheduler.no-workers-timeout": "10 minutes",
-    # both take some percent of a core from chemistry, and a task is one call into it
+    # both cost a few percent of a core, and tell little: a task is one long call
     "distributed.admin.tick.interval": "500ms",
     "distributed.worker.profile.enabled": False,
 }
 
-# of a scheduler in this process; the dashboard is on loopback whatever the scheduler listens at
+# for a scheduler in this process; its dashboard is on loopback, whatever address it listens on
 HERE = {**SETTINGS, "distributed.dashboard.link": f"{{scheme}}://{LOOPBACK}:{{port}}/status"}
 
 
 def variables() -> dict[str, str]:
-    """The same settings as environment of processes elsewhere, where Dask reads them."""
+    """The same settings as environment variables, for Dask in processes started elsewhere."""
     return {
         "DASK_" + key.upper().replace(".", "__").replace("-", "_"): str(value)
         for key, value in SETTINGS.items()
@@ -42,7 +42,7 @@ def variables() -> dict[str, str]:
 
 
 def security_of(settings: SecuredSettings) -> Security | None:
-    """Dask's TLS with the files that the settings name; None where they name none.
+    """Dask's TLS settings with the files that the settings name; None where they name none.
 
     Raises:
         ConfigError: a file cannot be read.
@@ -66,12 +66,12 @@ def security_of(settings: SecuredSettings) -> Security | None:
 
 
 def protocol_of(security: Security | None) -> str:
-    """How addresses begin."""
+    """The protocol of addresses: `tls` with TLS, otherwise `tcp`."""
     return "tcp" if security is None else "tls"
 
 
 def tls_options(security: Security | None) -> dict[str, str]:
-    """Options of `dask worker` for the same files."""
+    """Options of `dask worker` that name the same files; none without TLS."""
     if security is None:
         return {}
     return {
@@ -83,7 +83,7 @@ def tls_options(security: Security | None) -> dict[str, str]:
 
 
 def warn_if_open(address: str) -> None:
-    """Say so when a scheduler that asks nobody for a certificate can be reached from elsewhere."""
+    """Log a warning if a scheduler without TLS can be reached from other machines."""
     parts = urlsplit(address)
     if parts.scheme in ("tcp", "ws") and not is_loopback(parts.hostname or ""):
         log.warning(
@@ -94,7 +94,7 @@ def warn_if_open(address: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the host; a name counts if it is `localhost`."""
+    """Whether the address is on loopback; of names, only `localhost` is."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -102,7 +102,7 @@ def is_loopback(host: str) -> bool:
 
 
 def dashboard_address() -> str:
-    """Dask's usual port on loopback, or any free one where that is taken."""
+    """Dask's usual port on loopback, or any free port if that one is taken."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,8 +1,8 @@
-"""A connected Dask client, whatever stands behind it.
+"""A connected Dask client for any kind of cluster.
 
-Either a scheduler that is running already, by its address or scheduler file, or a cluster that is
-started from settings and ends with the context. Kinds of clusters are imported by whoever asks for
-them: their packages are optional.
+The client is connected to a scheduler that is already running, named by its address or scheduler
+file, or to a cluster that is started from settings and ends with the context. The modules for Slurm
+and Kubernetes are imported only when they are needed, because the packages they use are optional.
 """
 
 import asyncio
@@ -34,19 +34,19 @@ from screener.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 8.0  # each, for the first answer and for the client that follows it
+CONNECT_SECONDS = 8.0  # for the first answer, and once more for connecting the client
 
 
 def connect(settings: ClusterSettings) -> AbstractContextManager[Client]:
-    """Connect to a running scheduler, or start a cluster for as long as the context.
+    """Connect to a running scheduler, or start a cluster that lives as long as the context.
 
     Args:
         settings: from `read_cluster`, `parse_cluster`, or a class of `screener.cluster.settings`.
     Returns:
-        a context that yields a client; `client.dashboard_link` shows the work.
+        a context that yields a client; `client.dashboard_link` is the address of the dashboard.
     Raises:
-        ConfigError: here or on entering: nothing answers at the address, workers do not start, or
-            a package is missing, and what to do about it.
+        ConfigError: here or on entering the context: nothing answers at the address, workers do not
+            start, or a package is missing. The message says what to do.
     """
     if isinstance(settings, KubernetesSettings):
         from screener.cluster.kubernetes import kubernetes_cluster
@@ -67,17 +67,17 @@ def connect(settings: ClusterSettings) -> AbstractContextManager[Client]:
 @contextmanager
 def _running(scheduler: str, security: Security | None) -> Iterator[Client]:
     address = _address_in(Path(scheduler)) if scheduler.endswith(".json") else scheduler
-    security = security or Security()  # which takes files of TLS from Dask's own configuration
+    security = security or Security()  # takes TLS files from Dask's own configuration
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", VersionMismatchWarning)
         try:
-            with ThreadPoolExecutor(1) as executor:  # a notebook has a running loop in this thread
+            with ThreadPoolExecutor(1) as executor:  # in a notebook this thread has a running loop
                 kind = executor.submit(asyncio.run, _kind_of_server(address, security)).result()
             if kind != "Scheduler":
                 raise ConfigError(f"{address} is the address of a {kind}, not of a scheduler")
             client = Client(address, timeout=CONNECT_SECONDS, security=security)
         except (OSError, ValueError, TypeError, ImportError, MemoryError, RuntimeError) as error:
-            # whatever another program says may read as the length of a message of exabytes
+            # MemoryError: the answer of another program can look like a length of exabytes
             reason = f"{type(error).__name__}: {error}" if str(error) else "no answer"
             raise ConfigError(
                 f"no Dask scheduler answers at {scheduler} ({reason}). Check the address, that "
@@ -93,7 +93,10 @@ def _running(scheduler: str, security: Security | None) -> Iterator[Client]:
 
 
 async def _kind_of_server(address: str, security: Security) -> str:
-    """`Scheduler`, or what else answers; `Client` itself would wait for ever for a mute server."""
+    """The kind of server at an address, such as `Scheduler`.
+
+    `Client` would wait for ever for a server that accepts the connection and never answers.
+    """
     credentials = security.get_connection_args("client")
 
     async def ask() -> str:

@@ -1,10 +1,10 @@
 """Pods of the Dask operator as workers: a DaskCluster, and a worker group of its own for GPUs.
 
 The objects are plain values made here, and dask-kubernetes creates and deletes them. The operator
-has to be installed in the Kubernetes cluster (deploy/kubernetes/README.md).
+has to be installed in the Kubernetes cluster (deploy/kubernetes/README.md). A network policy keeps
+other pods out.
 """
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,17 +16,16 @@ from distributed import Client
 
 from screener.cluster import dask_scheduler, unit_worker
 from screener.cluster.extras import missing
+from screener.cluster.network_policy import others_kept_out
 from screener.cluster.settings import KubernetesPool, KubernetesSettings
 from screener.errors import ConfigError
 
-log = logging.getLogger(__name__)
-
-START_SECONDS = 1800.0  # nodes may have to be made first
+START_SECONDS = 1800.0  # long, because Kubernetes may have to add nodes first
 
 
 @contextmanager
 def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
-    """A DaskCluster until the context ends; begins once every pool has a worker.
+    """A DaskCluster that lives as long as the context, entered once every pool has a worker.
 
     Raises:
         ConfigError: dask-kubernetes is missing, Kubernetes refuses an object, or pods do not start.
@@ -35,7 +34,7 @@ def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
         operator = import_module("dask_kubernetes.operator")
     except ImportError as error:
         raise missing("kubernetes", error) from error
-    with dask.config.set(dask_scheduler.SETTINGS):
+    with dask.config.set(dask_scheduler.SETTINGS), others_kept_out(settings):
         try:
             cluster = operator.KubeCluster(
                 custom_cluster_spec=cluster_object(settings),
@@ -49,10 +48,6 @@ def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
                 "Check that `kubectl get daskclusters` works, which wants the Dask operator "
                 "(deploy/kubernetes/README.md), and the image"
             ) from error
-        log.warning(
-            "every pod of this Kubernetes cluster reaches the scheduler unless a network policy "
-            "such as deploy/kubernetes/network-policy.yaml forbids it"
-        )
         with cluster, Client(cluster) as client:
             if settings.gpu is not None:
                 cluster.add_worker_group("gpu", custom_spec=worker_object(settings, "GPU"))
@@ -77,7 +72,7 @@ def _n_pools(client: Client) -> int:
 
 
 def cluster_object(settings: KubernetesSettings) -> dict[str, Any]:
-    """The DaskCluster: scheduler and CPU workers."""
+    """The DaskCluster object: the scheduler and the CPU workers."""
     selector = {"dask.org/cluster-name": settings.name, "dask.org/component": "scheduler"}
     ports = {"tcp-comm": 8786, "http-dashboard": 8787}
     health = {"httpGet": {"port": "http-dashboard", "path": "/health"}}
@@ -114,8 +109,10 @@ def worker_object(settings: KubernetesSettings, resource: Literal["CPU", "GPU"])
     """The `worker` part of a DaskCluster or a DaskWorkerGroup.
 
     Args:
-        settings: of the cluster; the pool that is asked for must be there.
-        resource: that its workers declare.
+        settings: settings of the cluster; they must have a pool for `resource`.
+        resource: the resource that the workers declare.
+    Returns:
+        a plain value, as in the YAML of the object.
     """
     pool = settings.cpu if resource == "CPU" else settings.gpu
     assert pool is not None

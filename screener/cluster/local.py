@@ -1,9 +1,9 @@
 """A Dask cluster of processes on this machine.
 
-The scheduler lives in this process, the workers below another one for each group of workers that
-are alike. `distributed.LocalCluster` starts workers through multiprocessing, which imports the
-caller's script once more in each of them and so fails in scripts without an
-`if __name__ == "__main__"` guard; a command line does not.
+The scheduler runs in this process. For each group of equal workers one further process is started,
+and the workers of the group are children of that. `distributed.LocalCluster` would start workers
+through multiprocessing, which imports the caller's script again in each worker and fails in scripts
+without an `if __name__ == "__main__"` guard; starting a command does not.
 """
 
 import logging
@@ -28,23 +28,23 @@ from screener.errors import ConfigError
 START_SECONDS = 120.0
 _END_SECONDS = 5.0
 
-# a worker that dies is news; what tasks raise is raised again here; the rest is Dask by itself
+# log when a worker dies; errors of tasks are raised here anyway; the rest is Dask's own affairs
 _LOGGING = {
     "distributed": "error",
     "distributed.nanny": "warning",
     "distributed.worker": "critical",
 }
-# workers end at once, and their semaphores are cleaned up by a process that makes a fuss of it
+# workers are ended abruptly; the process that then cleans up their semaphores warns about it
 _QUIET = ("-W", "ignore:resource_tracker:UserWarning")
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Worker processes that are alike, of one thread each."""
+    """A group of equal worker processes, each with one thread."""
 
     n_workers: int
     name: str | None = None  # workers are called NAME-0, NAME-1, ...
-    resource: str | None = None  # that each declares, once
+    resource: str | None = None  # the resource of which each declares one unit
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,14 +52,16 @@ class Group:
 def local_cluster(
     groups: Sequence[Group], host: str = LOOPBACK, security: Security | None = None
 ) -> Iterator[Client]:
-    """Scheduler and workers for as long as the context.
+    """A scheduler and workers that live as long as the context.
 
     Args:
-        groups: of workers.
-        host: address of this machine to listen at.
-        security: TLS for all of them.
+        groups: the groups of workers to start.
+        host: address of this machine to listen on.
+        security: TLS for scheduler, workers and client; None for none.
+    Yields:
+        a client of the scheduler, once all workers are connected.
     Raises:
-        ConfigError: the processes do not start.
+        ConfigError: a process does not start.
     """
     n_workers = sum(group.n_workers for group in groups)
     with (
@@ -128,7 +130,7 @@ def _workers(
                     {**dask.config.config, "logging": _LOGGING}
                 ),
             },
-            start_new_session=True,  # ctrl-C is for this process to act on
+            start_new_session=True,  # so that ctrl-C reaches this process alone
         )
     except OSError as error:
         raise ConfigError(
@@ -166,7 +168,7 @@ def _wait(client: Client, n_workers: int, processes: Sequence["subprocess.Popen[
 
 
 def _nannies_run(client: Client) -> bool:
-    """Whether all have seen their workers start: one whose worker dies before that gives up."""
+    """Whether every nanny has seen its worker start; before that it would not restart it."""
     return all(status == "running" for status in client.run(_status, nanny=True).values())
 
 

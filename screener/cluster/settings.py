@@ -1,8 +1,8 @@
-"""What a person says about where workers come from: the `[cluster]` table of a TOML file.
+"""Settings of clusters: the `[cluster]` table of a TOML file.
 
-One class for each kind, so that a key which says nothing about the kind at hand is an error. A
-cluster is no part of a campaign: it is in none of its digests, and the same campaign goes on with
-another one.
+There is one class for each kind of cluster, so a key that does not belong to the given kind is an
+error. The cluster is not part of a campaign: it enters none of its digests, and a campaign can be
+continued on another cluster.
 """
 
 import re
@@ -33,11 +33,13 @@ class _Table(BaseModel):
 
 
 class _Secured(_Table):
-    """What every kind has but Kubernetes, where the network of the pods is the operator's matter.
+    """TLS settings of every kind but Kubernetes, where a network policy keeps others out.
+
+    The three files are given together or not at all. With them, scheduler, workers and client prove
+    their identity and encrypt their connections.
 
     Args:
-        tls_ca_file: PEM file of the authority that signed the certificates; with the other two,
-            scheduler, workers and client prove who they are and encrypt what they say.
+        tls_ca_file: PEM file of the authority that signed the certificates.
         tls_cert: PEM file of the certificate.
         tls_key: PEM file of its private key.
     """
@@ -56,16 +58,16 @@ class _Secured(_Table):
 
     @staticmethod
     def tls_files() -> tuple[str, ...]:
-        """Names of the keys that are given together."""
+        """Names of the settings that must be given together."""
         return ("tls_ca_file", "tls_cert", "tls_key")
 
 
 class LocalSettings(_Secured):
-    """Processes on this machine, one thread each.
+    """Worker processes on this machine, one thread each.
 
     Args:
         workers: how many; by default one per CPU that this process may use.
-        host: address of this machine that scheduler and workers listen at.
+        host: address of this machine on which scheduler and workers listen.
     """
 
     kind: Literal["local"] = "local"
@@ -74,10 +76,10 @@ class LocalSettings(_Secured):
 
 
 class AddressSettings(_Secured):
-    """A scheduler that somebody else runs.
+    """A scheduler that is already running.
 
     Args:
-        address: such as `tcp://host:8786`, or the path of a scheduler file (`.json`).
+        address: an address such as `tcp://host:8786`, or the path of a scheduler file (`.json`).
     """
 
     kind: Literal["address"] = "address"
@@ -85,18 +87,22 @@ class AddressSettings(_Secured):
 
 
 class SlurmPool(_Table):
-    """Slurm jobs that are alike.
+    """A pool of equal Slurm jobs.
+
+    Its size is either fixed (`workers`) or between `minimum` and `maximum`, as there is work.
 
     Args:
-        workers: how many workers, all the time.
-        minimum: instead of `workers`: how many at least.
-        maximum: and at most, where there is work for them.
-        workers_per_job: processes in one job on one node; on a node with several GPUs, one each.
-        partition: of Slurm; by default the cluster's own default.
-        account: that the time is charged to; by default the user's own.
-        memory: of one worker, such as `4G`; bounds a job together with `workers_per_job`.
-        walltime: `HH:MM:SS` or `D-HH:MM:SS`; workers leave before it, between two units.
-        gres: such as `gpu:1`, for the whole job.
+        workers: number of workers, at all times.
+        minimum: fewest workers of a pool that grows and shrinks.
+        maximum: most workers of such a pool.
+        workers_per_job: worker processes in one job, which runs on one node; on a node with several
+            GPUs each worker gets one.
+        partition: Slurm's partition; by default Slurm's own default.
+        account: account that the time is charged to; by default the user's own.
+        memory: memory of one worker, such as `4G`; a job asks for `workers_per_job` times as much.
+        walltime: time limit of a job, `HH:MM:SS` or `D-HH:MM:SS`; workers leave before it is over,
+            between two units.
+        gres: generic resources of the whole job, such as `gpu:1`.
         directives: further options of `sbatch`, such as `--constraint=a100`.
     """
 
@@ -145,28 +151,30 @@ class SlurmPool(_Table):
 
     @property
     def walltime_seconds(self) -> int:
-        """The wall time in seconds."""
+        """The wall time of a job in seconds."""
         days, _, clock = self.walltime.rpartition("-")
         hours, minutes, seconds = map(int, clock.split(":"))
         return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
     @property
     def memory_mebibytes(self) -> int:
-        """Memory of one worker."""
+        """The memory of one worker in MiB."""
         return int(self.memory[:-1]) * (1024 if self.memory[-1] == "G" else 1)
 
 
 class SlurmSettings(_Secured):
-    """Jobs of Slurm as workers; scheduler and command run here, such as on the login node.
+    """Slurm jobs as workers; scheduler and command run on this machine, such as a login node.
 
     Args:
-        cpu: workers for chemistry.
-        gpu: workers for inference; without, chemistry and inference are one task.
-        interface: network interface at which nodes reach this machine and one another, such as
-            `ib0`.
-        host: instead of it, the address of this machine that the scheduler listens at.
-        log_folder: where jobs write what they say; on a file system that the nodes share.
-        prologue: lines of shell for every job before the worker starts, such as `module load cuda`.
+        cpu: the pool for chemistry.
+        gpu: the pool for inference; without it, chemistry and inference of a unit are one task.
+        interface: network interface through which the nodes reach this machine and one another,
+            such as `ib0`.
+        host: given instead of `interface`: the address of this machine on which the scheduler
+            listens.
+        log_folder: folder for the logs of the jobs, on a file system that the nodes share.
+        prologue: lines of shell that every job runs before its workers start, such as `module load
+            cuda`.
     """
 
     kind: Literal["slurm"] = "slurm"
@@ -188,15 +196,15 @@ class SlurmSettings(_Secured):
 
 
 class KubernetesPool(_Table):
-    """Pods that are alike, one worker each.
+    """A pool of equal pods with one worker each.
 
     Args:
-        workers: how many.
-        cpus: of one pod.
-        memory: of one pod, as Kubernetes writes it.
-        gpus: of one pod, asked for as `nvidia.com/gpu`.
+        workers: how many pods.
+        cpus: CPUs of one pod.
+        memory: memory of one pod, as Kubernetes writes it.
+        gpus: GPUs of one pod, requested as `nvidia.com/gpu`.
         node_selector: labels of the nodes that may be used.
-        tolerations: as in a pod's specification.
+        tolerations: tolerations, as in a pod's specification.
     """
 
     workers: PositiveInt
@@ -211,16 +219,16 @@ class KubernetesSettings(_Table):
     """Pods of the Dask operator as workers.
 
     Args:
-        image: with `screener` in it, such as one made by deploy/docker/Dockerfile.
-        name: of the cluster; one of that name must not be there.
-        namespace: by default that of the current context.
-        cpu: workers for chemistry.
-        gpu: workers for inference; without, chemistry and inference are one task.
-        volume_claim: a claim that every pod mounts at `mount_path`, for library and campaign.
-        mount_path: folder of the volume; not used without `volume_claim`.
-        env: environment of every pod.
-        env_secret: a secret, all of whose keys become environment of every pod, such as the
-            credentials of an object store.
+        image: image that contains `screener`, such as one made by deploy/docker/Dockerfile.
+        name: name of the Dask cluster; there must be no other one of this name.
+        namespace: Kubernetes' namespace; by default that of the current context.
+        cpu: the pool for chemistry.
+        gpu: the pool for inference; without it, chemistry and inference of a unit are one task.
+        volume_claim: volume claim that every pod mounts at `mount_path`, for library and campaign.
+        mount_path: folder at which the volume is mounted; not used without `volume_claim`.
+        env: environment variables of every pod.
+        env_secret: name of a secret whose keys all become environment variables of every pod, such
+            as the credentials of an object store.
     """
 
     kind: Literal["kubernetes"] = "kubernetes"
@@ -236,10 +244,10 @@ class KubernetesSettings(_Table):
 
 
 class CudaCpuPool(_Table):
-    """Workers for chemistry beside the GPUs.
+    """Workers for chemistry on a machine with GPUs.
 
     Args:
-        workers: how many; by default one per CPU that is left when every GPU has one.
+        workers: how many; by default the number of CPUs minus one for each GPU.
     """
 
     workers: PositiveInt | None = None
@@ -249,7 +257,7 @@ class CudaGpuPool(_Table):
     """Workers for inference, one per device.
 
     Args:
-        devices: numbers or UUIDs as in CUDA_VISIBLE_DEVICES; by default all that are visible.
+        devices: numbers or UUIDs, as in CUDA_VISIBLE_DEVICES; by default all visible devices.
     """
 
     devices: tuple[int | str, ...] | None = None
@@ -261,7 +269,7 @@ class CudaSettings(_Secured):
     Args:
         cpu: workers for chemistry.
         gpu: workers for inference.
-        host: address of this machine that scheduler and workers listen at.
+        host: address of this machine on which scheduler and workers listen.
     """
 
     kind: Literal["cuda"] = "cuda"
@@ -282,34 +290,35 @@ def cluster_from(values: Any, where: str) -> ClusterSettings:
     """Settings from plain values.
 
     Args:
-        values: the keys of the `[cluster]` table.
-        where: file or option, for the message.
+        values: the keys and values of the `[cluster]` table.
+        where: file or option that they come from, for the error message.
     Raises:
-        ConfigError: a key is misspelt or missing, or a value does not fit.
+        ConfigError: a key is unknown or missing, or a value is not valid.
     """
     try:
         return _ANY.validate_python(values)
     except ValidationError as error:
-        found = error.errors(include_url=False)[0]
-        place = ".".join(["cluster", *(str(part) for part in found["loc"] if part not in KINDS)])
-        raise ConfigError(f"{where}: {place}: {found['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        place = ".".join(["cluster", *(str(part) for part in first["loc"] if part not in KINDS)])
+        raise ConfigError(f"{where}: {place}: {first['msg']}") from error
 
 
 def read_cluster(path: str) -> ClusterSettings | None:
-    """The `[cluster]` table of a TOML file, None where it has none.
+    """The `[cluster]` table of a TOML file; None where the file has none.
 
     Raises:
-        ConfigError: the file is missing, is not TOML, or the table does not fit.
+        ConfigError: the file is missing or is not TOML, or the table is not valid.
     """
     values = read_toml(path)
     return cluster_from(values["cluster"], path) if "cluster" in values else None
 
 
 def parse_cluster(text: str) -> ClusterSettings:
-    """Settings from the command line: a TOML file, or a kind that needs nothing else.
+    """Settings from the option `--cluster`: a TOML file, or a kind that needs no further settings.
 
     Raises:
-        ConfigError: there is no such kind, it needs more than its name, or the file does not fit.
+        ConfigError: there is no such kind, the kind needs further settings, or the file is not
+            valid.
     """
     if text.endswith(".toml"):
         settings = read_cluster(text)

@@ -1,9 +1,10 @@
-"""Slurm jobs as workers, of several kinds under one scheduler.
+"""Slurm jobs as workers, in several pools under one scheduler.
 
-dask-jobqueue has one template of a job per cluster. Its jobs are used here, each with the template
-of its own pool, and a keeper in place of its scaling: jobs that ended (wall time, `scancel`, a node
-that failed) are replaced, and a pool with a minimum and a maximum follows the work that waits for
-it. The scheduler is in this process; jobs that outlive it end by themselves.
+A cluster of dask-jobqueue has jobs of one kind only. Here its job class is used with other options
+for each pool. Instead of its scaling, a keeper looks at Slurm and the scheduler every few seconds:
+it replaces jobs that ended (wall time, `scancel`, a failed node), and adapts a pool with a minimum
+and a maximum to the number of waiting tasks. The scheduler runs in this process; jobs that outlive
+it end by themselves.
 """
 
 import asyncio
@@ -29,24 +30,26 @@ from screener.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 10.0  # asking Slurm more often is bad manners
-TELL_SECONDS = 600.0
-QUIET_SECONDS = 30.0  # before the first word about a queue
+LOOK_SECONDS = 10.0  # between two questions to Slurm; more would burden it
+TELL_SECONDS = 600.0  # between two warnings about a queue
+QUIET_SECONDS = 30.0  # before the first of them
 COMMAND_SECONDS = 60.0
 LOG_LINES = 5
-# a queue may be long, and the campaign goes on by itself when jobs start again
+# a queue may be long, and the campaign continues by itself once jobs start again
 NO_WORKERS_TIMEOUT = "14 days"
 
 
 @contextmanager
 def slurm_cluster(settings: SlurmSettings, security: Security | None) -> Iterator[Client]:
-    """Scheduler here and jobs of Slurm, until the context ends.
+    """A scheduler in this process and workers in Slurm jobs, for as long as the context.
 
-    Begins once every pool has a worker, however long the queue is.
+    The context is entered once every pool has a worker, however long that takes.
 
     Args:
         settings: pools and addresses.
-        security: TLS for all of them.
+        security: TLS for scheduler, workers and client; None for none.
+    Yields:
+        a client of the scheduler.
     Raises:
         ConfigError: Slurm refuses a job, jobs end before their workers connect, or dask-jobqueue or
             Slurm's commands are missing.
@@ -92,10 +95,10 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
 
     Args:
         settings: pools and addresses.
-        job: class of the jobs.
-        security: TLS, or None.
+        job: class of the jobs, from `job_class`.
+        security: TLS for scheduler, workers and client; None for none.
     Raises:
-        RuntimeError: a first job cannot be submitted; nothing is left behind.
+        RuntimeError: one of the first jobs cannot be submitted; those submitted are cancelled.
     """
 
     def __init__(self, settings: SlurmSettings, job: type, security: Security | None) -> None:
@@ -103,7 +106,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
         self.pools = [Pool("cpu", "CPU", settings.cpu)]
         if settings.gpu is not None:
             self.pools.append(Pool("gpu", "GPU", settings.gpu))
-        self.failure = ""  # why a pool will not get a worker
+        self.failure = ""  # why a pool gets no worker; empty while there is no reason to doubt
         self._specs = {
             pool.name: {
                 "cls": job,
@@ -138,7 +141,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
         self.sync(self._start_keeper)
 
     def n_running(self, pool: Pool) -> int:
-        """Workers of the pool that take tasks now."""
+        """How many workers of the pool accept tasks at present."""
         return sum(
             job in pool.jobs and worker.status == Status.running for job, worker in self._workers()
         )
@@ -150,7 +153,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
         return dict.fromkeys(names, self._specs[pool.name])
 
     def _workers(self) -> list[tuple[str, Any]]:
-        """Every worker that the scheduler knows, by the name of its job."""
+        """All workers that the scheduler knows, each with the name of its job."""
         jobs = {name for pool in self.pools for name in pool.jobs}
         workers = [(str(worker.name), worker) for worker in self.scheduler.workers.values()]
         return [
@@ -169,7 +172,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
                 log.warning("Slurm does not do as asked and is asked again: %s", error)
 
     async def _look(self) -> None:
-        """Forget jobs that ended, then submit and cancel until each pool has its size."""
+        """Drop jobs that have ended, then submit or cancel jobs until each pool has its size."""
         alive = await known_jobs(self.name)
         workers = self._workers()
         for pool in self.pools:
@@ -187,7 +190,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
         await self  # submits and cancels
 
     def _has_ended(self, name: str, alive: set[str]) -> bool:
-        job = self.workers.get(name)  # None: Dask missed its workers and cancelled it
+        job = self.workers.get(name)  # None: Dask lost its workers and cancelled it
         return job is None or job.job_id not in alive
 
     def _forget(self, pool: Pool, name: str) -> None:
@@ -198,7 +201,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
             return
         self.failure = _describe_failure(self._logs, self.name, pool, job and job.job_id)
         if pool.n_failures < MAX_FAILURES:
-            self.failure = ""  # once is chance
+            self.failure = ""  # a single failure may be chance
         else:
             log.warning("%s", self.failure)
 
@@ -210,7 +213,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
             del pool.jobs[name], self.worker_spec[name]
 
     def _n_tasks(self, pool: Pool) -> int:
-        """Tasks that wait for the pool or run there; who asks for nothing is for the CPUs."""
+        """How many tasks wait for the pool or run in it; tasks without a resource count for CPU."""
         states = ("processing", "no-worker", "queued")
         return sum(
             task.state in states and pool.resource in (task.resource_restrictions or {"CPU": 1})
@@ -227,7 +230,7 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
 
 
 async def known_jobs(name: str) -> set[str]:
-    """Ids of the jobs of this name that wait or run.
+    """Ids of the jobs of this name that are waiting or running.
 
     Raises:
         OSError, RuntimeError, subprocess.SubprocessError: Slurm does not answer.

@@ -1,7 +1,7 @@
-"""The batch script of a worker on Slurm: from the settings of a pool to dask-jobqueue's job.
+"""Jobs of workers on Slurm: turns the settings of a pool into options of dask-jobqueue's job.
 
-One job is one `dask worker` command on one node, with one or several worker processes. It leaves
-some time before the wall time is over, so that Slurm never has to kill it.
+One job is one `dask worker` command on one node, with one or several worker processes. The workers
+leave some time before the wall time is over, so that Slurm does not have to kill them.
 """
 
 import os
@@ -18,13 +18,13 @@ from screener.cluster import dask_scheduler, unit_worker
 from screener.cluster.extras import missing
 from screener.cluster.settings import SlurmPool, SlurmSettings
 
-DEATH_SECONDS = 60  # a worker whose scheduler does not answer for so long gives its node back
-MAX_MARGIN_SECONDS = 900  # before the wall time, for the units that have begun
-MARGIN_SHARE = 0.2  # of a short wall time
+DEATH_SECONDS = 60  # a worker ends when its scheduler has not answered for so long
+MAX_MARGIN_SECONDS = 900  # workers leave so long before the wall time, to finish their units,
+MARGIN_SHARE = 0.2  # or this share of it, whichever is shorter
 
 
 def job_class() -> type:
-    """dask-jobqueue's job for Slurm, with an end that others can see.
+    """dask-jobqueue's class of Slurm jobs, changed so that a closed job has the status `closed`.
 
     Raises:
         ConfigError: dask-jobqueue is not installed.
@@ -51,14 +51,16 @@ def job_options(
     security: Security | None,
     job_name: str,
 ) -> dict[str, Any]:
-    """Arguments of dask-jobqueue's `SLURMJob`, all but scheduler and name.
+    """Arguments of dask-jobqueue's `SLURMJob`, except the scheduler and the name.
 
     Args:
-        pool: what one job is.
-        resource: that each worker declares, once.
-        settings: what all jobs share.
-        security: TLS, or None.
-        job_name: by which Slurm knows all jobs of this cluster.
+        pool: settings of the jobs of one pool.
+        resource: the resource of which each worker declares one unit.
+        settings: settings that all jobs share.
+        security: TLS for the workers; None for none.
+        job_name: name that all jobs of this cluster have in Slurm.
+    Returns:
+        keyword arguments by name.
     """
     options = {
         "--resources": f"{resource}=1",
@@ -92,7 +94,7 @@ def job_options(
 
 
 def lifetime(walltime_seconds: int) -> dict[str, str]:
-    """Options of `dask worker` that make it leave before the wall time, not all at one moment."""
+    """Options of `dask worker` that make workers leave before the wall time, one after another."""
     margin = min(MAX_MARGIN_SECONDS, int(MARGIN_SHARE * walltime_seconds))
     return {
         "--lifetime": f"{walltime_seconds - margin}s",
@@ -101,11 +103,13 @@ def lifetime(walltime_seconds: int) -> dict[str, str]:
 
 
 def _environment(resource: str) -> list[str]:
-    """Lines of shell: modules are found as here, and workers have Dask's settings from here."""
+    """Lines of shell that give workers this process's module path and Dask settings."""
     variables = {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         **dask_scheduler.variables(),
     }
     if resource == "CPU":
-        variables[unit_worker.VISIBLE] = ""  # no context on a GPU, even by mistake
+        variables[unit_worker.VISIBLE] = (
+            ""  # hides the GPUs, so that no library uses one by mistake
+        )
     return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]

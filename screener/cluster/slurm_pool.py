@@ -1,8 +1,9 @@
-"""How many jobs a pool on Slurm should have, and which to give up: decisions, no commands.
+"""Decides how many jobs a pool on Slurm should have, and which to cancel; runs no commands.
 
-A pool of fixed size replaces what ends. One with a minimum and a maximum follows the tasks that are
-waiting or running, up at once and down after a while. Jobs that end before a worker of theirs
-connects are submitted again more and more rarely.
+A pool of fixed size replaces jobs that ended. A pool with a minimum and a maximum follows the
+number of waiting and running tasks: it grows at once and shrinks after a while. Jobs that end
+before one of their workers connects have failed; after several failures in a row, the pauses before
+the next job become longer and longer.
 """
 
 from dataclasses import dataclass, field
@@ -10,29 +11,29 @@ from typing import Literal
 
 from screener.cluster.settings import SlurmPool
 
-IDLE_LOOKS = 6  # so many looks in a row have to find too many jobs
-MAX_FAILURES = 3  # in a row
-RETRY_SECONDS = 60.0  # after as many; doubles with each further one
+IDLE_LOOKS = 6  # a pool shrinks after it had too many jobs at so many looks in a row
+MAX_FAILURES = 3  # failures in a row before the first pause
+RETRY_SECONDS = 60.0  # the first pause; doubles with each further failure
 MAX_RETRY_SECONDS = 3600.0
 
 
 @dataclass
 class Pool:
-    """Jobs that are alike: which there are, and how many there should be."""
+    """A pool of equal jobs: those it has, and how many it should have."""
 
     name: str
     resource: Literal["CPU", "GPU"]
     settings: SlurmPool
-    jobs: dict[str, bool] = field(default_factory=dict)  # name: whether it has ever connected
+    jobs: dict[str, bool] = field(default_factory=dict)  # name: whether a worker ever connected
     n_failures: int = 0  # in a row
     _retry_at: float = 0.0
     _n_idle_looks: int = 0
 
     def target(self, n_tasks: int) -> int:
-        """Jobs that the pool should have.
+        """How many jobs the pool should have.
 
         Args:
-            n_tasks: that wait for the pool or run there.
+            n_tasks: number of tasks that wait for the pool or run in it.
         """
         per_job = self.settings.workers_per_job
         if self.settings.workers is not None:
@@ -43,13 +44,23 @@ class Pool:
         return -(-wanted // per_job)
 
     def n_to_submit(self, n_tasks: int, now: float) -> int:
-        """Jobs to submit now; none for a while after failures."""
+        """How many jobs to submit now; none during a pause after failures.
+
+        Args:
+            n_tasks: number of tasks that wait for the pool or run in it.
+            now: monotonic time, seconds.
+        """
         if now < self._retry_at:
             return 0
         return max(0, self.target(n_tasks) - len(self.jobs))
 
     def to_give_up(self, n_tasks: int, busy: set[str]) -> list[str]:
-        """Names of jobs to cancel: those that still wait in the queue first, never a busy one."""
+        """Names of jobs to cancel; those that still wait in the queue come first.
+
+        Args:
+            n_tasks: number of tasks that wait for the pool or run in it.
+            busy: names of jobs with a worker that has tasks; these are never cancelled.
+        """
         surplus = len(self.jobs) - self.target(n_tasks)
         self._n_idle_looks = self._n_idle_looks + 1 if surplus > 0 else 0
         if self._n_idle_looks < IDLE_LOOKS:
@@ -58,13 +69,20 @@ class Pool:
         return idle[:surplus]
 
     def saw(self, name: str) -> None:
-        """A worker of this job is connected."""
+        """Note that a worker of this job is connected."""
         self.jobs[name] = True
         self.n_failures = 0
         self._retry_at = 0.0
 
     def ended(self, name: str, now: float) -> bool:
-        """Forget a job; returns whether it ended before a worker of it connected."""
+        """Drop a job that has ended.
+
+        Args:
+            name: name of the job.
+            now: monotonic time, seconds.
+        Returns:
+            whether it failed, which means that it ended before a worker of it connected.
+        """
         failed = not self.jobs.pop(name)
         if failed:
             self.n_failures += 1

@@ -1,8 +1,9 @@
 """A Dask worker that leaves between two units and uses one GPU.
 
-Given to `dask worker` as `--worker-class`. Dask's own worker, when its `--lifetime` is over, drops
-what it is at: the scheduler starts the task again elsewhere, and minutes of chemistry are lost.
-This one takes no further task, finishes those it has begun, hands over results and leaves.
+Given to `dask worker` as `--worker-class`. When the `--lifetime` of Dask's own worker is over, it
+abandons the task it is running; the scheduler starts that task again elsewhere, and minutes of
+chemistry are lost. This worker instead accepts no further task, finishes those it has begun, hands
+over their results and leaves.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class UnitWorker(Worker):  # type: ignore[misc]  # distributed has no types
-    """`distributed.Worker` with another way to leave; arguments are the same."""
+    """`distributed.Worker` that finishes its tasks before it leaves; the arguments are the same."""
 
     status: Status  # Dask's property
 
@@ -30,14 +31,19 @@ class UnitWorker(Worker):  # type: ignore[misc]  # distributed has no types
     async def close_gracefully(
         self, restart: bool | None = None, reason: str = "worker-close-gracefully"
     ) -> None:
-        """Finish what has begun, then leave; Dask calls this when the lifetime is over."""
+        """Finish the tasks that have begun, then leave; Dask calls this when the lifetime is over.
+
+        Args:
+            restart: whether the nanny starts the worker again; by default as `--lifetime-restart`.
+            reason: text for Dask's log.
+        """
         if self.status not in (Status.running, Status.paused):
             await super().close_gracefully(restart=restart, reason=reason)
             return
         self.status = Status.closing_gracefully  # tells the scheduler; nothing new begins here
         while self.state.executing or self.state.long_running:
             await asyncio.sleep(POLL_SECONDS)
-        await asyncio.sleep(POLL_SECONDS)  # the word that the last one is done goes first
+        await asyncio.sleep(POLL_SECONDS)  # the message that the last task is done goes first
         await self.scheduler.retire_workers(
             workers=[self.address], close_workers=False, remove=True, stimulus_id=reason
         )
@@ -45,11 +51,11 @@ class UnitWorker(Worker):  # type: ignore[misc]  # distributed has no types
 
 
 def choose_device(name: str, environment: MutableMapping[str, str]) -> None:
-    """Leave one of the visible GPUs visible, before anything looks at them.
+    """Hide all visible GPUs but one; has to be called before any library looks for GPUs.
 
     Args:
-        name: of the worker; Dask numbers the workers of one command: `gpu-0`, `gpu-1`.
-        environment: in which CUDA_VISIBLE_DEVICES may stand; changed.
+        name: name of the worker; Dask numbers the workers of one command: `gpu-0`, `gpu-1`.
+        environment: environment variables; CUDA_VISIBLE_DEVICES, if set, is changed in place.
     """
     devices = [device for device in environment.get(VISIBLE, "").split(",") if device]
     number = name.rpartition("-")[2]

@@ -1,8 +1,9 @@
 """Worker processes of a local cluster, in a process of their own: one nanny per worker.
 
 Started by `screener.cluster.local` as `python -m screener.cluster.worker_main ARGUMENTS`, where the
-arguments are those of `dask worker`. Everything here ends at once when the process that holds the
-other end of standard input ends, however it ends: nannies and workers watch one another.
+arguments are those of `dask worker`. The process that started it holds the other end of its
+standard input. When that process ends, for whatever reason, the input is closed and this process
+ends at once, and its nannies and workers with it.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Candidates out of scaffolds, reactions and mutations: a stream of molecules inside given limits.
+"""Candidate molecules made from scaffolds, reactions and mutations, inside given limits.
 
-A specification (`spec`, TOML) becomes a space of templates (`space`), whose draws are made into
-molecules in a shuffled order (`stream`) and written to a file that a library is built from
-(`output`). Nothing here knows models or Dask.
+A specification is a TOML file (`spec`). It is turned into a space of templates (`space`). Draws
+from the templates, in a shuffled order, give the molecules (`stream`), which are written to a file
+that `screener library build` reads (`output`). Nothing here knows about models or Dask.
 """

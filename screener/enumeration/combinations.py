@@ -1,7 +1,8 @@
-"""Choices of one part for each site that together stay within a budget of heavy atoms, numbered.
+"""Numbered choices of one part per site whose heavy atoms together stay within a budget.
 
-Choices that are too large have no number, so that none is drawn in vain: how many completions each
-part leaves is counted once, from the last site back, and a number is resolved site by site.
+A choice that would be too large has no number, so no draw is wasted on one. How many ways there are
+to fill the sites that follow is counted once, from the last site to the first; a number is then
+turned into a choice site by site, by looking up these counts.
 """
 
 from bisect import bisect_right
@@ -13,12 +14,13 @@ Sizes = tuple[int, ...]
 
 
 class Combinations:
-    """All choices within the budget.
+    """All choices within the budget; `size` is how many there are.
 
     Args:
-        sizes: for each site the heavy atoms of its parts, ascending.
-        budget: heavy atoms of all chosen parts together, at most.
-        most: the largest budget that is asked for anywhere; tables for it are shared.
+        sizes: for each site the numbers of heavy atoms of its parts, ascending.
+        budget: the most heavy atoms that all chosen parts may have together.
+        most: the largest budget of any scaffold of the specification. The counts are tabulated up
+            to it, so that scaffolds with the same parts share one table.
     """
 
     def __init__(self, sizes: Sequence[Sizes], budget: int, most: int) -> None:
@@ -28,7 +30,7 @@ class Combinations:
         self.size = _counts(self._sizes, most)[budget] if 0 <= budget <= most else 0
 
     def choice(self, number: int) -> tuple[int, ...]:
-        """The part of each site in the choice `number`, 0 .. size - 1."""
+        """The index of the part chosen for each site, for a number from 0 to size - 1."""
         left, chosen = self._budget, []
         for sizes, by_budget in zip(self._sizes, self._sums, strict=True):
             sums = by_budget[left]
@@ -41,8 +43,11 @@ class Combinations:
 
 @lru_cache(maxsize=4096)
 def _sums(sizes: tuple[Sizes, ...], most: int) -> list[list[int]]:
-    """For each budget 0 .. most: how many choices begin with one of the first 1, 2, ... parts of
-    the first site, as many as fit."""
+    """Cumulative counts for each budget from 0 to `most`.
+
+    Entry k of a budget is the number of choices within it whose part on the first site is one of
+    the parts 0 .. k; parts that exceed the budget by themselves have no entry.
+    """
     completions = _counts(sizes[1:], most)
     return [
         [*accumulate(completions[left - size] for size in sizes[0][: bisect_right(sizes[0], left)])]
@@ -51,5 +56,5 @@ def _sums(sizes: tuple[Sizes, ...], most: int) -> list[list[int]]:
 
 
 def _counts(sizes: tuple[Sizes, ...], most: int) -> list[int]:
-    """How many choices there are within each budget 0 .. most."""
+    """The number of choices within each budget from 0 to `most`."""
     return [(sums or [0])[-1] for sums in _sums(sizes, most)] if sizes else [1] * (most + 1)

@@ -1,4 +1,8 @@
-"""What a candidate may be, and the check of one molecule: its canonical SMILES, or why not."""
+"""The limits of an enumeration, and the check of one molecule against them.
+
+`Judge` gives the canonical SMILES of a molecule that is inside the limits, and counts the reason
+for each one that is not.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +17,7 @@ from screener.chemistry.coordination import drawn_coordinations
 from screener.enumeration.parts import Composition
 
 DEFAULT_ELEMENTS = ("H", "C", "N", "O", "F")
-N_VERDICTS = 65_536  # remembered: mutations come to the same molecules again and again
+N_VERDICTS = 65_536  # results kept in a cache: mutations meet the same molecules again and again
 _RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
 
 
@@ -21,13 +25,13 @@ class Limits(BaseModel):
     """The limits of a specification.
 
     Args:
-        elements: that may occur, hydrogen included.
-        min_heavy, max_heavy: atoms but hydrogen.
-        max_rings: of the smallest set of smallest rings.
-        min_charge, max_charge: of the whole molecule.
-        forbidden: groups that must not occur, SMARTS by name.
-        coordinations: what an atom may be bonded to, such as `C:C,F,F,F`, hydrogens included; None
-            for anything.
+        elements: symbols of the elements that may occur, hydrogen included.
+        min_heavy, max_heavy: the fewest and the most atoms other than hydrogen.
+        max_rings: the most rings, in RDKit's smallest set of smallest rings.
+        min_charge, max_charge: the range of the total charge, in elementary charges.
+        forbidden: groups that must not occur: SMARTS by name.
+        coordinations: the allowed sets of neighbours of an atom, each written as the atom and its
+            neighbours, hydrogens included: `C:C,F,F,F`. None allows everything.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,7 +80,7 @@ class Limits(BaseModel):
         return self
 
     def allows(self, piece: Composition) -> bool:
-        """Whether molecules with this piece may be inside, as far as the piece says."""
+        """Whether a molecule that contains this piece can be inside the limits."""
         return (
             piece.elements <= set(self.elements)
             and piece.n_heavy <= self.max_heavy
@@ -88,7 +92,7 @@ class Limits(BaseModel):
         )
 
     def allows_bond(self, one: str, other: str) -> bool:
-        """Whether atoms of two coordinations, each with a `*`, may be bonded to each other."""
+        """Whether two atoms may be bonded; the `*` in a coordination stands for the other atom."""
         known = self.coordinations
         return known is None or (
             _can_be(_bonded(one, other), known) and _can_be(_bonded(other, one), known)
@@ -96,7 +100,7 @@ class Limits(BaseModel):
 
 
 def _bonded(coordination: str, other: str) -> str:
-    """The coordination with the element of another in the place of a `*`."""
+    """The first coordination, with one `*` replaced by the element of the second."""
     symbol, _, around = coordination.partition(":")
     left = around.split(",")
     left.remove("*")
@@ -105,7 +109,7 @@ def _bonded(coordination: str, other: str) -> str:
 
 @lru_cache(maxsize=100_000)
 def _can_be(coordination: str, known: frozenset[str]) -> bool:
-    """Whether it is among the known ones once each `*` in it has become an element."""
+    """Whether replacing each `*` by some element gives one of the known coordinations."""
     symbol, _, around = coordination.partition(":")
     if "*" not in around:
         return coordination in known
@@ -119,10 +123,10 @@ def _can_be(coordination: str, known: frozenset[str]) -> bool:
 
 
 class Judge:
-    """Checks molecules and counts why they were refused.
+    """Checks molecules against limits and counts the reasons of refusals.
 
     Args:
-        limits: what holds.
+        limits: the limits to check against.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -140,7 +144,8 @@ class Judge:
         self._verdict = lru_cache(maxsize=N_VERDICTS)(self._judged)
 
     def __call__(self, text: str) -> str | None:
-        """Canonical SMILES of the molecule, or None, and then the reason is counted."""
+        """The canonical SMILES of a molecule inside the limits; None for any other, whose reason is
+        counted in `refused`."""
         self.n_judged += 1
         smiles, reason = self._verdict(text)
         if smiles is None:
@@ -148,11 +153,11 @@ class Judge:
         return smiles
 
     def forget_counts(self) -> None:
-        """Count from zero."""
+        """Set the counts of molecules and refusals to zero."""
         self.n_judged, self.refused = 0, Counter()
 
     def _judged(self, text: str) -> tuple[str | None, str]:
-        """Canonical SMILES, or why not."""
+        """The canonical SMILES and an empty text, or None and the reason of the refusal."""
         molecule = Chem.MolFromSmiles(text)
         reason = "no molecule" if molecule is None else self._reason(molecule)
         return (None, reason) if reason else (str(Chem.MolToSmiles(molecule)), "")

@@ -1,7 +1,8 @@
-"""Candidates as a file that `screener library build` reads: SMILES, CSV or Parquet.
+"""Writes candidates to a file that `screener library build` reads: SMILES, CSV or Parquet.
 
-Written under a temporary name and renamed at the end, so that a file that is there is whole. Equal
-molecules give equal bytes.
+The file is written under a temporary name and renamed at the end, so a file under its final name is
+always complete. The same molecules in the same order give the same bytes. In CSV, a cell that a
+spreadsheet would run as a formula is marked as text (`screener.stores.cells`).
 """
 
 import csv
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from screener.errors import ConfigError, StoreError
+from screener.stores.cells import to_cell, to_cells
 from screener.stores.remote import failures, filesystem_of, reason
 
 _ROW_GROUP = 65_536
@@ -26,26 +28,26 @@ ENDINGS = (".smi", ".smi.gz", ".csv", ".csv.gz", ".parquet")
 
 
 class Writer(Protocol):
-    """Takes tables of one schema."""
+    """An open output file that accepts tables of one schema."""
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
 
 
 def require_new(out: str) -> None:
-    """See before a long run whether the file could be written.
+    """Check, before a long run, that the file can be written.
 
     Raises:
-        ConfigError: its name says no format, it is there already, or its folder is not.
+        ConfigError: the ending names no format, the file exists already, or its folder does not.
     """
     if not out.endswith(ENDINGS):
         raise ConfigError(f"--out {out}: the name has to end in {', '.join(ENDINGS)}")
     filesystem, path = filesystem_of(out)
     try:
-        is_there = filesystem.exists(path)
+        already_exists = filesystem.exists(path)
     except failures() as error:
         raise ConfigError(f"cannot look for {out}: {reason(error)}") from error
-    if is_there:
+    if already_exists:
         raise ConfigError(f"{out} is there already; remove it or give another name with --out")
     if "://" not in out and not os.access(Path(out).absolute().parent, os.W_OK | os.X_OK):
         raise ConfigError(f"cannot write {out}: {Path(out).absolute().parent} is no such folder")
@@ -53,13 +55,15 @@ def require_new(out: str) -> None:
 
 @contextmanager
 def writing(out: str, schema: pa.Schema) -> Iterator[Writer]:
-    """A file to write tables to; it is there when the context ends without an error.
+    """Open a file to write tables to; it appears once the context ends without an error.
 
     Args:
-        out: path or URL; its ending says the format.
-        schema: of the tables; string columns, the SMILES first.
+        out: path or URL, whose ending decides the format.
+        schema: schema of the tables: string columns, the SMILES first.
+    Yields:
+        a writer of tables.
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the file cannot be written.
     """
     filesystem, path = filesystem_of(out)
     is_local = "://" not in out
@@ -99,22 +103,26 @@ def _writer(out: str, file: IO[bytes], schema: pa.Schema) -> Iterator[Writer]:
     if out.endswith(".gz"):
         packed = cast(IO[bytes], gzip.GzipFile("", "wb", _LEVEL, file, mtime=0))  # no date in it
     text = io.TextIOWrapper(packed, encoding="utf-8", newline="")
-    if out.endswith((".csv", ".csv.gz")):
+    is_csv = out.endswith((".csv", ".csv.gz"))
+    if is_csv:
         lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(schema.names)
+        lines.writerow(map(to_cell, schema.names))
     else:
         lines = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE)
-    yield _TextRows(lines)
+    yield _TextRows(lines, is_csv)
     text.flush()
     if packed is not file:
         packed.close()  # writes what ends a gzip file; closes no other
 
 
 class _TextRows:
-    def __init__(self, lines: "_Lines") -> None:
+    def __init__(self, lines: "_Lines", is_csv: bool) -> None:
         self._lines = lines
+        self._is_csv = is_csv
 
     def write(self, table: pa.Table) -> None:
+        if self._is_csv:
+            table = to_cells(table)
         columns = [column.to_pylist() for column in table.columns]
         self._lines.writerows(zip(*columns, strict=True))
 
@@ -126,7 +134,7 @@ class _Lines(Protocol):
 
 
 class _ParquetRows:
-    """Collects rows to row groups of a fixed size."""
+    """Collects rows until a row group is full."""
 
     def __init__(self, file: pq.ParquetWriter) -> None:
         self._file = file

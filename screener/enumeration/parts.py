@@ -1,9 +1,10 @@
-"""SMILES with attachment points, cut into text that is put together without RDKit.
+"""SMILES with attachment points, cut into pieces of text that are joined without RDKit.
 
-`[*:1]`, `[*:2]`, ... are sites that a part goes to; `[*]` is the open end by which a part is
-attached. A part's text begins at its attached atom, so that it can stand where the site stood: the
-order of neighbours stays as it was, and with it what `@` means. Ring-closure digits are moved out
-of the way of those of what it is attached to.
+`[*:1]`, `[*:2]`, ... are the sites of a pattern, where a part is put; `[*]` is the open end of a
+part, by which it is attached. The text of a part begins at its attached atom, so it can take the
+place of the site in the pattern's text: the order of neighbours in the text does not change, and so
+neither does the meaning of `@`. The ring-closure numbers of a part are raised above those of the
+pattern.
 """
 
 import re
@@ -25,7 +26,7 @@ _ASTATINE, _RADON = 85, 86  # stand for sites and open ends while symmetries are
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What limits need to know of a piece; sites and open ends count nothing."""
+    """What limits need to know about a piece; sites and open ends are not counted."""
 
     n_heavy: int
     n_rings: int
@@ -35,13 +36,13 @@ class Composition:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What can be put on a site.
+    """A substituent that can be put on a site.
 
     Args:
-        smiles: canonical, with its open end `[*]`.
-        text: SMILES from the attached atom on; empty for hydrogen.
-        composition: of it.
-        attached: coordination of its first atom, with `*` for what it is bonded to by the open end.
+        smiles: canonical SMILES with its open end `[*]`.
+        text: SMILES that begins at the attached atom; empty for hydrogen.
+        composition: its atoms, rings, elements and coordinations.
+        attached: coordination of the attached atom, with `*` for the atom at the open end.
     """
 
     smiles: str
@@ -54,10 +55,10 @@ class Pattern:
     """A molecule with sites, or a substituent with sites and an open end.
 
     Args:
-        smiles: with sites `[*:1]`, ...; a substituent also with one `[*]`.
-        is_substituent: which of the two it is.
+        smiles: SMILES with the sites `[*:1]`, ...; a substituent has one `[*]` besides.
+        is_substituent: whether it is a substituent with an open end.
     Raises:
-        ConfigError: it is not SMILES, or its attachment points do not fit.
+        ConfigError: the text is not SMILES, or its attachment points are wrong.
     """
 
     def __init__(self, smiles: str, *, is_substituent: bool = False) -> None:
@@ -80,10 +81,12 @@ class Pattern:
         self.symmetries = _symmetries(molecule, self.sites)
 
     def fragments(self, parts: Sequence[Sequence[Part]]) -> "Fragments":
-        """The texts to put together.
+        """The pieces of text of this pattern and of the parts for its sites.
 
         Args:
-            parts: what can go to each site, in the order of `sites`.
+            parts: the parts for each site, in the order of `sites`.
+        Returns:
+            the pieces, from which each choice of parts is joined.
         """
         texts = []
         for slot in self._slots:
@@ -95,14 +98,18 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Fragments:
-    """Text of a pattern around its sites, and of what can go there."""
+    """The text of a pattern between its sites, and the texts of the parts for each site."""
 
-    constants: list[str]  # one more than there are sites
-    texts: list[list[str]]  # in the order in which sites come in the text
-    order: list[int]  # the site of each
+    constants: list[str]  # the text between the sites; one piece more than there are sites
+    texts: list[list[str]]  # for each site, in the order in which sites occur in the text
+    order: list[int]  # which site that is, as an index into the pattern's `sites`
 
     def joined(self, choice: Sequence[int]) -> str:
-        """SMILES of the pattern with one part on each site, given in the order of the sites."""
+        """SMILES of the pattern with one part on each site.
+
+        Args:
+            choice: the index of the part for each site, in the order of the pattern's `sites`.
+        """
         pieces = [self.constants[0]]
         for texts, site, constant in zip(self.texts, self.order, self.constants[1:], strict=True):
             pieces.append(texts[choice[site]])
@@ -113,9 +120,9 @@ class Fragments:
 @dataclass(frozen=True, slots=True)
 class _Slot:
     site: int
-    mark: str  # of a double bond beside the site
+    mark: str  # `/` or `\` of a double bond beside the site
     is_branch: bool  # in parentheses
-    can_stay_empty: bool  # hydrogen there goes without saying
+    can_stay_empty: bool  # nothing has to be written for a hydrogen there
 
     def filled(self, part: Part, highest_ring: int) -> str:
         text = _renumbered(part.text, highest_ring)
@@ -131,10 +138,10 @@ class _Slot:
 
 
 def part_of(smiles: str) -> Part:
-    """A substituent without sites.
+    """A substituent without sites of its own.
 
     Raises:
-        ConfigError: it is not SMILES, or has not exactly one open end.
+        ConfigError: the text is not SMILES, or does not have exactly one open end.
     """
     molecule = _parsed(smiles)
     if _checked_sites(smiles, molecule, True):
@@ -149,7 +156,7 @@ def part_of(smiles: str) -> Part:
 
 
 def is_open_end(atom: Chem.Atom) -> bool:
-    """Whether it stands for what a substituent is attached to."""
+    """Whether this is `[*]`, which stands for the atom that a substituent is attached to."""
     return bool(atom.GetAtomicNum() == 0 and atom.GetAtomMapNum() == 0)
 
 
@@ -162,7 +169,7 @@ def _parsed(smiles: str) -> Chem.Mol:
 
 
 def _checked_sites(smiles: str, molecule: Chem.Mol, is_substituent: bool) -> tuple[int, ...]:
-    """The numbers of the sites, sorted."""
+    """The sorted numbers of the sites, after checking that all attachment points are valid."""
     ends = [atom for atom in molecule.GetAtoms() if atom.GetAtomicNum() == 0]
     numbers = sorted(atom.GetAtomMapNum() for atom in ends)
     n_open, sites = numbers.count(0), tuple(number for number in numbers if number)
@@ -200,13 +207,13 @@ def _composition(molecule: Chem.Mol) -> Composition:
 
 
 def _attached(molecule: Chem.Mol, numbers: tuple[int, ...]) -> tuple[str, ...]:
-    """Coordinations of the atoms that attachment points of these numbers are on."""
-    found = {
+    """Coordinations of the atoms that carry the attachment points of these numbers."""
+    by_number = {
         atom.GetAtomMapNum(): coordination_of(atom.GetNeighbors()[0])
         for atom in molecule.GetAtoms()
         if atom.GetAtomicNum() == 0
     }
-    return tuple(found[number] for number in numbers)
+    return tuple(by_number[number] for number in numbers)
 
 
 def _ring_numbers(text: str) -> Iterator[int]:
@@ -216,10 +223,10 @@ def _ring_numbers(text: str) -> Iterator[int]:
 
 
 def _renumbered(text: str, offset: int) -> str:
-    """The same SMILES with larger ring-closure numbers."""
+    """The same SMILES with `offset` added to all ring-closure numbers."""
 
-    def moved(found: re.Match[str]) -> str:
-        token = found[0]
+    def moved(match: re.Match[str]) -> str:
+        token = match[0]
         if token[0] == "[":
             return token
         number = int(token.lstrip("%")) + offset
@@ -229,9 +236,9 @@ def _renumbered(text: str, offset: int) -> str:
 
 
 def _cut(text: str, hydrogen_implied: set[int]) -> tuple[list[str], list[_Slot]]:
-    """The text around the sites, and the sites, as they come."""
-    found = list(_SITE.finditer(text))
-    bounds = [0, *(place for match in found for place in match.span()), len(text)]
+    """The text between the sites, and the sites, in the order of the text."""
+    matches = list(_SITE.finditer(text))
+    bounds = [0, *(place for match in matches for place in match.span()), len(text)]
     constants = [text[start:end] for start, end in list(pairwise(bounds))[::2]]
     slots = [
         _Slot(
@@ -240,25 +247,25 @@ def _cut(text: str, hydrogen_implied: set[int]) -> tuple[list[str], list[_Slot]]
             is_branch=match[1] is not None,
             can_stay_empty=not match[2] and int(match[3]) in hydrogen_implied,
         )
-        for match in found
+        for match in matches
     ]
     return constants, slots
 
 
 def _hydrogen_implied(molecule: Chem.Mol) -> set[int]:
-    """The sites whose atom takes a hydrogen where nothing is written."""
-    found = set()
+    """The numbers of the sites whose atom gets a hydrogen where nothing is written."""
+    numbers = set()
     for site in molecule.GetAtoms():
         if site.GetAtomMapNum():
             atom = site.GetNeighbors()[0]
             is_plain = not atom.GetNoImplicit() and not atom.GetIsAromatic()
             if is_plain and atom.GetSymbol() in ("C", "N", "O"):
-                found.add(site.GetAtomMapNum())
-    return found
+                numbers.add(site.GetAtomMapNum())
+    return numbers
 
 
 def _symmetries(molecule: Chem.Mol, sites: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Permutations of the sites, other than none, that leave the molecule as it is."""
+    """All permutations of the sites, except the identity, that leave the molecule unchanged."""
     blank = Chem.Mol(molecule)
     places = {}
     for atom in blank.GetAtoms():
@@ -271,8 +278,8 @@ def _symmetries(molecule: Chem.Mol, sites: tuple[int, ...]) -> list[tuple[int, .
     matches = blank.GetSubstructMatches(
         blank, uniquify=False, useChirality=True, maxMatches=100_000
     )
-    found = set()
+    permutations = set()
     for match in matches:
         images = {places[k]: places[match[k]] for k in places}
-        found.add(tuple(images[site] for site in range(len(sites))))
-    return sorted(found - {tuple(range(len(sites)))})
+        permutations.add(tuple(images[site] for site in range(len(sites))))
+    return sorted(permutations - {tuple(range(len(sites)))})

@@ -1,8 +1,9 @@
-"""Which molecules have come up before, in 8 bytes each; and an even sample of them.
+"""A compact set of the molecules met so far, and a random sample of them.
 
-A molecule is known by 64 bits of the SHA-256 of its canonical SMILES. Two molecules that share them
-are taken for one: among ten million the chance that any two do is 3 in a million, and then one is
-left out; none comes up twice.
+The set stores 64 bits of the SHA-256 of each canonical SMILES, which is 8 bytes per molecule. Two
+different molecules with the same 64 bits would be taken for one, and the second would be left out;
+among ten million molecules the chance of any such pair is 3 in a million. No molecule is ever
+emitted twice.
 """
 
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ Digests = NDArray[np.uint64]
 
 
 class Seen:
-    """A set of digests that grows by blocks.
+    """A set of 64-bit digests to which blocks are added.
 
-    Sorted runs, each at least twice as long as the next: 8 bytes per digest, 16 while the longest
-    are merged.
+    The digests are kept in sorted arrays, each at least twice as long as the next. That takes 8
+    bytes per digest, and 16 for a moment while the two longest arrays are merged.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,13 @@ class Seen:
         return sum(map(len, self._runs))
 
     def add(self, digests: Digests) -> NDArray[np.bool_]:
-        """Add digests (n,); which of them are new, the first of equal ones alone, (n,)."""
+        """Add digests and say which of them were not in the set.
+
+        Args:
+            digests: uint64 (n,); may repeat.
+        Returns:
+            bool (n,): True where a digest is new; of equal ones in the block, only at the first.
+        """
         unique, first = np.unique(digests, return_index=True)
         known = np.zeros(len(unique), dtype=bool)
         for run in self._runs:
@@ -45,7 +52,10 @@ class Seen:
 
 
 class EvenSample:
-    """The molecules with the smallest digests: a random sample, however the stream is ordered.
+    """A random sample of a stream: the molecules with the smallest digests.
+
+    A digest is as good as a random number, so the sample does not depend on the order in which the
+    molecules come.
 
     Args:
         size: how many molecules to keep.
@@ -56,11 +66,16 @@ class EvenSample:
         self._kept: list[tuple[int, str]] = []
 
     def add(self, digests: Digests, smiles: Sequence[str]) -> None:
-        """Offer molecules, each of which comes once."""
-        both = zip(digests.tolist(), smiles, strict=True)
-        self._kept = sorted([*self._kept, *both])[: self._size]
+        """Offer molecules to the sample; none may be offered twice.
+
+        Args:
+            digests: uint64 (n,).
+            smiles: n canonical SMILES, in the same order.
+        """
+        offered = zip(digests.tolist(), smiles, strict=True)
+        self._kept = sorted([*self._kept, *offered])[: self._size]
 
     @property
     def smiles(self) -> list[str]:
-        """The sample, in the order of the digests."""
+        """The SMILES of the sample, sorted by digest."""
         return [smiles for _, smiles in self._kept]

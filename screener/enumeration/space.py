@@ -1,7 +1,8 @@
-"""From a specification to the templates that molecules are drawn from, with every mistake told.
+"""Turns a specification into the templates that molecules are drawn from.
 
-Limits leave out scaffolds and substituents that cannot be part of any molecule inside them; which
-scaffolds is told, and an empty rest is an error.
+Every mistake in the specification is reported with its place. Scaffolds and substituents that
+cannot be part of any molecule inside the limits are left out. `Space.left_out` names these
+scaffolds; it is an error if no template remains.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,11 @@ from screener.errors import ConfigError
 
 @dataclass(frozen=True)
 class Space:
-    """What molecules are drawn from.
+    """The templates that molecules are drawn from, and the limits that every molecule meets.
 
     Args:
-        limits: that hold for every molecule.
-        templates: in the order in which they take turns.
+        limits: the limits of every molecule.
+        templates: the templates, in the order in which they take turns.
         left_out: SMILES of the scaffolds that the limits rule out.
     """
 
@@ -34,32 +35,36 @@ class Space:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The families, each once."""
+        """The names of the families, each once, in the order of the templates."""
         return tuple(dict.fromkeys(template.family for template in self.templates))
 
     @property
     def n_draws(self) -> int | None:
-        """How many draws there are, duplicates and refused ones included; None: without end."""
+        """How many draws there are, including those that give duplicates or refused molecules; None
+        where there is no end, as with mutations."""
         sizes = [template.size for template in self.templates]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 def make_space(spec: Spec, where: str, seeds: Sequence[str] = ()) -> Space:
-    """The space of a specification.
+    """Make the space that a specification describes.
 
     Args:
-        spec: as read.
-        where: file or name, for messages.
-        seeds: SMILES that mutation starts from, in place of the specification's own.
+        spec: the specification as read.
+        where: its file or name, for error messages.
+        seeds: SMILES that mutations start from, instead of those of the specification.
+    Returns:
+        the templates, and the scaffolds that were left out.
     Raises:
-        ConfigError: SMILES, SMARTS, attachment points or names do not fit, or limits leave nothing.
+        ConfigError: a SMILES, a SMARTS, an attachment point or a name is wrong, or the limits leave
+            no template.
     """
     if seeds and spec.mutation is None:
         raise ConfigError(f"{where}: it has no [mutation], so seeds are of no use")
     left_out: list[str] = []
     sets = SubstituentSets(spec.substituents, spec.limits, where)
     for name in spec.substituents:
-        sets.parts(name)  # mistakes in sets that nobody uses are told too
+        sets.parts(name)  # so that mistakes in unused sets are reported as well
     templates: list[Template] = []
     for number, entry in enumerate(spec.scaffolds, start=1):
         scaffold = _scaffold(entry, sets, f"{where}: [[scaffolds]] number {number}")
@@ -82,7 +87,7 @@ def make_space(spec: Spec, where: str, seeds: Sequence[str] = ()) -> Space:
 
 
 def _scaffold(entry: ScaffoldSpec, sets: SubstituentSets, where: str) -> Scaffold | None:
-    """The template, or None where the limits leave none of its molecules."""
+    """The template; None where none of its molecules can be inside the limits."""
     try:
         pattern = Pattern(entry.smiles)
     except ConfigError as error:
@@ -103,14 +108,14 @@ def _blocks(name: str, spec: Spec, where: str) -> tuple[str, ...]:
 
 def _canonical(texts: Sequence[str], place: str) -> tuple[str, ...]:
     """Canonical SMILES, each once, in the order given."""
-    found: dict[str, None] = {}
+    unique: dict[str, None] = {}
     for text in texts:
         with rdBase.BlockLogs():
             molecule = Chem.MolFromSmiles(text) if text.strip() else None
         if molecule is None:
             raise ConfigError(f"{place}: {text!r} is not SMILES that RDKit can read")
-        found[Chem.MolToSmiles(molecule)] = None
-    return tuple(found)
+        unique[Chem.MolToSmiles(molecule)] = None
+    return tuple(unique)
 
 
 def _checked_reaction(smarts: str, n_reactants: int, where: str) -> None:
@@ -152,7 +157,7 @@ def _reaction(entry: ReactionSpec, blocks: Mapping[str, tuple[str, ...]], where:
 
 
 def _matching(smarts: str, number: int, blocks: tuple[str, ...]) -> tuple[str, ...]:
-    """The building blocks that can be this reactant."""
+    """The building blocks that match reactant `number`, counted from 0."""
     reaction = rdChemReactions.ReactionFromSmarts(smarts)  # owns its templates
     reaction.Initialize(silent=True)
     reactant = reaction.GetReactantTemplate(number)

@@ -1,7 +1,7 @@
-"""Specifications as people write them: TOML, checked for form when read.
+"""The TOML format of a specification; keys and types are checked when a file is read.
 
-A specification holds limits and any of: scaffolds with substituents, reactions with building
-blocks, and rules of mutation. What its SMILES and SMARTS mean is checked when
+A specification has limits and at least one of: scaffolds with substituents, reactions with building
+blocks, and rules of mutation. Its SMILES and SMARTS are checked later, when
 `screener.enumeration.space` makes a space of it.
 """
 
@@ -25,12 +25,12 @@ class _Table(BaseModel):
 
 
 class Branched(_Table):
-    """A substituent with sites of its own; stands for all that can be made of it.
+    """A substituent with sites of its own; it stands for all substituents made from it.
 
     Args:
-        smiles: with one open end `[*]` and sites `[*:1]`, ...
-        sites: a set for all sites, or a set for each by its number.
-        max_heavy: heavy atoms of what is made, at most.
+        smiles: SMILES with one open end `[*]` and sites `[*:1]`, ...
+        sites: the name of a set for all sites, or the name of a set for each site number.
+        max_heavy: the most heavy atoms of a substituent made from it.
     """
 
     smiles: str
@@ -39,12 +39,12 @@ class Branched(_Table):
 
 
 class ScaffoldSpec(_Table):
-    """A scaffold and what goes on its sites.
+    """A scaffold and the substituents for its sites.
 
     Args:
-        family: the class of molecules that it belongs to; families take turns.
-        smiles: with sites `[*:1]`, ...
-        sites: a set for all sites, or a set for each by its number.
+        family: the class of molecules that it belongs to; families take turns in the stream.
+        smiles: SMILES with sites `[*:1]`, ...
+        sites: the name of a set for all sites, or the name of a set for each site number.
     """
 
     family: str = Field(min_length=1)
@@ -53,13 +53,13 @@ class ScaffoldSpec(_Table):
 
 
 class ReactionSpec(_Table):
-    """A reaction and what it is given.
+    """A reaction and the building blocks for its reactants.
 
     Args:
         family: the class of molecules that it makes.
-        name: written beside each product.
-        smarts: `reactants>>product`; of several products the first counts.
-        blocks: for each reactant a list of `[blocks]`.
+        name: written beside each product in the output.
+        smarts: reaction SMARTS, `reactants>>product`; only the first product is used.
+        blocks: for each reactant, the name of a list in `[blocks]`.
     """
 
     family: str = Field(min_length=1)
@@ -69,11 +69,12 @@ class ReactionSpec(_Table):
 
 
 class MutationSpec(_Table):
-    """Rules that change one molecule a little.
+    """Rules that each change a molecule a little.
 
     Args:
-        steps: how many rules are applied one after another, at most; each step is a candidate.
-        seeds: SMILES to start from, where none are given with the command.
+        steps: the most rules that are applied one after another; the molecules after every step are
+            candidates.
+        seeds: SMILES to start from, unless the command names a file of them.
         rules: reaction SMARTS with one reactant, by name.
     """
 
@@ -83,16 +84,17 @@ class MutationSpec(_Table):
 
 
 class Spec(_Table):
-    """What is to be enumerated.
+    """A whole specification.
 
     Args:
-        description: for readers.
-        limits: see `Limits`.
-        substituents: by name of a set: SMILES with an open end `[*]`, names of other sets, and
-            tables (`Branched`).
-        scaffolds, reactions: see their classes.
-        blocks: SMILES of building blocks by name of a list.
-        mutation: see `MutationSpec`.
+        description: text for people who read the file.
+        limits: what every molecule has to meet; see `Limits`.
+        substituents: sets by name. A set holds SMILES with an open end `[*]`, names of other sets,
+            and tables (`Branched`).
+        scaffolds: see `ScaffoldSpec`.
+        blocks: lists of building blocks (SMILES) by name.
+        reactions: see `ReactionSpec`.
+        mutation: see `MutationSpec`; None where nothing is mutated.
     """
 
     description: str = ""
@@ -108,8 +110,8 @@ class Spec(_Table):
         """A specification from parsed TOML.
 
         Args:
-            values: the fields by name.
-            where: file, for messages.
+            values: the keys of the file.
+            where: the file, for error messages.
         Raises:
             ConfigError: a key is misspelt, a value has the wrong type or form, or there is nothing
                 to enumerate.
@@ -117,9 +119,11 @@ class Spec(_Table):
         try:
             spec = cls.model_validate(dict(values))
         except ValidationError as error:
-            found = error.errors(include_url=False)
-            told = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
-            raise ConfigError(f"{where}: {'; '.join(told)}") from error
+            problems = (
+                f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+                for each in error.errors(include_url=False)
+            )
+            raise ConfigError(f"{where}: {'; '.join(problems)}") from error
         if not (spec.scaffolds or spec.reactions or spec.mutation):
             raise ConfigError(
                 f"{where}: there is nothing to enumerate; write [[scaffolds]], [[reactions]] or "
@@ -128,30 +132,31 @@ class Spec(_Table):
         return spec
 
     def with_limits(self, changes: Mapping[str, Any]) -> "Spec":
-        """The same under other limits.
+        """The same specification with other limits.
 
         Args:
-            changes: fields of `Limits`.
+            changes: new values of fields of `Limits`, by name.
         Raises:
-            ConfigError: they do not fit.
+            ConfigError: a value is not valid.
         """
         limits = {**self.limits.model_dump(), **changes}
         return Spec.from_mapping({**self.model_dump(exclude_none=True), "limits": limits}, "limits")
 
 
 def spec_names() -> list[str]:
-    """Names of the specifications that ship, sorted."""
-    found = files(_SETS).iterdir()
+    """The sorted names of the specifications that ship with the package."""
     return sorted(
-        entry.name.removesuffix(".toml") for entry in found if entry.name.endswith(".toml")
+        entry.name.removesuffix(".toml")
+        for entry in files(_SETS).iterdir()
+        if entry.name.endswith(".toml")
     )
 
 
 def load_spec(name_or_path: str) -> Spec:
-    """A shipped specification by its name, or the user's own TOML file.
+    """Read a shipped specification by its name, or a TOML file of the user's.
 
     Raises:
-        ConfigError: there is none, it is not TOML, or it does not fit.
+        ConfigError: there is no such specification, it is not TOML, or a key or value is wrong.
     """
     if name_or_path in spec_names():
         text = (files(_SETS) / f"{name_or_path}.toml").read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
-"""The stream of molecules of a space: without duplicates, the same for any number of processes.
+"""The stream of molecules of a space, without duplicates, the same for any number of processes.
 
-Families take turns, and within a family its templates, each with its own draws in shuffled order,
-so that any beginning of the stream is spread over all of them. Blocks of turns are made into
-molecules by processes, come back in order, and what came up before is left out. The first n
-molecules do not depend on how many are asked for.
+The families take turns, the templates of a family take turns within it, and the draws of each
+template come in a shuffled order. Any beginning of the stream is therefore spread over all families
+and templates. Processes make blocks of draws into molecules; the blocks come back in order, and
+molecules that occurred before are dropped. The first n molecules are the same whatever the limit.
 """
 
 import multiprocessing
@@ -29,17 +29,18 @@ SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("smiles", "id", "family", "scaffold", "parts")]
 )
 BLOCK_DRAWS = 1024
-BARREN_BLOCKS = 100  # so many in a row without anything new end the stream
-_WAITING = 3  # blocks per process
+BARREN_BLOCKS = 100  # the stream ends after so many blocks in a row without a new molecule
+_WAITING = 3  # blocks per process that are submitted ahead
 
-Turn = tuple[int, int]  # template and number of the draw
+Turn = tuple[int, int]  # index of the template, number of the draw
 
 
 @dataclass
 class Tally:
-    """What became of everything that was put together so far.
+    """What happened to all molecules made so far.
 
-    `n_made` = `n_kept` + `n_duplicates` + all of `refused` + `n_beyond` (more than was asked for).
+    `n_made` = `n_kept` + `n_duplicates` + the sum of `refused` + `n_beyond`. The last are new
+    molecules of the block in which the limit was reached.
     """
 
     n_made: int = 0
@@ -47,11 +48,11 @@ class Tally:
     n_beyond: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # by reason
     kept: Counter[str] = field(default_factory=Counter)  # by family
-    ended: str = ""  # why, when the stream is over
+    ended: str = ""  # why the stream ended; empty while it runs
 
     @property
     def n_kept(self) -> int:
-        """Molecules of the stream."""
+        """How many molecules the stream has given."""
         return sum(self.kept.values())
 
 
@@ -64,10 +65,11 @@ class _Block:
 
 
 def turns(space: Space) -> Iterator[Turn]:
-    """Who draws next: families in turn, and the templates of each, until their draws are over.
+    """All draws in the order of the stream.
 
-    A turn is as many draws as symmetry makes of one molecule; else a scaffold would come the less
-    often the more symmetric it is.
+    The families take turns, and so do the templates of a family, until each has no draws left. In
+    one turn a template gets `draws_per_turn` draws. A symmetric scaffold gets more, because several
+    of its draws give the same molecule; otherwise its molecules would be rarer than others.
     """
     waiting = {
         family: deque(k for k, each in enumerate(space.templates) if each.family == family)
@@ -88,17 +90,17 @@ def turns(space: Space) -> Iterator[Turn]:
 
 
 class Stream:
-    """Molecules of a space as tables of `SCHEMA`.
+    """The molecules of a space as tables of `SCHEMA`; can be iterated over once.
 
-    `id` is `c` and 16 hexadecimal digits made from the SMILES alone: a molecule has the same in
-    every stream.
+    The `id` of a molecule is `c` and 16 hexadecimal digits that depend on its SMILES alone, so a
+    molecule has the same id in every stream.
 
     Args:
-        space: what is drawn from.
-        seed: of the order.
-        limit: molecules, at most.
-        n_processes: that put molecules together; 1: this one.
-        n_sample: molecules of an even sample to keep in `sample`.
+        space: the templates to draw from.
+        seed: seed of the shuffled order.
+        limit: the most molecules to give.
+        n_processes: how many processes make molecules; 1 makes them in this process.
+        n_sample: size of the random sample of molecules that is kept in `sample`.
     """
 
     def __init__(
@@ -113,10 +115,10 @@ class Stream:
         self._seen = Seen()
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """Runs the stream; once.
+        """Run the stream.
 
         Raises:
-            ScreenerError: a process was lost.
+            ScreenerError: a process that makes molecules died.
         """
         barren = 0
         with _blocks(self._space, self._seed, self._n_processes) as blocks:
@@ -150,7 +152,7 @@ class Stream:
 
 
 class _Maker:
-    """Makes blocks of molecules in one process."""
+    """Makes blocks of draws into molecules, in one process."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
@@ -164,11 +166,9 @@ class _Maker:
         with rdBase.BlockLogs():
             for k, number in block:
                 template = self._space.templates[k]
-                for found in template.draw(number, self._seed, judge):
-                    identity = mol_id(found.smiles)[:16]
-                    rows.append(
-                        (found.smiles, identity, template.family, found.scaffold, found.parts)
-                    )
+                for smiles, scaffold, parts in template.draw(number, self._seed, judge):
+                    identity = mol_id(smiles)[:16]
+                    rows.append((smiles, identity, template.family, scaffold, parts))
         columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
         digests = np.frombuffer(bytes.fromhex("".join(columns[1])), dtype=">u8")
         columns[1] = tuple(f"c{identity}" for identity in columns[1])
@@ -182,7 +182,7 @@ class _Maker:
 
 @contextmanager
 def _blocks(space: Space, seed: int, n_processes: int) -> Iterator[Iterator[_Block]]:
-    """The blocks in order; a few per process are under way."""
+    """The blocks in order; `_WAITING` per process are being made ahead."""
     every = turns(space)
     portions = iter(lambda: list(islice(every, BLOCK_DRAWS)), [])
     if n_processes == 1:

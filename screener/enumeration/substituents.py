@@ -1,4 +1,8 @@
-"""Sets of substituents: names resolved, branched ones spelt out, each substituent once per set."""
+"""Sets of substituents, resolved to the single substituents that they stand for.
+
+Names of other sets are replaced by their members, a branched substituent by all substituents that
+can be made from it, and each substituent is listed once per set.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +13,7 @@ from screener.enumeration.parts import Part, Pattern, part_of
 from screener.enumeration.spec import Branched
 from screener.errors import ConfigError
 
-MAX_SPELT_OUT = 200_000  # of one branched substituent; more would not be worth the memory
+MAX_SPELT_OUT = 200_000  # substituents from one branched one; more are not worth the memory
 
 
 @dataclass
@@ -17,9 +21,9 @@ class SubstituentSets:
     """The sets of a specification.
 
     Args:
-        sets: as written, by name.
-        limits: substituents with other elements, too many atoms or rings are left out.
-        where: file, for messages.
+        sets: the sets as written in the file, by name.
+        limits: substituents with other elements, too many atoms or too many rings are left out.
+        where: the file, for error messages.
     """
 
     sets: Mapping[str, tuple[str | Branched, ...]]
@@ -30,11 +34,11 @@ class SubstituentSets:
     _open: list[str] = field(default_factory=list)  # being resolved, the outermost first
 
     def parts(self, name: str) -> tuple[Part, ...]:
-        """The substituents of a set, smallest first; empty where limits leave none.
+        """The substituents of a set, smallest first; empty where the limits leave none.
 
         Raises:
             ConfigError: there is no such set, it is empty or contains itself, or one of its
-                substituents is broken.
+                substituents is not valid.
         """
         if name in self._done:
             return self._done[name]
@@ -49,22 +53,30 @@ class SubstituentSets:
         if not self.sets[name]:
             raise ConfigError(f"{self.where}: [substituents] {name} is empty")
         self._open.append(name)
-        found: dict[str, Part] = {}
+        unique: dict[str, Part] = {}
         for entry in self.sets[name]:
             for part in self._entry(name, entry):
-                found.setdefault(part.smiles, part)
+                unique.setdefault(part.smiles, part)
         self._open.pop()
-        kept = sorted(found.values(), key=lambda part: part.composition.n_heavy)
+        kept = sorted(unique.values(), key=lambda part: part.composition.n_heavy)
         self._done[name] = tuple(kept)
         return self._done[name]
 
     def of_sites(
         self, pattern: Pattern, sites: str | Mapping[str, str], where: str
     ) -> list[tuple[Part, ...]]:
-        """The substituents for each site of a pattern; equal choices are one object.
+        """The substituents for each site of a pattern.
 
+        Args:
+            pattern: the scaffold or branched substituent.
+            sites: the name of a set for all sites, or the name of a set for each site number.
+            where: the place in the file, for error messages.
+        Returns:
+            for each site, in the order of `pattern.sites`, its substituents, smallest first. Sites
+            with the same substituents share one tuple object, which is how symmetric sites are
+            recognised later.
         Raises:
-            ConfigError: a site has no set, or a set no site.
+            ConfigError: a site has no set, or a set names a site that does not exist.
         """
         numbers = [str(site) for site in pattern.sites]
         named = dict.fromkeys(numbers, sites) if isinstance(sites, str) else dict(sites)
@@ -79,7 +91,7 @@ class SubstituentSets:
         ]
 
     def _parts_beside(self, name: str, atom: str) -> tuple[Part, ...]:
-        """Those of a set that may be bonded to an atom of this coordination."""
+        """The substituents of a set that may be bonded to an atom of this coordination."""
         if (name, atom) not in self._beside:
             self._beside[name, atom] = tuple(
                 part for part in self.parts(name) if self.limits.allows_bond(part.attached, atom)

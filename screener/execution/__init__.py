@@ -1,1 +1,4 @@
-"""How work is carried out: a bounded window of Dask tasks, chemistry in processes that may die."""
+"""How work is carried out: a bounded window of Dask tasks, and chemistry in child processes.
+
+Nothing here knows what a task computes.
+"""

@@ -1,10 +1,10 @@
 """Chemistry in a child process, so that a molecule that never returns or crashes costs only itself.
 
 Native code cannot be interrupted inside a thread. Each thread that calls `isolated_map` therefore
-keeps one long-lived child process. The child marks its position in shared memory before each item;
-the parent kills it when that item's wall clock is over or its memory grows past the limit, or sees
-it die, sets that very item aside with a `MoleculeError`, and goes on with the next in a new child.
-`child_main` is the other side.
+keeps one long-lived child process. Before each item the child writes the item's position to shared
+memory. The parent kills the child when it has spent too long on one item or has grown beyond its
+memory limit. Whether killed or dead by itself, the item at which it stopped gets a `MoleculeError`
+and a new child goes on with the next one. `child_main` is the code that runs in the child.
 """
 
 import logging
@@ -33,9 +33,7 @@ R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
-MEMORY_BYTES = (
-    4 << 30
-)  # of one child; a molecule of 100 atoms needs some 100 MB on top of the libraries
+MEMORY_BYTES = 4 << 30  # of one child; 100 atoms need some 100 MB on top of the libraries
 LOADING_SECONDS = 300.0  # to start and import; slow on a cold network file system
 ENDING_SECONDS = 2.0  # between closing its pipe and its exit code
 POLL_SECONDS = 0.1
@@ -56,15 +54,16 @@ def isolated_map(
     """Run `function(item)` for every item in this thread's child process.
 
     Args:
-        function: picklable; it, the items and the results travel between the processes.
-        items: any length; handled in this order.
-        wall_clock_seconds: for one item; imports at the start of the child do not count.
+        function: a picklable function; the function, the items and the results are pickled to pass
+            between the processes.
+        items: the items, handled in this order; any number.
+        wall_clock_seconds: the longest time for one item, without the child's imports.
         memory_bytes: resident memory at which the child is killed.
     Returns:
         One entry per item, in order: the result, or the `MoleculeError` that the function raised,
-        or one with the code `timed_out`, `crashed` or `out_of_memory`. An item is blamed for a
-        crash or for memory only when it did it again as the first item of a new child: children
-        also get killed from outside.
+        or one with the code `timed_out`, `crashed` or `out_of_memory`. The last two are given only
+        to an item that also fails as the first item of a new child, because a child can be killed
+        for reasons that have nothing to do with its item.
     Raises:
         ScreenerError: the child cannot be started, or an exception cannot be pickled.
         Exception: any other exception of the function, with the child's traceback as a note.
@@ -77,9 +76,7 @@ def isolated_map(
         try:
             death = child.run(call)
             if death is None:
-                _of_thread.child = (
-                    child  # and otherwise, error or not, its state is unknown: not used again
-                )
+                _of_thread.child = child  # in any other case its state is unknown: not used again
             else:
                 call.settle(death)
         finally:
@@ -89,7 +86,7 @@ def isolated_map(
 
 
 class _Call:
-    """What is known about one `isolated_map`: results so far, and what waits, in order."""
+    """One call of `isolated_map`: its results so far, and the positions that still wait."""
 
     def __init__(
         self,
@@ -98,9 +95,8 @@ class _Call:
         wall_clock_seconds: float,
         memory_bytes: int,
     ) -> None:
-        self.function = cloudpickle.dumps(
-            function
-        )  # by value where it comes from a notebook or a script
+        # cloudpickle, as the function may be defined in a notebook or a script
+        self.function = cloudpickle.dumps(function)
         self.items = items
         self.wall_clock_seconds = wall_clock_seconds
         self.memory_bytes = memory_bytes
@@ -114,9 +110,10 @@ class _Call:
         return pickle.dumps((sys.path, self.function, self.waiting, items), protocol=5)
 
     def settle(self, death: "_Death") -> None:
-        """Decide what the child's death says about the item that it was at.
+        """Decide whether the item at which the child died is to blame for its death.
 
-        Raises ScreenerError: children die again and again outside any item.
+        Raises:
+            ScreenerError: children keep dying before they reach an item.
         """
         n_before = len(self.waiting)
         self.waiting = [index for index in self.waiting if index not in self.results]
@@ -142,7 +139,7 @@ class _Call:
 
 
 class _Death:
-    """Where a child was when it died, and the error that the item deserves if it is to blame."""
+    """The position of a child when it died, and the error for that item if it is to blame."""
 
     def __init__(self, position: int, error: MoleculeError) -> None:
         self.position = position
@@ -150,7 +147,7 @@ class _Death:
 
 
 class _Child:
-    """One child process, its pipes and its mark."""
+    """One child process, its pipes, and the shared memory that holds its position."""
 
     def __init__(self) -> None:
         with tempfile.TemporaryFile() as file:
@@ -178,14 +175,17 @@ class _Child:
         self._replies = self._process.stdout.fileno()
         os.set_blocking(self._requests, False)
         os.set_blocking(self._replies, False)
-        self.close = weakref.finalize(
-            self, _end, self._process, os.getpid()
-        )  # also when the thread or the interpreter ends
+        # is called as well when the thread or the interpreter ends
+        self.close = weakref.finalize(self, _end, self._process, os.getpid())
 
     def run(self, call: _Call) -> _Death | None:
-        """Feed the waiting items; None when all have results, otherwise how the child died.
+        """Send the waiting items and collect results; None when all items have one.
 
-        Raises the function's own exception, or ScreenerError: the function has a bug.
+        Returns:
+            how the child died, or None.
+        Raises:
+            ScreenerError: the function raised an exception that cannot be pickled.
+            Exception: any other exception of the function.
         """
         self._mark[1] = time.monotonic_ns()
         self._mark[0] = protocol.LOADING
@@ -212,7 +212,7 @@ class _Child:
                     return death
 
     def _look(self, call: _Call, incoming: bytearray) -> _Death | None:
-        """Kill the child when its item's time or memory is over; see whether it has died."""
+        """Kill the child if it exceeds its time or memory; None while it lives."""
         if self._process.poll() is not None:
             return self._dead(call, incoming)
         position, since = self._mark[0], self._mark[1]
@@ -232,7 +232,7 @@ class _Child:
         return _Death(position if death.position == position else protocol.WAITING, error)
 
     def _dead(self, call: _Call, incoming: bytearray) -> _Death:
-        """Take what the dead child still managed to send, and read where it was."""
+        """Read what the child still sent before it died, and its last position."""
         try:
             status = self._process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:  # its pipe is closed, so it is of no use
@@ -262,7 +262,7 @@ def _end(process: "subprocess.Popen[bytes]", owner: int) -> None:
 
 
 def _receive(pipe: int, incoming: bytearray) -> bool:
-    """Append what can be read now; False when there is nothing or the other end is closed."""
+    """Append what can be read now; False if there is nothing to read or the pipe is closed."""
     try:
         data = os.read(pipe, _READ_BYTES)
     except BlockingIOError:
@@ -272,9 +272,11 @@ def _receive(pipe: int, incoming: bytearray) -> bool:
 
 
 def _parse(incoming: bytearray, call: _Call) -> bool:
-    """Take all replies that are here whole; True when the request is done.
+    """Take all replies that have arrived completely; True when the request is done.
 
-    Raises the function's own exception, or ScreenerError: the function has a bug.
+    Raises:
+        ScreenerError: the function raised an exception that cannot be pickled.
+        Exception: any other exception of the function.
     """
     offset = 0
     done = False
@@ -318,7 +320,7 @@ def _how_it_ended(status: int) -> str:
 
 
 def _resident_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 where the system does not tell."""
+    """Resident memory of a process in bytes; 0 where the system does not report it."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE_BYTES

@@ -1,10 +1,10 @@
-"""The child's side of `screener.execution.child`: read a request, write each item's result.
+"""The child process of `screener.execution.child`: reads requests and writes results.
 
-Started as `python -m screener.execution.child_main`. Before each item the child marks its position
-and the time in shared memory, so that the parent knows which item to blame for whatever happens
-next. Results travel as pickles over the pipe that was standard output, those of a quarter of a
-second together: one by one, pickling costs as much as a tenth of the chemistry. Library code that
-prints to standard output prints into nothing instead.
+Started as `python -m screener.execution.child_main`. Before each item the child writes the item's
+position and the time to shared memory, so that the parent knows which item is to blame if the child
+hangs or dies. Results go back as pickles over the pipe that was standard output. Those of a quarter
+of a second are sent together, because pickling them one by one costs as much as a tenth of the
+chemistry. Standard output itself is redirected to nothing, as libraries print to it.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ LENGTH = struct.Struct("<q")
 RESULT, MOLECULE_ERROR, BUG, DONE = range(4)
 Reply = tuple[int, int, Any]
 
-# two int64 in shared memory: the position, and the monotonic time in ns at which it was taken up
+# two int64 in shared memory: the position, and the monotonic time in ns at which it was begun
 MARK_BYTES = 16
 LOADING = -1  # unpickling a request, with the imports that this brings
 WAITING = -2  # for a request, or for the parent to take results
@@ -43,7 +43,7 @@ def main() -> None:
     mark_fd, parent = int(sys.argv[1]), int(sys.argv[2])
     _die_with(parent)
     keep_freed_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent to act on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles ctrl-C
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -57,7 +57,7 @@ def main() -> None:
         _answer(request, mark, replies.fileno())
         del request
         gc.collect()
-        if first:  # what the imports made stays, and need not be walked through each time
+        if first:  # objects made by the imports stay; later collections can skip them
             gc.freeze()
             first = False
 
@@ -66,7 +66,7 @@ def _die_with(parent: int) -> None:
     """Ask the kernel to kill this process with the thread that started it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call
+    if os.getppid() != parent:  # the parent died before the call above
         os._exit(1)
 
 
@@ -115,7 +115,7 @@ def _run(
 
 
 def _flush(replies: list[Reply], mark: memoryview, pipe: int) -> None:
-    _mark(mark, WAITING)  # a slow reader is no fault of the item
+    _mark(mark, WAITING)  # while the parent reads, no item's time runs
     payload = pickle.dumps(replies, protocol=pickle.HIGHEST_PROTOCOL)
     replies.clear()
     data = memoryview(LENGTH.pack(len(payload)) + payload)
@@ -124,7 +124,7 @@ def _flush(replies: list[Reply], mark: memoryview, pipe: int) -> None:
 
 
 def _portable(error: Exception) -> tuple[bytes | None, str, str]:
-    """The exception as a pickle if it survives one, what it says, and its traceback."""
+    """The pickled exception (None if it cannot be pickled), its message and its traceback."""
     text = "".join(traceback.format_exception(error))
     try:
         data = pickle.dumps(error)

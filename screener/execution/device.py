@@ -7,10 +7,10 @@ from distributed import get_worker
 
 
 def device_of_worker() -> str:
-    """`cuda` on a worker that declares `GPU` and sees one, otherwise `cpu`.
+    """`cuda` on a worker that declares `GPU` and can use one, otherwise `cpu`.
 
-    On a GPU sums are made in a fixed order from then on, in the whole process, so that a molecule's
-    numbers do not change from run to run.
+    If it is `cuda`, torch is told, for the whole process, to use algorithms that sum in a fixed
+    order, so that the numbers of a molecule do not change from run to run.
     """
     try:
         declared = get_worker().state.total_resources.get("GPU", 0)
@@ -18,6 +18,6 @@ def device_of_worker() -> str:
         return "cpu"
     if not declared or not torch.cuda.is_available():
         return "cpu"
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs for it
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs this for it
     torch.use_deterministic_algorithms(True, warn_only=True)
     return "cuda"

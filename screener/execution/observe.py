@@ -1,6 +1,7 @@
-"""What can be seen of a cluster while it works: memory of its processes, workers that come and go.
+"""Observes a cluster while it works: memory of its processes, workers that join and leave.
 
-Everything here asks the scheduler, which knows by its workers' heartbeats; no worker is disturbed.
+Only the scheduler is asked, which knows this from the workers' heartbeats. Workers are not
+disturbed.
 """
 
 import os
@@ -27,8 +28,8 @@ def memory(client: Client) -> dict[str, Any]:
         OSError: the scheduler does not answer.
     """
     # `scheduler_info` answers from a cache that another thread may just have emptied
-    seen = client.sync(client.scheduler.identity, n_workers=-1)["workers"].values()
-    sizes = [each["metrics"]["memory"] for each in seen if "memory" in each["metrics"]]
+    workers = client.sync(client.scheduler.identity, n_workers=-1)["workers"].values()
+    sizes = [each["metrics"]["memory"] for each in workers if "memory" in each["metrics"]]
     host, pid, scheduler_bytes = client.run_on_scheduler(_own_memory())
     is_here = (host, pid) == (socket.gethostname(), os.getpid())
     return {
@@ -42,7 +43,7 @@ def memory(client: Client) -> dict[str, Any]:
 
 
 def _own_memory() -> Callable[[], tuple[str, int, int]]:
-    """A function that travels by value: a scheduler need not have this package."""
+    """A local function, which is pickled by value: the scheduler may not have this package."""
 
     def ask() -> tuple[str, int, int]:
         import os
@@ -57,11 +58,12 @@ def _own_memory() -> Callable[[], tuple[str, int, int]]:
 
 @contextmanager
 def watched_workers(client: Client, seen: Seen) -> Iterator[None]:
-    """Tell of workers that join and leave for as long as the context.
+    """Report workers that join and leave while the context is open.
 
     Args:
-        client: connected.
-        seen: called in the client's own thread with `worker joined` or `worker left` and fields.
+        client: a connected client.
+        seen: called in the client's own thread with the name of the event (`worker joined` or
+            `worker left`) and its fields.
     """
 
     def handle(event: tuple[float, Any]) -> None:

@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 def require_report_path(path: str | None) -> None:
-    """See before a long run whether the report could be written.
+    """Check, before a long run, that the report can be written.
 
     Raises:
-        ConfigError: it could not.
+        ConfigError: it cannot.
     """
     if path is None:
         return
@@ -32,11 +32,11 @@ def require_report_path(path: str | None) -> None:
 
 @contextmanager
 def reported(client: Client, path: str | None) -> Iterator[None]:
-    """Write the report at the end of the context, however it ends; None writes none.
+    """Write the report when the context ends, with or without an error.
 
     Args:
-        client: connected; its scheduler needs bokeh for this.
-        path: local HTML file.
+        client: a connected client; its scheduler needs bokeh for the report.
+        path: a local HTML file; None writes no report.
     """
     if path is None:
         yield
@@ -53,7 +53,7 @@ def reported(client: Client, path: str | None) -> Iterator[None]:
             with client.as_current():
                 report.__exit__(None, None, None)
         except (OSError, CancelledError, RuntimeError, ValueError, ImportError) as error:
-            # what the run itself came to matters more
+            # a missing report must not hide the outcome of the run
             log.warning("the performance report was not written: %s", error)
         else:
             log.info("Dask's performance report: %s", path)

@@ -1,8 +1,8 @@
-"""Which workers a task may use: what they declare, how many slots that makes, what is missing.
+"""Pools of workers: which workers a task may use, how many slots they have, which are missing.
 
-Workers may declare the resources `CPU` and `GPU`. Once one declares `GPU`, a task goes to the pool
-that it asks for and a pool without workers is waited for, for a finite time. Where nobody declares
-a task's resource, it is not restricted.
+Workers may declare the resources `CPU` and `GPU`. Once any worker declares `GPU`, each task is sent
+to the pool of workers that declare what the task asks for, and if that pool has no worker yet, it
+is waited for, but not for ever. If no worker declares a task's resource, the task may run anywhere.
 """
 
 import logging
@@ -24,11 +24,11 @@ REFRESH_SECONDS_WHEN_MISSING = 0.5
 
 
 class Pools:
-    """The workers of a cluster as seen at the last `refresh`.
+    """The workers of a cluster, as of the last `refresh`.
 
     Args:
-        client: connected.
-        patience_seconds: how long a needed pool may have no worker.
+        client: a connected client.
+        patience_seconds: how long a pool that is needed may be without a worker.
     """
 
     def __init__(self, client: Client, patience_seconds: float) -> None:
@@ -36,12 +36,14 @@ class Pools:
         self._patience_seconds = patience_seconds
         self._slots: dict[Resource | None, int] = {}
         self._workers: dict[Resource | None, list[str]] = {}  # addresses
-        self._declared: set[Resource] = set()  # by any worker so far, so that routing cannot flip
+        self._declared: set[Resource] = (
+            set()
+        )  # by any worker so far; never shrinks, so routing is stable
         self._missing_since: dict[Resource | None, float] = {}
         self._next_look = 0.0
 
     def of(self, resource: Resource | None) -> Resource | None:
-        """The pool for a task that asks for `resource`; None is every worker."""
+        """The pool for a task that asks for `resource`; None means all workers."""
         if resource in self._declared or "GPU" in self._declared:
             return resource
         return None
@@ -59,9 +61,12 @@ class Pools:
         return self._workers.get(pool, [])
 
     def refresh(self, resources: Iterable[Resource | None]) -> None:
-        """Ask the scheduler about its workers, unless that was a moment ago.
+        """Ask the scheduler about its workers, at most every few seconds.
 
-        Raises ConfigError: there has been no worker for one of the wanted resources for too long.
+        Args:
+            resources: the resources that tasks need at present.
+        Raises:
+            ConfigError: one of these resources has been without a worker for too long.
         """
         now = time.monotonic()
         if now < self._next_look:

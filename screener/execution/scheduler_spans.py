@@ -1,7 +1,8 @@
-"""What Dask's scheduler would otherwise remember of every submission for as long as it lives.
+"""Keeps the memory of Dask's scheduler flat over many submissions.
 
-Its spans, which measure parts of a computation for the dashboard, append a description of each
-graph that they are sent (`Span.add_metadata` of distributed 2026.7), and a task is a graph here.
+The scheduler measures parts of a computation in spans, for the dashboard. A span keeps a
+description of every graph that was submitted (`Span.add_metadata` of distributed 2026.7), and each
+of our tasks is a graph of its own.
 """
 
 from contextlib import suppress
@@ -11,9 +12,9 @@ from distributed import Client
 
 
 def forget_submissions(client: Client) -> None:
-    """Have the scheduler forget the descriptions of what was submitted so far."""
+    """Have the scheduler drop the descriptions of all graphs submitted so far."""
 
-    # a function within a function travels by value: a scheduler need not have this package
+    # a local function is pickled by value: the scheduler may not have this package
     def forget(dask_scheduler: Any) -> None:
         extension = dask_scheduler.extensions.get("spans")
         for span in extension.spans.values() if extension is not None else ():

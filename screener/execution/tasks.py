@@ -1,11 +1,13 @@
 """A bounded window of tasks in flight on a Dask cluster.
 
-Tasks are pulled from an iterator only as slots become free, and results are handed on and forgotten
-at once, so memory of driver and scheduler stays flat however many tasks there are, and a dying
-worker takes few others into suspicion. Lost workers and connections lead to another attempt; what a
-task itself raises is raised here. A worker that hangs does not show: once nothing else is left to
-start, a task that takes far longer than all others is started a second time elsewhere, and the
-first to end counts, and the worker that was late is started anew.
+Tasks are taken from an iterator only when there is room for them, and their results are handed on
+and released at once. The memory of client and scheduler therefore does not grow with the number of
+tasks, and when a worker dies, Dask suspects only the few tasks that were queued on it.
+
+A task that is lost with a worker or a connection is submitted again. An exception that the task
+itself raises is raised here. A worker that hangs cannot be told from one that is busy; so when no
+other task is left to start and one takes far longer than all others, it is started on another
+worker as well. The first of the two to end counts, and the worker that was late is restarted.
 """
 
 import logging
@@ -36,10 +38,11 @@ TICK_SECONDS = 0.5
 GATHER_SECONDS = 10.0  # results are small; longer means that the worker which holds it is gone
 RECONNECT_SECONDS = 10.0
 RESTART_SECONDS = 30.0
-FORGET_EVERY = 2000  # tasks, of which the scheduler keeps some half a kilobyte each
+FORGET_EVERY = 2000  # tasks; the scheduler keeps about half a kilobyte of each
 NO_WORKERS_SECONDS = 300.0
-LATE_SECONDS = 30.0  # no task is late before this,
-LATE_FACTOR = 3.0  # and before so many times what the longest of the others took
+# a task is late once it has taken this many seconds, and this many times the longest so far
+LATE_SECONDS = 30.0
+LATE_FACTOR = 3.0
 
 _INFRASTRUCTURE = (
     KilledWorker,
@@ -76,7 +79,7 @@ class _Attempt:
     pool: Resource | None
     future: Future
     started: float  # when it was submitted
-    is_second: bool = False  # of a task whose first one may still end
+    is_second: bool = False  # whether an earlier attempt at the same task is still running
 
 
 def run_tasks(
@@ -89,16 +92,16 @@ def run_tasks(
     """Carry out tasks, at most `window_per_slot` in flight per worker thread.
 
     Args:
-        client: connected, synchronous.
-        tasks: pulled one by one as there is room; may be endless.
+        client: a connected, synchronous client.
+        tasks: the tasks, taken one by one as there is room; may be endless.
         window_per_slot: tasks in flight per thread of the pool that they need.
-        wait_for_workers_seconds: how long a pool that is needed may have no worker; by default
-            what Dask's own `no-workers-timeout` says, which clusters with queues set high.
+        wait_for_workers_seconds: how long a pool that is needed may be without a worker; by default
+            Dask's own `no-workers-timeout`, which clusters with queues set to days.
     Yields:
-        What is done, in order of completion. Closing the generator cancels what is in flight.
+        the completed tasks, in order of completion. Closing the generator cancels those in flight.
     Raises:
-        ConfigError: no worker of a needed pool for too long.
-        ScreenerError: the scheduler is lost, or a task was lost with its worker again and again.
+        ConfigError: a pool that is needed had no worker for too long.
+        ScreenerError: the scheduler is lost, or a task was lost with its worker several times.
         Exception: whatever a task's function raises.
     """
     if wait_for_workers_seconds is None:
@@ -114,14 +117,16 @@ def run_tasks(
 
 
 def ready_first(ready: deque[Task], waiting: Iterator[Task]) -> Iterator[Task]:
-    """Tasks for `run_tasks`, where the end of one makes another ready.
+    """Tasks for `run_tasks` in two steps, where the end of a first task makes a second one ready.
 
-    What is ready goes before what is new, so that what lies between the two steps does not pile up:
-    while the pool of the second step is full, its next task is held and nothing new begins.
+    Second tasks go before new first ones, so that finished first steps do not pile up: while the
+    pool of the second step is full, `run_tasks` holds the next second task and starts nothing new.
 
     Args:
-        ready: added to as tasks end.
-        waiting: new ones.
+        ready: second tasks; the caller appends to it whenever a first task ends.
+        waiting: first tasks.
+    Yields:
+        the next task; the iterator ends once both are empty.
     """
     while True:
         if ready:
@@ -140,10 +145,10 @@ class _Window:
         self._tasks = tasks
         self._per_slot = per_slot
         self._pools = Pools(client, patience_seconds)
-        self._held: Task | None = None  # pulled, but its own pool turned out to be full
+        self._held: Task | None = None  # taken from `tasks`, but its pool turned out to be full
         self._flying: dict[str, _Attempt] = {}
         self._in_flight: Counter[Resource | None] = Counter()
-        self._done: SimpleQueue[tuple[Future, float]] = SimpleQueue()  # with the time
+        self._done: SimpleQueue[tuple[Future, float]] = SimpleQueue()  # with the time of the end
         self._longest = 0.0  # seconds from submission to result
         self._next_look = 0.0  # for late tasks
         self._n_submitted = 0
@@ -179,13 +184,13 @@ class _Window:
         return not any(map(self._has_room, self._pools.names()))
 
     def next(self) -> Completed | None:
-        """Wait a moment for one task; None when none is done yet or it needs another attempt."""
+        """Wait a moment for one task; None if none has ended yet or it needs another attempt."""
         try:
             future, ended = self._done.get(timeout=TICK_SECONDS)
         except Empty:
             return None
         attempt = self._flying.pop(future.key, None)
-        if attempt is None:  # another attempt was faster
+        if attempt is None:  # another attempt at the same task was faster
             return None
         self._in_flight[attempt.pool] -= 1
         others = [each for each in self._flying.values() if each.task is attempt.task]
@@ -211,15 +216,15 @@ class _Window:
                 "command again: what is done is kept"
             ) from error
         self._require_client()
-        told = {"task": attempt.task.name, "attempt": attempt.number + 1, "reason": reason}
+        fields = {"task": attempt.task.name, "attempt": attempt.number + 1, "reason": reason}
         log.warning(
             *("task %s is submitted again after %s", attempt.task.name, reason),
-            extra={"event": "tried again", "fields": told},
+            extra={"event": "tried again", "fields": fields},
         )
         self._submit(attempt.task, attempt.number + 1)
 
     def _give_up(self, attempts: list[_Attempt]) -> None:
-        """Forget attempts at a task that is done; a worker that was late with one begins anew."""
+        """Cancel the other attempts at a task that is done, and restart workers late with it."""
         placed = self._client.processing().items()
         late = {attempt.future.key for attempt in attempts if not attempt.is_second}
         hanging = [address for address, keys in placed if late.intersection(keys)]
@@ -229,14 +234,14 @@ class _Window:
             attempt.future.cancel()
         if hanging:
             log.warning("workers that may hang are started again: %s", ", ".join(hanging))
-            # without a nanny a worker cannot be, and stays as it is
+            # a worker without a nanny cannot be restarted and stays as it is
             with suppress(ValueError, OSError):
                 self._client.restart_workers(
                     hanging, timeout=RESTART_SECONDS, raise_for_error=False
                 )
 
     def _repeat_late(self) -> None:
-        """Start late tasks a second time; nothing else is left that could be started."""
+        """Start late tasks a second time; called when no other task is left to start."""
         now = time.monotonic()
         if now < self._next_look:
             return
@@ -258,7 +263,7 @@ class _Window:
             self._submit(attempt.task, attempt.number, elsewhere)
 
     def _elsewhere(self, late: _Attempt) -> list[str]:
-        """Workers of its pool, other than the one that a late attempt is on."""
+        """The workers of its pool, except the one that the late attempt runs on."""
         placed = self._client.processing().items()
         its_own = {address for address, keys in placed if late.future.key in keys}
         return [each for each in self._pools.workers(late.pool) if each not in its_own]
@@ -268,7 +273,7 @@ class _Window:
         future = self._client.submit(
             task.function,
             *task.arguments,
-            key=f"{task.name}-{uuid.uuid4().hex}",  # never the outcome of another attempt
+            key=f"{task.name}-{uuid.uuid4().hex}",  # a new key, so that Dask reuses no older result
             pure=False,
             resources={pool: 1} if pool is not None else None,
             workers=elsewhere,
@@ -284,7 +289,11 @@ class _Window:
         future.add_done_callback(lambda done: self._done.put((done, time.monotonic())))
 
     def _require_client(self) -> None:
-        """Give a lost connection a moment to come back; raises ScreenerError if it does not."""
+        """Wait a moment for a lost connection to come back.
+
+        Raises:
+            ScreenerError: it did not come back.
+        """
         deadline = time.monotonic() + RECONNECT_SECONDS
         while self._client.status == "connecting" and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -295,10 +304,11 @@ class _Window:
             )
 
     def cancel(self) -> None:
-        """Give up what is in flight; functions that have begun run to their end unheard."""
+        """Cancel all tasks in flight; functions that have begun run to their end on the workers,
+        and their results are dropped."""
         futures = [attempt.future for attempt in self._flying.values()]
         self._flying.clear()
         if futures and self._client.status == "running":
-            # the error that brought us here says more than a scheduler that is gone as well
+            # if the scheduler is gone too, the error that is being raised already matters more
             with suppress(OSError, CancelledError):
                 self._client.cancel(futures)

@@ -1,8 +1,8 @@
 """One thread for every numerical library in this process.
 
-Tasks and chemistry processes fill the machine already; libraries that start threads of their own
-make them slower and, where sums are split differently, change the last digits. Environment
-variables reach libraries that are loaded later, calls reach those that are loaded already, and the
+Tasks and chemistry processes already use every core. Libraries that start threads of their own make
+them slower and, where that splits sums differently, change the last digits of results. Environment
+variables limit libraries that are loaded later, calls limit those that are loaded already, and the
 outcome is checked.
 """
 
@@ -31,15 +31,15 @@ _of_thread = threading.local()
 
 
 def one_thread() -> None:
-    """Limit torch, BLAS, OpenMP and numba to one thread each, as seen from the calling thread.
+    """Limit torch, BLAS, OpenMP and numba to one thread each, for the calling thread.
 
-    Cheap when nothing was imported since this thread's last call. OpenMP keeps its limit per
-    calling thread, so every thread that computes has to call this itself.
+    OpenMP keeps a limit for each calling thread, so every thread that computes has to call this
+    itself. The call is cheap if nothing was imported since this thread's last call.
 
     Raises:
         ScreenerError: a library still reports more than one thread.
     """
-    n_modules = len(sys.modules)  # libraries that came since bring thread pools of their own
+    n_modules = len(sys.modules)  # newly imported libraries bring new thread pools
     if getattr(_of_thread, "n_modules", None) == n_modules:
         return
     numba = sys.modules.get("numba")

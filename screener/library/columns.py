@@ -3,7 +3,8 @@
 Text formats say nothing of types, so a column becomes int64 or float64 when every value of every
 molecule that was standardised is such a number, over the whole library, and stays text otherwise:
 `007` and CAS numbers are text. Empty fields are null. Parquet keeps its types. A name that the
-library uses itself gets `input_` before it.
+library uses itself gets `input_` before it. The library keeps every other name; in results, which
+are written as SDF too, a name has to fit the line that names a value there.
 """
 
 import re
@@ -16,6 +17,10 @@ from screener.errors import ConfigError
 from screener.stores.library import STANDARD_SCHEMA
 
 PREFIX = "input_"
+
+# `> <NAME>` is the line of an SD file: what would end the name, or the line
+_UNFIT = re.compile(r"[<>\x00-\x1f\x7f\x85\u2028\u2029]+")
+_OF_RDKIT = "numArom"  # which RDKit makes itself and leaves out; its others begin with `_`
 
 _INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|nan", re.IGNORECASE)
@@ -37,6 +42,14 @@ def library_names(own: Sequence[str]) -> dict[str, str]:
                 "rename one of these columns in the input"
             )
     return names
+
+
+def result_name(name: str) -> str:
+    """The name of a column in results: the same, or one that fits the data of an SD file."""
+    fit = _UNFIT.sub("_", name.strip()).strip() or "unnamed"
+    if fit.startswith("_"):  # RDKit's own: `_Name` is the title of the record
+        return f"own{fit}"
+    return f"own_{fit}" if fit == _OF_RDKIT else fit
 
 
 def text_kind(values: Iterable[str | None]) -> str:

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class Cutter:
         self._tail = b""  # of the last chunk, where `$$$$` may begin
         self._ending = False  # the line that is not over yet began with `$$$$`
 
-    def marks(self, stream: io.BufferedReader) -> Iterator[Mark]:
+    def marks(self, stream: "io.BufferedReader[Any]") -> Iterator[Mark]:
         """The marks, as the stream is read.
 
         Args:
@@ -86,7 +86,7 @@ class Cutter:
             if self._table is not None and not chunk.endswith(b"\n"):
                 self._pass_over(stream)
 
-    def _pass_over(self, stream: io.BufferedReader) -> None:
+    def _pass_over(self, stream: "io.BufferedReader[Any]") -> None:
         """The rest of a table's line that is too long to be read, so that quotes do not count."""
         while rest := stream.readline(MAX_LINE_BYTES):
             self.end += len(rest)
@@ -107,7 +107,9 @@ class Cutter:
         self._tail = (self._tail + chunk)[-len(_END_MARK) :]
         return np.concatenate([np.array(first, dtype=np.int64), positions[is_over]])
 
-    def _in_rows(self, table: TableHead, begun: bytes, stream: io.BufferedReader) -> Iterator[Mark]:
+    def _in_rows(
+        self, table: TableHead, begun: bytes, stream: "io.BufferedReader[Any]"
+    ) -> Iterator[Mark]:
         """Marks of a table's rest, row by row.
 
         Args:
@@ -147,7 +149,7 @@ class Cutter:
 class _Joined(io.RawIOBase):
     """Bytes that were read already, then the rest of their stream."""
 
-    def __init__(self, begun: bytes, stream: io.BufferedReader) -> None:
+    def __init__(self, begun: bytes, stream: "io.BufferedReader[Any]") -> None:
         self._begun = memoryview(begun)
         self._stream = stream
 

@@ -6,7 +6,7 @@ A line of megabytes is cut while it is read, so that memory stays bounded, and s
 import codecs
 import io
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from screener.errors import MoleculeError
 
@@ -35,7 +35,9 @@ class Lines:
         lines_before: lines of the input before the stream's first.
     """
 
-    def __init__(self, stream: io.BufferedReader, offset: int = 0, lines_before: int = 0) -> None:
+    def __init__(
+        self, stream: "io.BufferedReader[Any]", offset: int = 0, lines_before: int = 0
+    ) -> None:
         self.number = lines_before
         self.cut = False
         self.start = self.end = offset

@@ -6,7 +6,8 @@ for which a table's header is read before. Parquet is read by `screener.library.
 
 A line of a SMILES file is the SMILES, white space, and a name up to a tab; what further tabs
 separate are the caller's columns `column_3`, `column_4` and so on. Such a file has no header.
-Columns of a table are separated by commas, semicolons or tabs, as its header shows.
+Columns of a table are separated by commas, semicolons or tabs, as its header shows. What marks its
+cells as text for spreadsheets is taken away (`screener.stores.cells`).
 """
 
 import csv
@@ -26,6 +27,7 @@ from screener.library.lines import (
     too_long,
 )
 from screener.library.sources import Format, Source, opened
+from screener.stores.cells import from_cell
 
 # The first of these that a table has, whatever its case, is the column of that kind.
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_string", "smi")
@@ -233,7 +235,7 @@ def _table_records(table: TableHead, lines: Lines, blank: BlankCount) -> Iterato
         if not any(text.strip() for text in fields) and len(fields) < 2:
             blank.n += 1
             continue
-        values = dict(zip(names, fields, strict=False))
+        values = dict(zip(names, map(from_cell, fields), strict=False))
         record = Record(
             line.number,
             values.get(columns.smiles, "").strip(),
@@ -270,7 +272,7 @@ def _header(source: Source, row: Row) -> list[str]:
         raise ConfigError(
             f"{source.url}: line {row.first.number} is no list of columns: {row.error.message}"
         )
-    return [name.strip() for name in row.fields]
+    return [from_cell(name).strip() for name in row.fields]
 
 
 def _sdf_records(lines: Lines, id_column: str | None, blank: BlankCount) -> Iterator[Record]:

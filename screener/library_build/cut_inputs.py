@@ -181,7 +181,7 @@ class _Copying(io.RawIOBase):
     """A stream whose bytes are written into segments while they are read."""
 
     def __init__(
-        self, stream: io.BufferedReader, temporary: Folder, position: int, segment_bytes: int
+        self, stream: "io.BufferedReader[Any]", temporary: Folder, position: int, segment_bytes: int
     ) -> None:
         self._stream = stream
         self._temporary = temporary

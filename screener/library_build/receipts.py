@@ -12,7 +12,7 @@ from screener.errors import SchemaError
 from screener.library_build.storage_keys import PER_FOLDER, task_name
 from screener.records import Receipt
 from screener.stores.files import Folder
-from screener.stores.receipts import Receipts
+from screener.stores.receipts import Receipts, receipt_of
 
 
 def receipts_of(temporary: Folder, kind: str, number: int) -> Receipts:
@@ -86,8 +86,8 @@ class PassReceipts:
         path = self._path(run)
         if self._temporary.exists(path):
             try:
-                receipts = [Receipt(**values) for values in self._temporary.read_json(path)]
-            except TypeError as error:
+                receipts = [receipt_of(values) for values in self._temporary.read_json(path)]
+            except (TypeError, ValueError) as error:
                 raise SchemaError(
                     f"{self._temporary.url}/{path} holds no receipts ({error}); delete it"
                 ) from error

@@ -202,7 +202,7 @@ def _load(url: str, digest: str, device: str) -> Bundle:
     card = _card(url, values, arrays)
     _check_shapes(url, card, arrays)
     try:
-        bundle = Bundle(card, _predictor(card, arrays, device), digest)
+        bundle = Bundle(card, _predictor(url, card, arrays, device), digest)
     except ConfigError as error:
         raise SchemaError(f"bundle {url} cannot be used here: {error}") from error
     try:
@@ -249,9 +249,9 @@ def _golden(
     return golden_from_arrays(arrays), {card.given_low: arrays[GOLDEN_LOW]}
 
 
-def _predictor(card: Card, arrays: Arrays, device: str) -> AnyPredictor:
+def _predictor(url: str, card: Card, arrays: Arrays, device: str) -> AnyPredictor:
     if card.routes:
-        return ladder_from_arrays(card, arrays, _first(card, device), device)
+        return ladder_from_arrays(card, arrays, _first(url, card, device), device)
     kind = model_type(card.model)
     model = kind.from_arrays(arrays, card.description())
     calibration = {name: quantity.calibration for name, quantity in card.quantities.items()}
@@ -276,9 +276,15 @@ def _predictor(card: Card, arrays: Arrays, device: str) -> AnyPredictor:
     )
 
 
-def _first(card: Card, device: str) -> Predictor | None:
+def _first(url: str, card: Card, device: str) -> Predictor | None:
     if card.first is None:
         return None
+    store, is_url, _ = card.first.bundle.partition("://")
+    if is_url and store != url.partition("://")[0]:  # whoever wrote the card may not send us there
+        raise SchemaError(
+            f"{url}/{CARD} names its first rung in another store, {card.first.bundle}; train the "
+            "bundle again on one that lies in the same store or on this machine"
+        )
     first = load_bundle(card.first.bundle, device)
     if first.card.model_sha256 != card.first.model_sha256:
         raise SchemaError(

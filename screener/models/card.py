@@ -6,9 +6,10 @@ the configuration that named its quantities is at hand.
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from screener.models.calibration import QuantityCalibration
 from screener.models.targets import Kind, Target, Targets
@@ -16,6 +17,7 @@ from screener.models.uncertainty.domain import Domain, DrawingDomain
 from screener.registry.elements import number_of
 from screener.registry.quantities import Column, Quantity
 from screener.registry.units import Unit
+from screener.stores.paths import require_name
 
 SCHEMA_VERSION = 3
 DRAWING = "drawing"  # in the place of a geometry level, of models that read drawings
@@ -94,13 +96,28 @@ class RouteCard(BaseModel):
 
 
 class FirstRung(BaseModel):
-    """The bundle that a ladder stands on, and which of its columns."""
+    """The bundle that a ladder stands on.
+
+    Args:
+        bundle: name of a shipped one, absolute path or URL; never one that leads upwards.
+        model_sha256: of its arrays.
+        column: of its predictions, that the ladder goes on from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    bundle: str  # name or path
+    bundle: str
     model_sha256: str
     column: str
+
+    @field_validator("bundle")
+    @classmethod
+    def _says_where(cls, bundle: str) -> str:
+        if not ("://" in bundle or Path(bundle).is_absolute()):
+            return require_name(bundle)
+        if "\0" in bundle or "::" in bundle or ".." in bundle.replace("\\", "/").split("/"):
+            raise ValueError(f"{bundle!r} is no plain path or URL of a bundle")
+        return bundle
 
 
 class Card(BaseModel):

@@ -5,7 +5,7 @@ expression of such columns (`screener.ranking.expressions`), which is then calle
 """
 
 import difflib
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,18 +18,14 @@ from screener.chemistry.alerts import alerts, alerts_of
 from screener.errors import ConfigError
 from screener.ranking.expressions import is_name, parse_expression
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
+from screener.registry.columns import PER_ATOM, columns, levels, names_of_now
+from screener.stores.predictions import with_names_of_now
 
 FloatArray = NDArray[np.float64]
 
 # columns made of the drawing alone, and only where they are asked for
 STRUCTURAL_COLUMNS = ("sa_score", "alerts", *(f"alert_{each.name}" for each in alerts()))
-# name -> the columns it is made of
-COMPUTED_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "ae0_b3lyp_kcal_per_atom": ("ae0_b3lyp_kcal", "n_atoms"),
-    **dict.fromkeys(STRUCTURAL_COLUMNS, ("smiles",)),
-}
-# columns of stages whose structures tell of ions; other stages leave them out
-REDOX_COLUMNS = ("ip_gfn2_ev", "ea_gfn2_ev", "eox_gfn2_v_li", "ered_gfn2_v_li")
+_N_ATOMS = "n_atoms"
 _UNCERTAINTIES = ("", "_std", "_lo90", "_hi90", "_delta")
 
 
@@ -45,8 +41,9 @@ def with_asked(table: pa.Table, settings: RankingSettings) -> pa.Table:
     Raises:
         ConfigError: an expression cannot be read, or a column in it is not numeric.
     """
-    table = with_computed(table)
-    table = with_structural(table, inputs_of(settings, table.column_names))
+    table = with_names_of_now(table)
+    wanted = inputs_of(settings, table.column_names)
+    table = with_structural(with_computed(table, wanted), wanted)
     for column in settings.columns:
         names = inputs_of_column(column, table.column_names)
         if names != (column,) and set(names) <= set(table.column_names):
@@ -56,19 +53,19 @@ def with_asked(table: pa.Table, settings: RankingSettings) -> pa.Table:
 
 
 def with_structural(
-    table: pa.Table, columns: Iterable[str], mols: Sequence[Chem.Mol] | None = None
+    table: pa.Table, names: Iterable[str], mols: Sequence[Chem.Mol] | None = None
 ) -> pa.Table:
-    """The table, with those of `columns` appended that are made of the drawing alone.
+    """The table, with those of `names` appended that are made of the drawing alone.
 
     Args:
         table: rows with `smiles`; without that column nothing is appended.
-        columns: names, of which those that the table has and those not known here are passed over.
+        names: of columns; those that the table has and those not known here are passed over.
             `sa_score` (1 to 10), `alerts` (how many kinds), `alert_<name>` (0 or 1).
         mols: the molecules, where they are at hand.
     """
     wanted = [
         name
-        for name in dict.fromkeys(columns)
+        for name in dict.fromkeys(names)
         if name in STRUCTURAL_COLUMNS and name not in table.column_names
     ]
     if not wanted or "smiles" not in table.column_names:
@@ -113,25 +110,42 @@ def inputs_of_column(column: str, present: Container[str]) -> tuple[str, ...]:
     return parse_expression(column).columns
 
 
-def with_computed(table: pa.Table) -> pa.Table:
-    """The table, with the energy per atom appended where its inputs are there.
+def with_computed(table: pa.Table, wanted: Iterable[str] = ()) -> pa.Table:
+    """The table, with values per atom appended where their inputs are there.
 
     Args:
-        table: any rows; `ae0_b3lyp_kcal` (kcal/mol) and `n_atoms` give `ae0_b3lyp_kcal_per_atom`,
-            and its `_std`, `_lo90`, `_hi90` and `_delta` where those of the energy are there
-            (kcal/mol per atom, hydrogens included).
+        table: any rows; `n_atoms` and a column of an extensive quantity, such as `ae0_b3lyp_kcal`
+            (kcal/mol), give `ae0_b3lyp_kcal_per_atom`, and its `_std`, `_lo90`, `_hi90` and
+            `_delta` where those of the energy are there (per atom, hydrogens included).
+        wanted: values per atom to append besides those of columns that a model predicts.
     Returns:
         float64 columns, null where an input is null.
     """
-    if not {"ae0_b3lyp_kcal", "n_atoms"} <= set(table.column_names):
+    if _N_ATOMS not in table.column_names:
         return table
-    n_atoms = pc.cast(table["n_atoms"], pa.float64())
-    for suffix in _UNCERTAINTIES:
-        source, name = f"ae0_b3lyp_kcal{suffix}", f"ae0_b3lyp_kcal_per_atom{suffix}"
-        if source in table.column_names and name not in table.column_names:
-            values = pc.divide(pc.cast(table[source], pa.float64()), n_atoms)
-            table = table.append_column(name, values)
+    predicted = [
+        f"{name}{PER_ATOM}"
+        for name in table.column_names
+        if f"{name}_lo90" in table.column_names and not name.endswith(PER_ATOM)
+    ]
+    n_atoms = pc.cast(table[_N_ATOMS], pa.float64())
+    for name in dict.fromkeys([*predicted, *wanted]):
+        for suffix in _UNCERTAINTIES if name in _per_atom() else ():
+            source = name.removesuffix(PER_ATOM) + suffix
+            if source in table.column_names and name + suffix not in table.column_names:
+                values = pc.divide(pc.cast(table[source], pa.float64()), n_atoms)
+                table = table.append_column(name + suffix, values)
     return table
+
+
+def _per_atom() -> set[str]:
+    return {name for name, each in columns().items() if each.per_atom}
+
+
+def computable_columns() -> set[str]:
+    """Columns that levels compute at structures; stages whose settings name none leave them out."""
+    each_level = (each for each in levels().values() if each.compute is not None)
+    return {name for each in each_level for name in each.yields}
 
 
 def check_columns(settings: RankingSettings, known_columns: Iterable[str]) -> None:
@@ -140,13 +154,14 @@ def check_columns(settings: RankingSettings, known_columns: Iterable[str]) -> No
     Args:
         settings: what is asked.
         known_columns: every stored column of all stages and of the library; computed columns whose
-            inputs are among them count as known, and so do `REDOX_COLUMNS`.
+            inputs are among them count as known, and so do those that levels can compute.
     Raises:
         ConfigError: names the first unknown column and the nearest known ones.
     """
     known = _available(known_columns)
+    computable = computable_columns()
     for column in inputs_of(settings, known):
-        if column in known or column in REDOX_COLUMNS:
+        if column in known or column in computable:
             continue
         names = {name.lower(): name for name in values_of(sorted(known))}
         near = difflib.get_close_matches(column.lower(), names, n=3, cutoff=0.45)
@@ -158,19 +173,19 @@ def check_columns(settings: RankingSettings, known_columns: Iterable[str]) -> No
         raise ConfigError(f"unknown column {column!r} in an objective or constraint; {hint}")
 
 
-def values_of(columns: Iterable[str]) -> list[str]:
-    """Those of `columns` that are values in their own right, no uncertainty and no correction."""
-    return [name for name in columns if not name.endswith(_UNCERTAINTIES[1:])]
+def values_of(names: Iterable[str]) -> list[str]:
+    """Those of some columns that are values themselves, no uncertainty and no correction."""
+    return [name for name in names if not name.endswith(_UNCERTAINTIES[1:])]
 
 
-def left_out(settings: RankingSettings, columns: Iterable[str]) -> list[str]:
+def left_out(settings: RankingSettings, names: Iterable[str]) -> list[str]:
     """Objectives and constraints, as text, that a table with these columns cannot answer.
 
     Args:
         settings: what is asked.
-        columns: of the table; what can be computed from them is not left out.
+        names: of the table's columns; what can be computed from them is not left out.
     """
-    present = _available(columns)
+    present = _available(names)
     asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
     return [
         each.text
@@ -179,9 +194,14 @@ def left_out(settings: RankingSettings, columns: Iterable[str]) -> list[str]:
     ]
 
 
-def _available(columns: Iterable[str]) -> set[str]:
-    known = set(columns)
-    return known | {name for name, inputs in COMPUTED_COLUMNS.items() if known.issuperset(inputs)}
+def _available(stored_columns: Iterable[str]) -> set[str]:
+    stored = set(stored_columns)
+    known = stored | set(names_of_now(stored).values())
+    if "smiles" in known:
+        known.update(STRUCTURAL_COLUMNS)
+    if _N_ATOMS in known:
+        known.update(each for each in _per_atom() if each.removesuffix(PER_ATOM) in known)
+    return known
 
 
 def check_numeric(settings: RankingSettings, schema: pa.Schema) -> None:

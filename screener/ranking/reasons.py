@@ -11,7 +11,7 @@ from screener.chemistry.nearest import nearest_known
 from screener.ranking.columns import with_asked
 from screener.ranking.objectives import Constraint, RankingSettings
 from screener.ranking.row_status import Judged
-from screener.units import unit_of
+from screener.registry.columns import unit_of
 
 Terms = list[tuple[str, str]]
 

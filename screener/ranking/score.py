@@ -4,13 +4,8 @@ Each objective's value becomes a desirability between 0 and 1 (Derringer and Sui
 Technol. 12, 214 (1980)), and the score is their weighted geometric mean, so that a molecule that
 fails in one respect is not saved by the others.
 
-Derringer and Suich clip: everything past the ends of a scale is worth exactly 0 or 1, which would
-leave molecules there in no order, and one clipped objective would hide all others. Here the line,
-straight or bent by their exponents, runs from 0.05 at one end to 0.95 at the other and passes into
-tails that approach 0 and 1 like 1/distance without reaching them: better values always score
-higher. Two goals are flat or folded by their meaning: inside a `range` all values are worth 1, and
-values equally far (in units of their side's width) from a `target` are worth the same. Equal scores
-are ordered by `mol_id` (`screener.ranking.topk`).
+What a value is worth is told by the objective's goal (`screener.ranking.goals`). Equal scores are
+ordered by `mol_id` (`screener.ranking.topk`).
 
 All is float64, element by element and in the order of the objectives: equal rows give equal bytes,
 in any table.
@@ -29,12 +24,9 @@ from screener.ranking.columns import (
     left_out,
     numbers,
     with_asked,
-    with_computed,
 )
 from screener.ranking.expressions import is_name
-from screener.ranking.objectives import EDGE, Constraint, Objective, RankingSettings
-
-__all__ = ["Scores", "desirability", "score_table", "with_computed"]
+from screener.ranking.objectives import Constraint, Objective, RankingSettings
 
 FloatArray = NDArray[np.float64]
 
@@ -63,8 +55,8 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
         settings: what is asked; an objective or constraint whose column is missing is left out and
             listed.
     Returns:
-        see `Scores`. With a single objective on no scale, the score is the value (`maximise`) or
-        its negative (`minimise`), otherwise the weighted geometric mean of the desirabilities.
+        see `Scores`. With a single objective on no scale, the score is the value (where higher is
+        better) or its negative, otherwise the weighted geometric mean of the desirabilities.
         Ranked by the bound, the interval's worse end stands for the value; a column without
         interval, such as a count or one of the caller's, has no other end than its value. Ranked by
         probability, `desirabilities` are the probabilities of the objectives, and the score is
@@ -115,7 +107,7 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     elif settings.objectives[0].by_value:  # then it is the only one
         only = objectives[0]
         low, high = ends[only.column]
-        score = low if only.goal == "maximise" else -high
+        score = low if only.entry.order > 0 else -high
     else:
         desirabilities = {
             # no goal wants two ranges apart, so the worst of an interval is at one of its ends
@@ -124,7 +116,9 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
         }
         logarithms = np.zeros(table.num_rows)
         for each in objectives:
-            logarithms = logarithms + each.weight * np.log(desirabilities[each.column])
+            with np.errstate(divide="ignore"):  # what is worth nothing scores nothing
+                logarithm = np.log(desirabilities[each.column])
+            logarithms = logarithms + each.weight * logarithm
         score = np.exp(logarithms / sum(each.weight for each in objectives))
     unranked = np.array(
         [a is not None or b is not None for a, b in zip(rule, no_value, strict=True)]
@@ -171,64 +165,13 @@ def desirability(values: FloatArray, objective: Objective) -> FloatArray:
 
     Args:
         values: float64 (n,), in the column's unit.
-        objective: with `low` and `high`.
+        objective: with a scale.
     Returns:
-        float64 (n,), above 0 and up to 1, NaN for NaN. `minimise` and `maximise`: 0.05 and 0.95 at
-        the ends of the scale, strictly monotonic. `target`: 1 there, 0.05 at `low` and `high`.
-        `range`: 1 inside, 0.05 half its width outside. Between these the line is bent by the
-        exponents `s` (where more is better) and `t` (where less is): above 1 only values near the
-        good end are worth much, below 1 all but those near the poor end are.
+        float64 (n,), from 0 to 1, NaN for NaN.
     Raises:
         ConfigError: the objective has no scale.
-    References:
-        Derringer and Suich, J. Qual. Technol. 12, 214 (1980).
     """
-    low, high = objective.low, objective.high
-    if low is None or high is None:
-        raise ConfigError(f"objective {objective.text} has no scale: give low and high")
-    if objective.goal == "maximise":
-        return _rising((values - low) / (high - low), objective.s)
-    if objective.goal == "minimise":
-        return _rising((high - values) / (high - low), objective.t)
-    if objective.goal == "range":
-        half = (high - low) / 2
-        below, above = (low - values) / half, (values - high) / half
-    else:
-        target = low if objective.target is None else objective.target
-        below = (target - values) / (target - low)
-        above = (values - target) / (high - target)
-    # at most one of the two distances is positive, and the other side is then worth 1
-    return np.minimum(
-        _falling(np.maximum(below, 0.0), objective.s),
-        _falling(np.maximum(above, 0.0), objective.t),
-    )
-
-
-def _rising(position: FloatArray, exponent: float) -> FloatArray:
-    """0.05 at 0, 0.95 at 1, a power between, tails that never reach 0 and 1."""
-    slope = 1.0 - 2.0 * EDGE
-    with np.errstate(invalid="ignore"):
-        below = _tail(np.maximum(-position, 0.0), slope)
-        above = _tail(np.maximum(position - 1.0, 0.0), slope)
-        line = EDGE + slope * np.clip(position, 0.0, 1.0) ** exponent
-        return np.where(position < 0.0, below, np.where(position > 1.0, 1.0 - above, line))
-
-
-def _falling(distance: FloatArray, exponent: float) -> FloatArray:
-    """1 at distance 0, 0.05 at 1, a power between, then a tail that never reaches 0."""
-    slope = 1.0 - EDGE
-    with np.errstate(invalid="ignore"):
-        beyond = _tail(np.maximum(distance - 1.0, 0.0), slope)
-        if exponent == 1.0:  # to the last bit as without an exponent
-            inside = 1.0 - slope * np.minimum(distance, 1.0)
-        else:
-            inside = EDGE + slope * (1.0 - np.minimum(distance, 1.0)) ** exponent
-        return np.where(distance > 1.0, beyond, inside)
-
-
-def _tail(distance: FloatArray, slope: float) -> FloatArray:
-    """Falls from 0.05 at distance 0, at first by `slope` per unit of distance."""
-    return EDGE / (1.0 + (slope / EDGE) * distance)
+    return objective.entry.desirability(values, objective.whole)
 
 
 def _ends(

@@ -1,5 +1,7 @@
 """Columns of values: which there can be, from the quantities and levels that are registered."""
 
+import logging
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 
@@ -7,6 +9,8 @@ from screener.errors import ConfigError
 from screener.registry.levels import Level
 from screener.registry.plugins import entry, registered
 from screener.registry.quantities import Column, Quantity
+
+log = logging.getLogger(__name__)
 
 PER_ATOM = "_per_atom"
 
@@ -96,6 +100,63 @@ def columns() -> Mapping[str, Column]:
             if each.extensive:
                 made[name + PER_ATOM] = Column(name + PER_ATOM, each, theory, per_atom=True)
     return made
+
+
+def unit_of(name: str) -> str:
+    """How the unit of a column is written; empty for counts and columns that are not known."""
+    known = columns().get(name)
+    return "" if known is None else known.unit
+
+
+@cache
+def former_columns() -> Mapping[str, str]:
+    """Columns at levels of theory by names that they had before, and what they are called now."""
+    made: dict[str, str] = {}
+    for each in quantities().values():
+        for theory in theories():
+            for name in each.former_columns(theory):
+                made[name] = each.column(theory)
+                if each.extensive:
+                    made[name + PER_ATOM] = each.column(theory) + PER_ATOM
+    return {name: now for name, now in made.items() if name not in columns()}
+
+
+def renamed(text: str) -> str:
+    """A column, or an expression of columns, by the names of now; warns where one had another.
+
+    Args:
+        text: such as `homo_b3lyp_ev` or `lumo_b3lyp_ev - homo_b3lyp_ev`.
+    """
+    former = former_columns()
+
+    def of_now(found: re.Match[str]) -> str:
+        name = found.group()
+        if name not in former:
+            return name
+        _tell_once(name, former[name])
+        return former[name]
+
+    return re.sub(r"[A-Za-z_][A-Za-z0-9_]*", of_now, text)
+
+
+@cache
+def _tell_once(before: str, now: str) -> None:
+    log.warning("column %s is called %s now", before, now)
+
+
+def names_of_now(names: Iterable[str]) -> dict[str, str]:
+    """Those of some columns that had other names before, and what they are called now.
+
+    Args:
+        names: of columns, also such as `eox_gfn2_v_li_std`, which says something of another.
+    """
+    found: dict[str, str] = {}
+    known = set(names)
+    for before, now in former_columns().items():
+        for name in known:
+            if name == before or name.startswith(f"{before}_"):
+                found[name] = now + name.removeprefix(before)
+    return {before: now for before, now in found.items() if now not in known}
 
 
 def fitted_of(names: Iterable[str]) -> tuple[Column, ...]:

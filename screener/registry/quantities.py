@@ -27,6 +27,7 @@ class Quantity:
         difference: this quantity is the first of these minus the second, and never fitted itself.
         typical: by theory ("" for none) the two ends of the range that most molecules lie in: the
             scale of an objective whose ends are left open.
+        former: names that it had before; columns of these names are still read.
         source: where the definition and the typical ranges come from.
     """
 
@@ -39,12 +40,19 @@ class Quantity:
     low_counterpart: str | None = None
     difference: tuple[str, str] | None = None
     typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    former: tuple[str, ...] = ()
     source: str = ""
 
     def column(self, theory: str = "") -> str:
         """The name of its column at a level of theory, or of measured values."""
-        parts = (self.name, theory, self.unit.ending)
-        return "_".join(part for part in parts if part)
+        return self._column_of(self.name, theory)
+
+    def former_columns(self, theory: str = "") -> tuple[str, ...]:
+        """Names that this column had before."""
+        return tuple(self._column_of(name, theory) for name in self.former)
+
+    def _column_of(self, name: str, theory: str) -> str:
+        return "_".join(part for part in (name, theory, self.unit.ending) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,11 @@ class Column:
         """How its unit is written."""
         written = self.quantity.unit.written
         return f"{written} per atom" if self.per_atom else written
+
+    @property
+    def digits(self) -> int:
+        """Digits after the point that mean something."""
+        return self.quantity.unit.digits + self.per_atom
 
     @property
     def typical(self) -> tuple[float, float] | None:

@@ -12,6 +12,7 @@ from screener.units import DEBYE_PER_ATOMIC_UNIT, EV_PER_HARTREE, KCAL_PER_HARTR
 FloatArray = NDArray[np.float64]
 
 KJ_PER_KCAL = 4.184
+NUMBER = "number"  # the dimension of what has no unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Unit:
         dimension: units of one dimension convert into each other.
         factor: how much of the dimension's base unit one of this unit is.
         offset: added after the factor, in the base unit, as for degrees Celsius.
-        text: as a reader sees it, where that is not the name.
+        text: as a reader sees it, where that is not the name; numbers have none.
         digits: after the point, that mean something.
     """
 
@@ -38,8 +39,8 @@ class Unit:
 
     @property
     def written(self) -> str:
-        """As a reader sees it."""
-        return self.text or self.name
+        """As a reader sees it; empty for numbers."""
+        return "" if self.dimension == NUMBER else self.text or self.name
 
     def convert(self, values: FloatArray, other: "Unit") -> FloatArray:
         """Values in this unit, given in another.
@@ -75,7 +76,8 @@ GRAM_PER_CM3 = Unit("g/cm3", "g_cm3", "density", 1.0, text="g/cm³", digits=3)
 KG_PER_M3 = Unit("kg/m3", "kg_m3", "density", 1e-3, text="kg/m³", digits=0)
 MPA_S = Unit("mPa s", "mpas", "viscosity", 1.0, digits=2)
 PA_S = Unit("Pa s", "pas", "viscosity", 1e3, digits=5)
-ONE = Unit("1", "", "number", 1.0)
+ONE = Unit("1", "", NUMBER, 1.0)
+COUNT = Unit("count", "", NUMBER, 1.0, digits=0)
 
 COMMON_UNITS = (
     KCAL,
@@ -92,6 +94,7 @@ COMMON_UNITS = (
     MPA_S,
     PA_S,
     ONE,
+    COUNT,
 )
 
 

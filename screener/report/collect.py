@@ -28,9 +28,10 @@ from screener.report.content import (
     Value,
 )
 from screener.report.html import render_report
-from screener.report.labels import low_column, low_name
+from screener.report.labels import corrected
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
+from screener.stores.predictions import with_names_of_now
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +58,18 @@ def collect(folder: Folder) -> ReportContent:
         StoreError: a file cannot be read.
     """
     setup = open_setup(folder)
-    told = folder.read_json(provenance.FILE) if folder.exists(provenance.FILE) else {}
-    ranking = told.get("ranking")
+    ranking = provenance.last_ranking(folder)
     if ranking is None:
         raise ConfigError(
             f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
         )
+    told = folder.read_json(provenance.FILE)
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
     path = f"rankings/{ranking['digest']}/"
     library = LibraryStore.open(setup.library)
     known = folder.read_table(path + KNOWN).to_pylist() if folder.exists(path + KNOWN) else []
     marks = {entry["row"]: _mark(entry) for entry in known}
-    rows = folder.read_table(f"{path}shortlist.parquet").to_pylist()
+    rows = with_names_of_now(folder.read_table(f"{path}shortlist.parquet")).to_pylist()
     ended = accounts(folder)
     return ReportContent(
         title=folder.url.rstrip("/").rsplit("/", 1)[-1],
@@ -138,19 +139,14 @@ def _notes(row: Mapping[str, Any], settings: RankingSettings) -> Iterator[str]:
 
 
 def _value(row: Mapping[str, Any], column: str) -> Value:
-    value, delta = row[column], row.get(f"{column}_delta")
-    low = row.get(low_column(column) or "")
-    if (
-        low is None and delta is not None
-    ):  # a computed column: its correction is stored, not its low
-        low = value - delta
+    low, low_name = corrected(row, column)
     return Value(
-        value=value,
+        value=row[column],
         lo90=row.get(f"{column}_lo90"),
         hi90=row.get(f"{column}_hi90"),
         low=low,
-        low_name=low_name(column),
-        delta=delta,
+        low_name=low_name,
+        delta=row.get(f"{column}_delta"),
         desirability=row.get(f"desirability_{column}"),
     )
 

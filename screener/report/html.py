@@ -77,17 +77,9 @@ def _drawing(smiles: str, width: int = 220, height: int = 150) -> Markup:
 
 def _asked(objective: Objective) -> dict[str, Any]:
     label = label_of(objective.column)
-    ends = [written(end, label) for end in (objective.low, objective.high)]
-    if objective.by_value:
-        scale = "by the value itself"
-    elif objective.goal == "range":
-        scale = f"{ends[0]} to {ends[1]}"
-    elif objective.goal == "target":
-        scale = f"{written(objective.target, label)}, acceptable {ends[0]} to {ends[1]}"
-    elif objective.goal == "minimise":
-        scale = f"from {ends[1]} (poor) to {ends[0]} (good)"
-    else:
-        scale = f"from {ends[0]} (poor) to {ends[1]} (good)"
+    scale = "by the value itself"
+    if not objective.by_value:
+        scale = objective.entry.scale(objective.whole, lambda value: written(value, label))
     return {
         "label": label,
         "column": objective.column,

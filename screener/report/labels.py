@@ -2,36 +2,11 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from screener.units import UNITS_OF_COLUMNS
-
-_QUANTITIES = {
-    "ae0": "atomization energy, 0 K",
-    "de": "binding energy without zero point",
-    "energy": "total energy",
-    "homo": "HOMO",
-    "lumo": "LUMO",
-    "gap": "HOMO–LUMO gap",
-    "dipole": "dipole moment",
-    "ip": "vertical ionisation potential, uncorrected",
-    "ea": "vertical electron affinity, uncorrected",
-    "eox": "vertical oxidation, uncorrected",
-    "ered": "vertical reduction, uncorrected",
-}
-_FIDELITIES = {"gfn2": "GFN2-xTB", "b3lyp": "B3LYP", "g4mp2": "G4MP2"}
-# unit of a column -> digits after the point
-_DIGITS = {"kcal_per_atom": 2, "kcal": 1, "ev": 2, "debye": 2, "ha": 5, "v_li": 2}
-_COUNTS = {
-    "n_heavy": "heavy atoms",
-    "n_atoms": "atoms, hydrogens included",
-    "charge": "charge",
-    "n_undefined_stereo": "stereo centres left open",
-}
-_PREDICTED = re.compile(
-    rf"(?P<quantity>{'|'.join(_QUANTITIES)})_(?P<fidelity>{'|'.join(_FIDELITIES)})"
-    rf"_(?P<unit>{'|'.join(_DIGITS)})"
-)
+from screener.registry.columns import PER_ATOM, columns, quantity, theories
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +21,41 @@ class Label:
 
 def label_of(column: str) -> Label:
     """The words for a column; an own column keeps its name."""
-    found = _PREDICTED.fullmatch(column)
-    if found:
-        return Label(
-            _QUANTITIES[found["quantity"]],
-            _FIDELITIES[found["fidelity"]],
-            UNITS_OF_COLUMNS[found["unit"]],
-            _DIGITS[found["unit"]],
-        )
-    if column in _COUNTS:
-        return Label(_COUNTS[column], "", "", 0)
-    return Label(column, "", "", None)
+    known = columns().get(column)
+    if known is None:
+        return Label(column, "", "", None)
+    return Label(known.quantity.label, theories().get(known.theory, ""), known.unit, known.digits)
 
 
-def low_column(column: str) -> str | None:
-    """The low-fidelity column that a delta model corrects to get this one; None without one."""
-    found = _PREDICTED.fullmatch(column)
-    if not found or found["fidelity"] == "gfn2" or found["unit"] == "kcal_per_atom":
-        return None
-    quantity = "de" if found["quantity"] == "ae0" else found["quantity"]
-    return f"{quantity}_gfn2_{found['unit']}"
+def corrected(row: Mapping[str, Any], column: str) -> tuple[float | None, str]:
+    """What a delta model corrected to get a value, and at which level of theory that is.
+
+    Args:
+        row: values by column.
+        column: that the model predicts.
+    Returns:
+        the low value, None where nothing was corrected, and its level of theory, empty where the
+        row does not tell it.
+    """
+    delta, known = row.get(f"{column}_delta"), columns().get(column)
+    if delta is None or row.get(column) is None:
+        return None, ""
+    low = float(row[column]) - float(delta)
+    if known is None:
+        return low, ""
+    whole = column.removesuffix(PER_ATOM)
+    wanted = low if whole == column else _difference(row.get(whole), row.get(f"{whole}_delta"))
+    counterpart = quantity(known.quantity.low_counterpart or known.quantity.name)
+    for theory, label in theories().items():
+        for each in (counterpart, known.quantity):
+            stored = row.get(each.column(theory))
+            if stored is not None and math.isclose(stored, wanted, rel_tol=1e-9, abs_tol=1e-9):
+                return low if known.per_atom else stored, label
+    return low, ""
 
 
-def low_name(column: str) -> str:
-    """The level of theory that a delta model corrects to get this column; empty without one."""
-    found = _PREDICTED.fullmatch(column)
-    return "GFN2" if found and found["fidelity"] != "gfn2" else ""
+def _difference(value: float | None, delta: float | None) -> float:
+    return math.nan if value is None or delta is None else value - delta
 
 
 def written(value: float | None, label: Label, *, sign: bool = False) -> str:

@@ -2,7 +2,8 @@
 
 Locally: a temporary name, then a rename. On an object store: one put, and a put with
 `If-None-Match: *` where a file must not be there yet. Everything else in `screener.stores` is built
-on these few calls, so nothing else has to think of half-written files.
+on these few calls, so nothing else has to think of half-written files, nor of paths that lead out
+of the folder: each is checked where it is joined to the root, also for links on this machine.
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from screener.errors import StoreError
 from screener.stores import remote
+from screener.stores.paths import fault_of, link_out_of
 
 _CONFLICTS = 6  # attempts to create what others are creating at the same moment
 _ONE_PUT = 5 << 30  # bytes; s3fs uploads what is larger than its chunks in parts
@@ -32,7 +34,10 @@ _ONE_PUT = 5 << 30  # bytes; s3fs uploads what is larger than its chunks in part
 
 @dataclass(frozen=True)
 class Folder:
-    """A root that paths are relative to.
+    """A root that paths are relative to; an empty path is the root itself.
+
+    A path that leads out of the root is a StoreError in every method, and so is one behind a link
+    below the root that does. The root itself may be a link.
 
     Args:
         url: a local path or an fsspec URL such as `s3://bucket/folder`.
@@ -48,8 +53,22 @@ class Folder:
         return remote.filesystem_of(self.url)[0]  # fsspec caches the instance
 
     def _full(self, path: str) -> str:
-        root = remote.filesystem_of(self.url)[1].rstrip("/")
-        return f"{root}/{path}" if path else root
+        """The path in the filesystem; every path that is used has come through here."""
+        filesystem, root = remote.filesystem_of(self.url)
+        root = root.rstrip("/")
+        if not path:
+            return root
+        if fault := fault_of(path):
+            raise StoreError(
+                f"{path!r} is no path below {self.url}: {fault}; the file that it was read from "
+                "was not written by screener, or was edited"
+            )
+        if isinstance(filesystem, LocalFileSystem) and (link := link_out_of(root, path)):
+            raise StoreError(
+                f"{self.url}/{path} is not touched: {link} is a link that leads out of {self.url}; "
+                "put what it leads to in its place"
+            )
+        return f"{root}/{path}"
 
     @contextmanager
     def _told(self, action: str, path: str) -> Iterator[None]:
@@ -68,6 +87,7 @@ class Folder:
 
     def child(self, path: str) -> "Folder":
         """The folder `path` below this one."""
+        self._full(path)  # which is the root of what follows, and not looked at again
         return Folder(f"{self.url.rstrip('/')}/{path}")
 
     def local_path(self, path: str = "") -> Path:
@@ -195,10 +215,24 @@ class Folder:
             raise StoreError(f"cannot write to {self.url}: {path} is no folder that you may change")
 
     def remove(self, path: str) -> None:
-        """Remove a file or a whole folder below the root; nothing happens where it is missing."""
-        if self.exists(path):
-            with self._told("remove", path):
-                self._filesystem.rm(self._full(path), recursive=True)
+        """Remove a file or a whole folder below the root; nothing happens where it is missing.
+
+        Of a link the link is removed, and never what it leads to.
+        """
+        if not path:
+            raise StoreError(f"what is to be removed in {self.url} has no name")
+        full = self._full(path)
+        with self._told("remove", path):
+            if self.is_local and os.path.islink(full):
+                os.unlink(full)
+            elif self.exists(path):
+                self._filesystem.rm(full, recursive=True)
+
+    def clear(self) -> None:
+        """Remove the folder with everything in it."""
+        if self.exists():
+            with self._told("remove", ""):
+                self._filesystem.rm(self._full(""), recursive=True)
 
     def names(self, path: str = "", suffix: str = "") -> list[str]:
         """Sorted names of the files directly in `path` that end in `suffix`; empty where it is

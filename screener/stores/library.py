@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from screener.errors import SchemaError, StoreError
 from screener.stores.files import Folder
+from screener.stores.paths import RelativePath, fault_of
 from screener.stores.row_groups import open_row_groups
 
 SCHEMA_VERSION = 1
@@ -97,8 +98,8 @@ class LibraryManifest(BaseModel):
     totals: LibraryTotals
     columns: list[tuple[str, str]]  # name and Arrow type, in the order of the shards
     shard_rows: int
-    duplicates: list[str]  # files, in order of the input
-    quarantine: list[str]
+    duplicates: list[RelativePath]  # files, in order of the input
+    quarantine: list[RelativePath]
     digest: str  # of the shards' checksums: names this library in everything made from it
 
 
@@ -162,10 +163,32 @@ class LibraryStore:
     @cached_property
     def shards(self) -> list[str]:
         """Files of the shards, in order of their rows."""
+        return list(self.checksums)
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of each shard by its file, in order of their rows.
+
+        Raises:
+            StoreError: the list of shards is missing; SchemaError: it is broken, or names files
+                that are not in the library.
+        """
+        where = f"{self.folder.url}/{SHARDS}"
         table = self.folder.read_table(SHARDS)
+        if missing := {"file", "rows", "sha256"}.difference(table.column_names):
+            raise SchemaError(f"{where} has no column {min(missing)}; build the library again")
         if sum(table["rows"].to_pylist()) != self.n_rows:
-            raise SchemaError(f"{self.folder.url}/{SHARDS} and {MANIFEST} differ in their rows")
-        return [str(name) for name in table["file"].to_pylist()]
+            raise SchemaError(f"{where} and {MANIFEST} differ in their rows")
+        files = table["file"].to_pylist()
+        for path in files:
+            if fault := fault_of(path):
+                raise SchemaError(
+                    f"{where} names {path!r}, which is no path in the library: {fault}; build the "
+                    "library again"
+                )
+        if len(set(files)) != len(files):
+            raise SchemaError(f"{where} names a file twice; build the library again")
+        return dict(zip(files, table["sha256"].to_pylist(), strict=True))
 
     def read_range(self, start: int, stop: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows `start` to `stop` (exclusive), of the named columns or all.

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import QuarantineRecord, Receipt
+from screener.registry.columns import names_of_now
 from screener.stores.files import Folder, from_parquet, to_parquet
 from screener.stores.joined import JoinedTable, with_joined
 from screener.stores.quarantine import quarantine_table
@@ -125,6 +126,7 @@ class PredictionStore:
         for unit in units:
             try:
                 receipt = self.receipts.read(unit)
+                self._require_own(receipt)
                 tables = {kind: self._read(receipt, kind) for kind in KINDS}
             except (DamagedError, SchemaError) as error:
                 log.warning("unit %s is done again: %s", unit, error)
@@ -158,9 +160,22 @@ class PredictionStore:
         """Remove what an attempt at joining that died in between left."""
         for receipt in self.receipts.read_joined(segment):
             if self.receipts.has(receipt.unit):
-                for path in self.receipts.read(receipt.unit).files:
+                small = self.receipts.read(receipt.unit)
+                self._require_own(small)
+                for path in small.files:
                     self.folder.remove(path)
                 self.receipts.forget(receipt.unit)
+
+    def _require_own(self, receipt: Receipt) -> None:
+        """Raises SchemaError: the receipt names files that are not of this stage; those that it
+        names are removed once they are joined."""
+        own = tuple(f"{kind}/{self.stage}/" for kind in KINDS)
+        for path in receipt.files:
+            if not path.startswith(own):
+                raise SchemaError(
+                    f"{self.folder.url}/{self.receipts.path}/{receipt.unit}.json names {path}, no "
+                    f"file of the stage {self.stage}; delete it to redo the unit"
+                )
 
     def forget(self, error: DamagedError) -> None:
         """Have the units of a damaged file done again; only for the owner of the campaign."""
@@ -229,7 +244,7 @@ class PredictionStore:
             return None
         if len(paths) != 1:
             raise SchemaError(f"the receipt of {receipt.unit} names {len(paths)} files of {kind}")
-        return from_parquet(self.receipts.content(receipt, paths[0]))
+        return with_names_of_now(from_parquet(self.receipts.content(receipt, paths[0])))
 
     def quarantine(self) -> Iterator[pa.Table]:
         """The molecules set aside, one table per unit that set any aside."""
@@ -280,6 +295,12 @@ class PredictionStore:
         path = f"batches/{self.stage}"
         names = sorted(self.folder.names(path, ".parquet"))
         return [self.folder.read_table(f"{path}/{name}") for name in names]
+
+
+def with_names_of_now(table: pa.Table) -> pa.Table:
+    """The table, its columns by their names of now where they had others when it was stored."""
+    now = names_of_now(table.column_names)
+    return table.rename_columns([now.get(name, name) for name in table.column_names])
 
 
 @dataclass(frozen=True, slots=True)

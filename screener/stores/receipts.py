@@ -9,6 +9,9 @@ directory listing of results.
 So that nobody has to list or open a file per unit, many receipts are joined in one file, after
 which the small ones go. A receipt that is in a joined file counts before a small one of the same
 unit.
+
+A receipt may come from somebody else, and the files that it names are read and removed: the paths
+and names in it are checked when it is read.
 """
 
 import gzip
@@ -18,10 +21,12 @@ import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.records import Receipt
 from screener.stores.files import Folder, to_json
+from screener.stores.paths import require_name, require_path
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +60,10 @@ class Receipts:
         """
         name = f"{self.path}/{unit}.json"
         try:
-            return Receipt(**json.loads(self.folder.read_bytes(name)))
+            receipt = receipt_of(json.loads(self.folder.read_bytes(name)))
+            if receipt.unit != unit:
+                raise ValueError(f"it is that of unit {receipt.unit!r}")
+            return receipt
         except (TypeError, ValueError) as error:
             raise SchemaError(
                 f"{self.folder.url}/{name} is not a receipt ({error}); delete it to redo the unit"
@@ -192,7 +200,7 @@ class Receipts:
         try:
             # its checksum is seen to before anything is told
             lines = gzip.decompress(self.folder.read_bytes(path)).decode().splitlines()
-            receipts = [Receipt(**json.loads(line)) for line in lines]
+            receipts = [receipt_of(json.loads(line)) for line in lines]
         except (OSError, EOFError, zlib.error, TypeError, ValueError) as error:
             raise SchemaError(
                 f"{self.folder.url}/{path} is broken ({error}); delete it to redo its units"
@@ -211,3 +219,20 @@ class Receipts:
 
     def _small(self) -> list[str]:
         return [name.removesuffix(".json") for name in self.folder.names(self.path, ".json")]
+
+
+def receipt_of(values: Any) -> Receipt:
+    """The receipt that a file tells.
+
+    Raises:
+        TypeError, ValueError: it is none, or names what cannot lie in the store's folder.
+    """
+    receipt = Receipt(**values)
+    require_name(receipt.unit)
+    if not (isinstance(receipt.files, dict) and isinstance(receipt.details, dict)):
+        raise TypeError("files and details are no tables")
+    for path in receipt.files:
+        require_path(path)
+    for name in receipt.details.get("structure_units", ()):
+        require_name(name)
+    return receipt

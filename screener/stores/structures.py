@@ -9,6 +9,7 @@ first counts, so all readers agree on it.
 """
 
 import io
+import math
 import struct
 import zipfile
 import zlib
@@ -25,7 +26,9 @@ from zarr.storage import MemoryStore
 
 from screener.errors import DamagedError, MoleculeError, SchemaError, StoreError
 from screener.records import QuarantineRecord, Receipt, Structure
+from screener.registry.columns import former_columns
 from screener.stores.files import Folder, digest, from_parquet
+from screener.stores.paths import require_path
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
 
@@ -61,6 +64,7 @@ _BROKEN = (
     zlib.error,
 )
 _COMPRESSED_BYTES = 4096  # smaller arrays gain little, and Zarr starts a thread for each
+_MAX_BYTES = 1 << 30  # of a unit's arrays; thousands of large molecules have a hundredth of it
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 
 
@@ -265,6 +269,7 @@ def _to_zip(rows: NDArray[np.int64], outcomes: Sequence[Structure | MoleculeErro
 
 def _from_zip(data: bytes) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        _check_entries(archive, len(data))
         content = {name: cpu.Buffer.from_bytes(archive.read(name)) for name in archive.namelist()}
     group = zarr.open_group(MemoryStore(content), mode="r", zarr_format=3)
     if group.attrs.get("schema_version") != SCHEMA_VERSION:
@@ -272,7 +277,37 @@ def _from_zip(data: bytes) -> dict[str, NDArray[Any]]:
             f"structures have schema version {group.attrs.get('schema_version')}, this screener "
             f"reads {SCHEMA_VERSION}; use the one that made them, or another folder"
         )
-    return {_FORMER.get(name, name): np.asarray(array[...]) for name, array in group.arrays()}
+    arrays = {str(name): array for name, array in group.arrays()}
+    n_bytes = sum(
+        max(math.prod(array.shape), math.prod(array.chunks)) * array.dtype.itemsize
+        for array in arrays.values()  # read a whole chunk at a time, which may be the larger one
+    )
+    if n_bytes > _MAX_BYTES:
+        raise ValueError(f"its arrays declare {n_bytes:,} bytes")
+    return {_name_of_now(name): np.asarray(array[...]) for name, array in arrays.items()}
+
+
+def _name_of_now(name: str) -> str:
+    name = _FORMER.get(name, name)
+    if not name.startswith(_VALUE):
+        return name
+    column = name.removeprefix(_VALUE)
+    return _VALUE + former_columns().get(column, column)
+
+
+def _check_entries(archive: zipfile.ZipFile, n_bytes: int) -> None:
+    """Look at what the table of contents declares before anything is unpacked.
+
+    Args:
+        archive: as `_to_zip` makes it, so its entries are not compressed.
+        n_bytes: of the whole file.
+    Raises:
+        ValueError: an entry has a path that leads out, or more bytes than the file.
+    """
+    for entry in archive.infolist():
+        require_path(entry.orig_filename)
+    if (declared := sum(entry.file_size for entry in archive.infolist())) > n_bytes:
+        raise ValueError(f"its entries declare {declared:,} bytes, and it has {n_bytes:,}")
 
 
 def _unit(arrays: dict[str, NDArray[Any]], errors: Mapping[int, MoleculeError]) -> StructureUnit:

@@ -34,7 +34,7 @@ def main() -> None:
     print(f"{'':28} {'measured, V/SCE':>16} {'GFN2, V/Li':>16}")
     for row in rows:
         structure = make_structure(row["smiles"], mol_id(row["smiles"]), settings)
-        names = ("eox_gfn2_v_li", "ip_gfn2_ev", "homo_gfn2_ev")
+        names = ("eox_uncorrected_gfn2_v_li", "ip_uncorrected_gfn2_ev", "homo_gfn2_ev")
         eox, ip, homo = (structure.values[name] for name in names)
         values = (float(row["oxidation_v_sce"]), eox, ip, -homo)
         for column, value in zip(columns.values(), values, strict=True):

@@ -33,11 +33,15 @@ def energy(structure: Structure, charge: int, n_unpaired: int, solvent: str | No
 def test_values_are_differences_of_total_energies():
     structure = made("COC(=O)OC")
     for solvent, ip, ea in (
-        (None, structure.values["ip_gfn2_ev"], structure.values["ea_gfn2_ev"]),
+        (
+            None,
+            structure.values["ip_uncorrected_gfn2_ev"],
+            structure.values["ea_uncorrected_gfn2_ev"],
+        ),
         (
             "acetonitrile",
-            structure.values["eox_gfn2_v_li"] + 1.40,
-            structure.values["ered_gfn2_v_li"] + 1.40,
+            structure.values["eox_uncorrected_gfn2_v_li"] + 1.40,
+            structure.values["ered_uncorrected_gfn2_v_li"] + 1.40,
         ),
     ):
         neutral = energy(structure, 0, 0, solvent)
@@ -58,18 +62,23 @@ def test_amines_and_ethers_lose_electrons_first_and_quinones_and_nitro_compounds
         }.items()
     }
     assert (
-        found["amine"]["eox_gfn2_v_li"]
-        < found["ether"]["eox_gfn2_v_li"]
-        < found["carbonate"]["eox_gfn2_v_li"]
-        < found["nitrile"]["eox_gfn2_v_li"]
+        found["amine"]["eox_uncorrected_gfn2_v_li"]
+        < found["ether"]["eox_uncorrected_gfn2_v_li"]
+        < found["carbonate"]["eox_uncorrected_gfn2_v_li"]
+        < found["nitrile"]["eox_uncorrected_gfn2_v_li"]
     )
     solvents = [
-        found[name]["ered_gfn2_v_li"] for name in ("amine", "ether", "carbonate", "nitrile")
+        found[name]["ered_uncorrected_gfn2_v_li"]
+        for name in ("amine", "ether", "carbonate", "nitrile")
     ]
-    assert found["quinone"]["ered_gfn2_v_li"] > found["nitro"]["ered_gfn2_v_li"] > max(solvents)
+    assert (
+        found["quinone"]["ered_uncorrected_gfn2_v_li"]
+        > found["nitro"]["ered_uncorrected_gfn2_v_li"]
+        > max(solvents)
+    )
     for each in found.values():  # a solvent stabilises both ions
-        assert each["eox_gfn2_v_li"] + 1.40 < each["ip_gfn2_ev"]
-        assert each["ered_gfn2_v_li"] + 1.40 > each["ea_gfn2_ev"]
+        assert each["eox_uncorrected_gfn2_v_li"] + 1.40 < each["ip_uncorrected_gfn2_ev"]
+        assert each["ered_uncorrected_gfn2_v_li"] + 1.40 > each["ea_uncorrected_gfn2_ev"]
 
 
 def test_a_turned_molecule_is_the_same():
@@ -89,9 +98,9 @@ def test_ions_of_radicals_and_of_ions_have_their_own_multiplicity(smiles, charge
     ion = 0 if n_unpaired else 1
     there = energy(structure, charge, n_unpaired, None)
     ip = energy(structure, charge + 1, ion, None) - there
-    assert structure.values["ip_gfn2_ev"] == pytest.approx(ip, abs=1e-5)
+    assert structure.values["ip_uncorrected_gfn2_ev"] == pytest.approx(ip, abs=1e-5)
     ea = there - energy(structure, charge - 1, ion, None)
-    assert structure.values["ea_gfn2_ev"] == pytest.approx(ea, abs=1e-5)
+    assert structure.values["ea_uncorrected_gfn2_ev"] == pytest.approx(ea, abs=1e-5)
 
 
 def test_what_does_not_converge_is_nan_and_the_structure_stays():

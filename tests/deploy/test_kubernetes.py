@@ -9,6 +9,7 @@ import yaml
 from kubernetes import client as api
 
 from screener.cluster.kubernetes import cluster_object
+from screener.cluster.network_policy import command_labels, network_policy
 from screener.cluster.settings import KubernetesSettings, cluster_from
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -68,9 +69,13 @@ def test_names_agree_between_the_files() -> None:
     assert container["args"][-2:] == ["--cluster", "/etc/screener/cluster.toml"]
 
 
-def test_the_network_policy_covers_the_cluster_and_lets_the_command_in() -> None:
-    policy = only("NetworkPolicy")["spec"]
-    ours = cluster_object(settings())["metadata"]["name"]
-    assert policy["podSelector"]["matchLabels"] == {"dask.org/cluster-name": ours}
-    allowed = [peer["podSelector"]["matchLabels"] for peer in policy["ingress"][0]["from"]]
-    assert only("Job")["spec"]["template"]["metadata"]["labels"] in allowed
+def test_the_network_policy_is_the_one_that_the_command_makes_and_it_lets_the_job_in() -> None:
+    assert only("NetworkPolicy") == network_policy(settings())
+    assert only("Job")["spec"]["template"]["metadata"]["labels"] == command_labels(settings())
+    assert cluster_object(settings())["metadata"]["name"] == settings().name
+
+
+def test_the_account_may_make_the_network_policy() -> None:
+    (rule,) = (r for r in only("Role")["rules"] if "networkpolicies" in r["resources"])
+    assert rule["apiGroups"] == ["networking.k8s.io"]
+    assert set(rule["verbs"]) == {"get", "create", "delete"}

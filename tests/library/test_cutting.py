@@ -47,8 +47,26 @@ def pieces(data: bytes, marks: list[Mark]) -> Iterator[tuple[bytes, int, int]]:
 
 text = st.lists(
     st.sampled_from(
-        [b"C", b"CC,a", b'"', b'""', b',"', b'",', b"\n", b"\n", b"\r\n", b"$$$$", b"\n$$$$\n"]
-        + [b"\n$$$", b"$", b" ", b"\xff", b'C,"a\nb"\n', b'CCO,"x\n', b"CC,y\n"]
+        [
+            b"C",
+            b"CC,a",
+            b'"',
+            b'""',
+            b',"',
+            b'",',
+            b"\n",
+            b"\n",
+            b"\r\n",
+            b"$$$$",
+            b"\n$$$$\n",
+            b"\n$$$",
+            b"$",
+            b" ",
+            b"\xff",
+            b'C,"a\nb"\n',
+            b'CCO,"x\n',
+            b"CC,y\n",
+        ]
     ),
     max_size=40,
 ).map(b"".join)

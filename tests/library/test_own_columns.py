@@ -2,9 +2,17 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rdkit import Chem
 
 from screener.errors import ConfigError
-from screener.library.columns import as_type, column_type, library_names, text_kind, wider_kind
+from screener.library.columns import (
+    as_type,
+    column_type,
+    library_names,
+    result_name,
+    text_kind,
+    wider_kind,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +62,38 @@ def test_names_that_the_library_uses_get_a_prefix() -> None:
     assert library_names(["price", "charge"]) == {"price": "price", "charge": "input_charge"}
     with pytest.raises(ConfigError, match="rename"):
         library_names(["charge", "input_charge"])
+
+
+@pytest.mark.parametrize(
+    ("name", "fit"),
+    [
+        ("price", "price"),
+        ("IC50 (nM), 25 °C", "IC50 (nM), 25 °C"),
+        (" price ", "price"),
+        ("a<b", "a_b"),
+        ("x>\n\n$$$$", "x_$$$$"),
+        ("two\r\nlines", "two_lines"),
+        ("_Name", "own_Name"),
+        ("__computedProps", "own__computedProps"),
+        ("<price>", "own_price_"),
+        ("numArom", "own_numArom"),
+        ("", "unnamed"),
+        (" \t", "unnamed"),
+    ],
+)
+def test_names_in_results_fit_an_sd_file(name: str, fit: str) -> None:
+    assert result_name(name) == fit
+    assert result_name(fit) == fit
+
+
+@given(name=st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_name_comes_out_of_an_sd_file_as_it_went_in(name: str) -> None:
+    fit = result_name(name)
+    molecule = Chem.MolFromSmiles("CO")
+    molecule.SetProp(fit, "value")
+    text = Chem.SDWriter.GetText(molecule)
+    supplier = Chem.SDMolSupplier()
+    supplier.SetData(text)
+    (found,) = supplier
+    assert found.GetPropsAsDict() == {fit: "value"}
+    assert found.GetProp("_Name") == ""

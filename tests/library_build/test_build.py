@@ -347,7 +347,7 @@ def test_all_formats_and_a_remote_folder(tmp_path: Path) -> None:
         ("CCO", ["b", "c"], 6),
         ("CCC", None, 7),
     ]
-    library.folder.remove("")
+    library.folder.clear()
 
 
 @pytest.mark.usefixtures("no_cluster")

@@ -27,8 +27,7 @@ GIVEN = "ae0_b3lyp_kcal"  # low value of the bundles that compute none
 SMILES = (  # electrolyte solvents of the example library, and molecules that are outside
     "O=C1OCCO1", "C[C@@H]1COC(=O)O1", "COC(=O)OC", "CCOC(=O)OC", "C=CCOC(=O)OC(C)C", "C1COCO1",
     "COCCOC", "COCCCOC1CC1", "C1CCOC1", "O=C1CCCO1", "CC(=O)OCC", "CCC(=O)OCC1CC1",
-    "CCCCOC(=O)CCCC",
-    "C#CCOC(=O)COC", "CC#N", "N#CCCC#N", "CCCOCCOCCC#N", "CN(C)C=O", "CN1CCCC1=O",
+    "CCCCOC(=O)CCCC", "C#CCOC(=O)COC", "CC#N", "N#CCCC#N", "CCCOCCOCCC#N", "CN(C)C=O", "CN1CCCC1=O",
     "CCN(C)C(C)=O", "CC(C)=O", "CC(C)O", "C1CC1", "c1ccncc1", "c1ccc2[nH]ccc2c1", "FC(F)(F)COC",
     "CC(F)F", "Cc1cnc(F)cn1", "O=C1OC[C@H](F)O1", "CC(C)CCOC(=O)OCCF", "CS(C)(=O)=O", "C" * 15,
 )  # fmt: skip

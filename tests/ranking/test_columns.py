@@ -2,9 +2,16 @@ import pyarrow as pa
 import pytest
 
 from screener.errors import ConfigError
-from screener.ranking.columns import check_columns, check_numeric, left_out, with_asked
+from screener.ranking.columns import (
+    check_columns,
+    check_numeric,
+    left_out,
+    with_asked,
+    with_computed,
+    with_names_of_now,
+)
 from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
-from screener.ranking.score import with_computed
+from screener.ranking.score import score_table
 
 SETTINGS = RankingSettings(
     objectives=(
@@ -112,3 +119,41 @@ def test_unknown_columns_of_an_expression_are_named():
     wrong = RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp_ev -"),))
     with pytest.raises(ConfigError, match="cannot be read"):
         check_columns(wrong, known)
+
+
+def test_any_extensive_column_can_be_had_per_atom_and_no_other():
+    table = pa.table({"de_gfn2_kcal": [1500.0], "homo_gfn2_ev": [-9.0], "n_atoms": [10]})
+    assert with_computed(table) == table  # of what no model predicts, only where it is asked for
+    asked = RankingSettings(
+        objectives=(parse_objective("maximise:de_gfn2_kcal_per_atom:low=100,high=200"),)
+    )
+    assert with_asked(table, asked)["de_gfn2_kcal_per_atom"].to_pylist() == [150.0]
+    assert left_out(asked, table.column_names) == []
+    per_atom = RankingSettings(objectives=(parse_objective("maximise:homo_gfn2_ev_per_atom"),))
+    assert left_out(per_atom, table.column_names) == ["maximise:homo_gfn2_ev_per_atom"]
+
+
+def test_columns_stored_by_former_names_are_ranked(caplog):
+    table = pa.table(
+        {"eox_gfn2_v_li": [10.0, 12.0], "ip_gfn2_ev_lo90": [1.0, 2.0], "ip_ev": [1.0, 1.0]}
+    )
+    assert with_asked(table, RankingSettings(objectives=(parse_objective("minimise:ip_ev"),)))[
+        "ip_ev"
+    ].to_pylist() == [1.0, 1.0]  # somebody's own column
+    for text in ("maximise:eox_gfn2_v_li", "maximise:eox_uncorrected_gfn2_v_li"):
+        asked = RankingSettings(objectives=(parse_objective(text),))
+        assert left_out(asked, table.column_names) == []
+        assert score_table(table, asked).score.tolist() == [10.0, 12.0]
+    assert with_names_of_now(table).column_names == [
+        "eox_uncorrected_gfn2_v_li",
+        "ip_uncorrected_gfn2_ev_lo90",
+        "ip_ev",
+    ]
+
+
+def test_what_levels_compute_is_known_before_a_stage_has_it():
+    asked = RankingSettings(objectives=(parse_objective("maximise:eox_uncorrected_gfn2_v_li"),))
+    check_columns(asked, ["n_heavy"])
+    given_only = RankingSettings(objectives=(parse_objective("maximise:ae0_g4mp2_kcal"),))
+    with pytest.raises(ConfigError, match="unknown column 'ae0_g4mp2_kcal'"):
+        check_columns(given_only, ["n_heavy"])

@@ -14,6 +14,7 @@ from screener.ranking.objectives import (
     parse_objective,
 )
 from screener.ranking.score import desirability
+from screener.registry.columns import _tell_once
 
 HOMO = Objective(column="homo_b3lyp_ev", goal="minimise")
 LUMO = Objective(column="lumo_b3lyp_ev", goal="maximise")
@@ -64,7 +65,7 @@ def test_constraints_in_every_form():
     ("text", "says"),
     [
         ("lumo_b3lyp_ev", "GOAL:COLUMN"),
-        ("maximize:lumo_b3lyp_ev", "the goal is one of minimise, maximise, target, range"),
+        ("maximize:lumo_b3lyp_ev", "the goal is one of maximise, minimise, range, target"),
         ("maximise:lumo_b3lyp_ev:2", "lumo_b3lyp_ev:low=2"),
         ("maximise:lumo_b3lyp_ev:lo=2", "'lo=2' is not KEY=NUMBER"),
         ("maximise:lumo_b3lyp_ev:low=two", "'low=two' is not KEY=NUMBER"),
@@ -102,23 +103,22 @@ def test_refuses_impossible_and_empty_constraints():
 
 def test_open_ends_come_from_the_table_and_are_kept():
     settings = RankingSettings(objectives=(HOMO, LUMO))
-    assert [each.low is not None and each.high is not None for each in settings.objectives] == [
-        True,
-        True,
+    assert [each.numbers for each in settings.objectives] == [
+        {"low": -9.0, "high": -4.5},
+        {"low": -3.0, "high": 2.5},
     ]
     assert RankingSettings.model_validate(settings.model_dump()) == settings
 
 
 def test_one_open_end_is_filled_beside_a_given_one():
     settings = RankingSettings(objectives=(parse_objective("maximise:lumo_b3lyp_ev:low=-1"),))
-    assert settings.objectives[0].low == -1
-    assert settings.objectives[0].high == 2.5
+    assert settings.objectives[0].numbers == {"low": -1.0, "high": 2.5}
 
 
 def test_a_target_gets_a_scale_around_itself():
     settings = RankingSettings(objectives=(parse_objective("target:dipole_b3lyp_debye:target=4"),))
-    objective = settings.objectives[0]
-    assert (objective.low, objective.high) == (4 - 6.5 / 4, 4 + 6.5 / 4)
+    ends = {"low": 4 - 6.5 / 4, "high": 4 + 6.5 / 4}
+    assert settings.objectives[0].numbers == {"target": 4.0, **ends}
 
 
 def test_a_single_objective_ranks_any_column_by_its_value():
@@ -192,10 +192,10 @@ def test_probability_needs_something_to_be_met():
     "text",
     [
         "maximise:x:low=0,high=10",
-        "maximise:x:low=0,high=10,s=3",
-        "minimise:x:low=-4,high=1,t=0.5",
+        "maximise:x:low=0,high=10,exponent=3",
+        "minimise:x:low=-4,high=1,exponent=0.5",
         "target:x:target=4,low=1,high=9",
-        "target:x:target=4,low=1,high=9,s=2,t=0.4",
+        "target:x:target=4,low=1,high=9,exponent_low=2,exponent_high=0.4",
     ],
 )
 def test_what_is_acceptable_is_worth_at_least_one_half(text):
@@ -206,3 +206,39 @@ def test_what_is_acceptable_is_worth_at_least_one_half(text):
 
 def test_all_of_a_range_is_acceptable():
     assert parse_objective("range:x:low=2,high=3").acceptable == (2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("maximise:n_heavy:low=1,high=2,s=2", "maximise:n_heavy:low=1,high=2,exponent=2", "s is"),
+        ("minimise:n_heavy:low=1,high=2,t=2", "minimise:n_heavy:low=1,high=2,exponent=2", "t is"),
+        (
+            "range:n_heavy:low=1,high=2,weight=3,s=2,t=4",
+            "range:n_heavy:low=1,high=2,weight=3,exponent_low=2,exponent_high=4",
+            "exponent_low now",
+        ),
+        ("maximise:eox_gfn2_v_li", "maximise:eox_uncorrected_gfn2_v_li", "eox_gfn2_v_li is"),
+        (
+            "maximise:ea_gfn2_ev - ip_gfn2_ev",
+            "maximise:ea_uncorrected_gfn2_ev - ip_uncorrected_gfn2_ev",
+            "ip_gfn2_ev is called ip_uncorrected_gfn2_ev now",
+        ),
+    ],
+)
+def test_former_names_are_read_with_a_warning(before, now, told, caplog):
+    _tell_once.cache_clear()
+    assert parse_objective(before).text == now
+    assert told in caplog.text
+    assert parse_objective(now) == parse_objective(before)
+
+
+def test_settings_that_were_stored_before_goals_were_entries_are_read(caplog):
+    stored = {
+        "column": "n_heavy", "goal": "maximise", "low": 1.0, "high": 2.0, "target": None,
+        "weight": 1.0, "s": 1.0, "t": 1.0, "why": "",
+    }  # fmt: skip
+    assert Objective.model_validate(stored) == parse_objective("maximise:n_heavy:low=1,high=2")
+    assert not caplog.text
+    constraint = parse_constraint("ered_gfn2_v_li>=2")
+    assert constraint.column == "ered_uncorrected_gfn2_v_li"

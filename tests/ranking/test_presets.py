@@ -29,7 +29,7 @@ def test_electrolyte_solvent_asks_for_window_dipole_stability_and_size():
     assert [(each.column, each.goal) for each in settings.objectives] == [
         ("homo_b3lyp_ev", "minimise"),
         ("lumo_b3lyp_ev", "maximise"),
-        ("eox_gfn2_v_li", "maximise"),
+        ("eox_uncorrected_gfn2_v_li", "maximise"),
         ("dipole_b3lyp_debye", "maximise"),
         ("ae0_b3lyp_kcal_per_atom", "maximise"),
         ("n_heavy", "range"),

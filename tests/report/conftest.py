@@ -23,10 +23,10 @@ MOLECULES = (
 
 def values_of(homo, lumo, dipole, energy, n_heavy):
     return {
-        "homo_b3lyp_ev": Value(homo, homo - 0.21, homo + 0.21, homo - 4.4, "GFN2", 4.4, 0.62),
-        "lumo_b3lyp_ev": Value(lumo, lumo - 0.24, lumo + 0.24, lumo - 7.1, "GFN2", 7.1, 0.47),
+        "homo_b3lyp_ev": Value(homo, homo - 0.21, homo + 0.21, homo - 4.4, "GFN2-xTB", 4.4, 0.62),
+        "lumo_b3lyp_ev": Value(lumo, lumo - 0.24, lumo + 0.24, lumo - 7.1, "GFN2-xTB", 7.1, 0.47),
         "dipole_b3lyp_debye": Value(
-            dipole, dipole - 0.3, dipole + 0.3, dipole + 0.6, "GFN2", -0.6, 0.8
+            dipole, dipole - 0.3, dipole + 0.3, dipole + 0.6, "GFN2-xTB", -0.6, 0.8
         ),
         "ae0_b3lyp_kcal_per_atom": Value(energy, energy - 0.2, energy + 0.2, desirability=0.99),
         "n_heavy": Value(float(n_heavy), desirability=1.0),

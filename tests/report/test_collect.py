@@ -244,7 +244,7 @@ def test_collects_the_shortlist_with_values_corrections_and_names(campaign):
     }
     first = next(each for each in content.shortlist if each.name == "c-2")
     homo = first.values["homo_b3lyp_ev"]
-    assert (homo.value, homo.low, homo.low_name, homo.delta) == (-8.88, -12.88, "GFN2", 4.0)
+    assert (homo.value, homo.low, homo.low_name, homo.delta) == (-8.88, -12.88, "GFN2-xTB", 4.0)
     assert (homo.lo90, homo.hi90) == (pytest.approx(-9.08), pytest.approx(-8.68))
     assert 0 < homo.desirability < 1
     per_atom = first.values["ae0_b3lyp_kcal_per_atom"]

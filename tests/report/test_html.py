@@ -104,8 +104,8 @@ def test_an_own_column_is_escaped_where_it_is_an_objective(content):
 
 def test_shows_values_with_unit_interval_and_correction(content):
     text = Page(render_report(content)).text
-    assert "HOMO −8.88 eV −9.09 to −8.67 GFN2 −13.28 + 4.40" in text
-    assert "dipole moment 3.83 D 3.53 to 4.13 GFN2 4.43 − 0.60" in text
+    assert "HOMO −8.88 eV −9.09 to −8.67 GFN2-xTB −13.28 + 4.40" in text
+    assert "dipole moment 3.83 D 3.53 to 4.13 GFN2-xTB 4.43 − 0.60" in text
     assert "atomization energy, 0 K 98.30 kcal/mol per atom 98.10 to 98.50" in text
     assert "minimise from −6.40 (poor) to −8.90 (good)" in text
     assert "Cheng et al., J. Phys. Chem. Lett. 6, 283 (2015)" in text

@@ -1,6 +1,6 @@
 import pytest
 
-from screener.report.labels import counted, label_of, low_column, written
+from screener.report.labels import corrected, counted, label_of, written
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,35 @@ def test_columns_in_words(column, name, fidelity, unit):
 @pytest.mark.parametrize(
     ("column", "low"),
     [
-        ("homo_b3lyp_ev", "homo_gfn2_ev"),
-        ("ae0_b3lyp_kcal", "de_gfn2_kcal"),
-        ("homo_gfn2_ev", None),
-        ("ae0_b3lyp_kcal_per_atom", None),
-        ("price", None),
+        ("homo_b3lyp_ev", (-12.5, "GFN2-xTB")),
+        ("ae0_b3lyp_kcal", (1500.0, "GFN2-xTB")),
+        ("ae0_b3lyp_kcal_per_atom", (150.0, "GFN2-xTB")),
+        ("ae0_g4mp2_kcal", (1400.0, "B3LYP")),
+        ("lumo_b3lyp_ev", (-6.0, "")),
+        ("homo_gfn2_ev", (None, "")),
+        ("price", (None, "")),
+        ("boiling_point", (300.0, "")),
     ],
 )
-def test_the_column_that_was_corrected(column, low):
-    assert low_column(column) == low
+def test_what_was_corrected_is_told_by_the_row(column, low):
+    row = {
+        "homo_b3lyp_ev": -8.5,
+        "homo_b3lyp_ev_delta": 4.0,
+        "homo_gfn2_ev": -12.5,
+        "lumo_b3lyp_ev": 1.0,
+        "lumo_b3lyp_ev_delta": 7.0,
+        "ae0_b3lyp_kcal": 1400.0,
+        "ae0_b3lyp_kcal_delta": -100.0,
+        "ae0_b3lyp_kcal_per_atom": 140.0,
+        "ae0_b3lyp_kcal_per_atom_delta": -10.0,
+        "ae0_g4mp2_kcal": 1390.0,
+        "ae0_g4mp2_kcal_delta": -10.0,
+        "de_gfn2_kcal": 1500.0,
+        "price": 3.0,
+        "boiling_point": 310.0,
+        "boiling_point_delta": 10.0,
+    }
+    assert corrected(row, column) == low
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -138,6 +139,95 @@ def test_children_and_removal(folder: Folder) -> None:
     child.write_bytes("receipts/a.json", b"2")
     folder.remove("structures")
     assert not child.exists("receipts/a.json")
+
+
+OUTSIDE = ["../victim", "a/../../victim", "/etc/passwd", "..", "..\\victim", "file:///victim", "a/"]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_no_method_takes_a_path_that_leads_out(folder: Folder, path: str) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: folder.read_bytes(path),
+        lambda: folder.size(path),
+        lambda: folder.exists(path),
+        lambda: folder.names(path),
+        lambda: folder.write_bytes(path, b""),
+        lambda: folder.create_bytes(path, b""),
+        lambda: folder.remove(path),
+        lambda: folder.child(path),
+        lambda: folder.read_json(path),
+        lambda: folder.write_table(path, pa.table({})),
+    ]
+    if folder.is_local:
+        calls.append(lambda: folder.local_path(path))
+    else:  # of a local folder it is known without looking
+        calls.append(lambda: folder.creates_only_new(path, b""))
+    for call in calls:
+        with pytest.raises(StoreError, match="is no path below"):
+            call()
+
+
+def test_removing_takes_a_name_and_clearing_takes_all(folder: Folder) -> None:
+    folder.write_bytes("a/b.json", b"1")
+    with pytest.raises(StoreError, match="has no name"):
+        folder.remove("")
+    assert folder.exists("a/b.json")
+    folder.clear()
+    assert not folder.exists()
+    folder.clear()
+
+
+def test_links_that_lead_out_are_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious.json").write_text("{}")
+    folder = Folder(str(tmp_path / "root"))
+    folder.write_bytes("inside/a.json", b"1")
+    (tmp_path / "root" / "out").symlink_to(outside)
+    (tmp_path / "root" / "one.json").symlink_to(outside / "precious.json")
+    for call in (
+        lambda: folder.read_bytes("out/precious.json"),
+        lambda: folder.read_bytes("one.json"),
+        lambda: folder.write_bytes("out/new.json", b""),
+        lambda: folder.write_bytes("one.json", b""),
+        lambda: folder.create_bytes("out/new.json", b""),
+        lambda: folder.names("out"),
+        lambda: folder.remove("out"),
+        lambda: folder.remove("out/precious.json"),
+        lambda: folder.child("out/deeper"),
+        lambda: folder.local_path("out"),
+    ):
+        with pytest.raises(StoreError, match=r"(out|one\.json) is a link that leads out of .*root"):
+            call()
+    assert [path.name for path in outside.iterdir()] == ["precious.json"]
+    assert (outside / "precious.json").read_text() == "{}"
+
+
+def test_removing_a_folder_removes_links_in_it_and_not_what_they_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "precious.json").write_text("{}")
+    folder = Folder(str(tmp_path / "root"))
+    folder.write_bytes("old/a.json", b"1")
+    (tmp_path / "root" / "old" / "out").symlink_to(tmp_path / "outside")
+    folder.write_bytes("kept/b.json", b"2")
+    (tmp_path / "root" / "alias").symlink_to("kept")
+    folder.remove("old")
+    folder.remove("alias")
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == ["kept"]
+    assert folder.read_bytes("kept/b.json") == b"2"
+    assert (tmp_path / "outside" / "precious.json").read_text() == "{}"
+
+
+def test_the_root_may_be_a_link_and_links_inside_may_lead_inside(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "library").symlink_to(tmp_path / "scratch")
+    folder = Folder(str(tmp_path / "library"))
+    folder.write_bytes("shards/a.parquet", b"1")
+    (tmp_path / "scratch" / "alias").symlink_to("shards")
+    assert folder.read_bytes("alias/a.parquet") == b"1"
+    assert folder.child("shards").read_bytes("a.parquet") == b"1"
+    folder.write_bytes("alias/b.parquet", b"2")
+    assert folder.names("shards") == ["a.parquet", "b.parquet"]
 
 
 def test_only_local_folders_have_local_paths(tmp_path: Path) -> None:

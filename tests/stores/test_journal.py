@@ -71,7 +71,7 @@ def test_an_object_store_gets_parts(monkeypatch):
     assert len(names) > 10
     assert max(sizes) < 200 + 30
     assert list(JournalReader(folder).new()) == expected
-    folder.remove("")
+    folder.clear()
 
 
 def test_lines_in_a_part_under_way_are_put_when_due(monkeypatch):
@@ -83,7 +83,7 @@ def test_lines_in_a_part_under_way_are_put_when_due(monkeypatch):
     monkeypatch.setattr(journal, "PUT_SECONDS", 0.0)
     writer.put_what_is_due()
     assert list(reader.new()) == [{"n": 2}]
-    folder.remove("")
+    folder.clear()
 
 
 def test_a_journal_that_cannot_be_written_is_named(tmp_path):
@@ -107,4 +107,4 @@ def test_what_a_store_does_not_take_is_kept(monkeypatch):
             writer.close()
     writer.append({"n": 2})
     assert list(reader.new()) == [{"n": 1}, {"n": 2}]
-    folder.remove("")
+    folder.clear()

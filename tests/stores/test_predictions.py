@@ -196,3 +196,13 @@ def test_a_batch_comes_back_in_its_order(store):
     rows = pa.table({"row": [7, 2], "mol_id": ["b", "a"], "score": [2.0, 1.0]})
     store.write_batch(rows)
     assert store.read_batch() == rows
+
+
+def test_columns_of_former_names_come_back_by_those_of_now(store):
+    table = predictions([1, 2]).append_column("eox_gfn2_v_li", pa.array([11.0, 12.0]))
+    receipt = write(store, "u1", table)
+    assert store.read(receipt, ["eox_uncorrected_gfn2_v_li"]).to_pydict() == {
+        "eox_uncorrected_gfn2_v_li": [11.0, 12.0]
+    }
+    kept = next(iter(store.stored([("", "u1")])))
+    assert "eox_uncorrected_gfn2_v_li" in kept.predictions.column_names

@@ -27,7 +27,7 @@ def receipt(unit: str, **changes: object) -> Receipt:
 
 @given(
     counts=st.dictionaries(st.text(), st.integers()),
-    files=st.dictionaries(st.text(), st.text()),
+    files=st.dictionaries(st.from_regex(r"[a-z0-9]+(/[\w.-]+[a-z])?", fullmatch=True), st.text()),
     seconds=st.floats(min_value=0, allow_infinity=False),
 )
 def test_receipts_round_trip(counts: dict, files: dict, seconds: float) -> None:

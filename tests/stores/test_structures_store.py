@@ -198,3 +198,12 @@ def test_joined_receipts_tell_the_same_rows(tmp_path):
         units = [index.units[unit] for unit in index.unit_of]
         assert units == ["u", "u", "v", "v", "w"]
         assert index.position.tolist() == [0, 1, 1, 0, 0]
+
+
+def test_values_of_former_names_come_back_by_those_of_now(tmp_path):
+    store = StructureStore(Folder(str(tmp_path)))
+    numbers, positions = np.array([8, 1, 1], np.uint8), np.zeros((3, 3), np.float32)
+    values = {"ip_gfn2_ev": 14.0, "homo_gfn2_ev": -12.0}
+    write(store, "u1", [5], [Structure(numbers, positions, values)])
+    structure = store.read_unit("u1").structures[0]
+    assert structure.values == {"ip_uncorrected_gfn2_ev": 14.0, "homo_gfn2_ev": -12.0}

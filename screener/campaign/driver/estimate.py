@@ -137,7 +137,7 @@ def _stage(
         per_row = (len(to_parquet(table)) - len(to_parquet(table.slice(0, 0)))) / len(rows)
         per_structure = _size(job.structures) / len(rows)
     finally:
-        memory.remove("")
+        memory.clear()
     seconds = (
         n_missing * structure_seconds
         + n_rows_left * prediction_seconds
@@ -176,7 +176,7 @@ def _drawings(
         seconds_each = (time.perf_counter() - started) / len(rows)
         n_bytes = _size(memory.url) / len(rows)
     finally:
-        memory.remove("")
+        memory.clear()
     seconds = n_rows_left * seconds_each + n_units_left * _SCHEDULING_SECONDS
     return StageEstimate(
         name=stage.name,

@@ -75,11 +75,11 @@ def as_ranked(folder: Folder) -> Setup:
         ConfigError: no campaign, or one without a shortlist.
     """
     setup = open_setup(folder)
-    told = folder.read_json(provenance.FILE) if folder.exists(provenance.FILE) else {}
-    if told.get("ranking") is None:
+    told = provenance.last_ranking(folder)
+    if told is None:
         raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
-    settings = RankingSettings.from_mapping(told["ranking"]["settings"], f"{folder.url}: ranking")
-    joined = told["ranking"].get("joined")
+    settings = RankingSettings.from_mapping(told["settings"], f"{folder.url}: ranking")
+    joined = told.get("joined")
     return setup.model_copy(
         update={"ranking": settings, "joined": joined and Joined.model_validate(joined)}
     )

@@ -13,7 +13,9 @@ from typing import Any
 
 from screener.campaign.results.totals import Tally
 from screener.campaign.settings.frozen import SCHEMA_VERSION, Setup
+from screener.errors import SchemaError
 from screener.stores.files import Folder
+from screener.stores.paths import require_name
 
 FILE = "provenance.json"
 _PACKAGES = (
@@ -77,6 +79,28 @@ class Session:
                 **self._results,
             },
         )
+
+
+def last_ranking(folder: Folder) -> dict[str, Any] | None:
+    """What `provenance.json` tells of the ranking that was made last; None before there is one.
+
+    Its `digest` names a folder below `rankings/`.
+
+    Raises:
+        StoreError: the file cannot be read; SchemaError: its digest is no name of a folder.
+    """
+    if not folder.exists(FILE):
+        return None
+    ranking: dict[str, Any] | None = folder.read_json(FILE).get("ranking")
+    if ranking is not None:
+        try:
+            require_name(ranking["digest"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise SchemaError(
+                f"{folder.url}/{FILE} names no ranking ({error!r}); rank the campaign again with "
+                "`screener rank`"
+            ) from error
+    return ranking
 
 
 def stage_results(setup: Setup, tallies: list[Tally]) -> list[dict[str, Any]]:

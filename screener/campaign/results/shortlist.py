@@ -1,10 +1,11 @@
 """The shortlist as files: Parquet, CSV and SDF, from the rows that were chosen.
 
-Each file's bytes follow from the chosen rows and the ranking alone.
+Each file's bytes follow from the chosen rows and the ranking alone. Text that a spreadsheet would
+run is marked as text in the CSV (`screener.stores.cells`).
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,13 @@ from rdkit import Chem
 from rdkit.Geometry import Point3D
 
 from screener.errors import MoleculeError, StoreError
+from screener.library.columns import result_name
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.reasons import why_columns
 from screener.ranking.row_status import judge
 from screener.ranking.topk import TopK
 from screener.records import Structure
+from screener.stores.cells import to_cells
 from screener.stores.files import Folder, to_parquet
 
 FILES = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
@@ -82,7 +85,7 @@ def write_shortlist(
         StoreError: a file cannot be written.
     """
     sink = io.BytesIO()
-    pyarrow.csv.write_csv(_flat(table), sink)
+    pyarrow.csv.write_csv(to_cells(_flat(table)), sink)
     contents = (to_parquet(table), sink.getvalue(), to_sdf(table, structures).encode())
     return {
         name: folder.write_bytes(f"{path}{name}", content)
@@ -93,7 +96,10 @@ def write_shortlist(
 def _flat(table: pa.Table) -> pa.Table:
     """The table with columns that CSV cannot hold, such as lists, as text."""
     for index, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            table = table.set_column(index, field.name, table[index].cast(kind.value_type))
+        elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
             values = [None if each is None else str(each) for each in table[index].to_pylist()]
             table = table.set_column(index, field.name, pa.array(values, pa.string()))
     return table
@@ -102,6 +108,8 @@ def _flat(table: pa.Table) -> pa.Table:
 def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> str:
     """The rows as an SD file: the stored geometry, and every column that has a value.
 
+    Names of columns are as in the other files, or changed where they would break the file.
+
     Args:
         table: (n,) rows with `smiles`, `source_id`, `mol_id`.
         structures: (n,), atoms in the order of the SMILES, hydrogens last.
@@ -109,15 +117,28 @@ def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> 
         StoreError: a row has no structure, or one of another molecule.
     """
     sink = io.StringIO()
+    names = _data_names(table.column_names)
     with Chem.SDWriter(sink) as writer:
         for row, structure in zip(table.to_pylist(), structures, strict=True):
             if isinstance(structure, MoleculeError):
                 raise StoreError(f"molecule {row['mol_id']} is ranked and has no structure")
-            writer.write(_molecule(row, structure))
+            writer.write(_molecule(row, structure, names))
     return sink.getvalue()
 
 
-def _molecule(row: dict[str, object], structure: Structure) -> Chem.Mol:
+def _data_names(columns: Sequence[str]) -> dict[str, str]:
+    """Names of the data in an SD file by column; another name only where a campaign was begun
+    before such names were changed at its start."""
+    names: dict[str, str] = {}
+    for column in columns:
+        name = result_name(column)
+        while name != column and (name in columns or name in names.values()):
+            name = f"own_{name}"
+        names[column] = name
+    return names
+
+
+def _molecule(row: dict[str, object], structure: Structure, names: Mapping[str, str]) -> Chem.Mol:
     molecule = Chem.AddHs(Chem.MolFromSmiles(str(row["smiles"])))
     numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
     if numbers != structure.atomic_numbers.tolist():
@@ -129,7 +150,7 @@ def _molecule(row: dict[str, object], structure: Structure) -> Chem.Mol:
     molecule.SetProp("_Name", _line(row["source_id"] or row["mol_id"]))
     for name, value in row.items():
         if value is not None and value != "":
-            molecule.SetProp(name, _line(value))
+            molecule.SetProp(names[name], _line(value))
     return molecule
 
 

@@ -366,9 +366,7 @@ def _account(
 
 def _ranking(folder: Folder) -> dict[str, Any] | None:
     """What `ranking.json` says of the shortlist at the root; None before there is one."""
-    if not folder.exists(provenance.FILE):
-        return None
-    ranking = folder.read_json(provenance.FILE).get("ranking")
+    ranking = provenance.last_ranking(folder)
     if ranking is None:
         return None
     found: dict[str, Any] = folder.read_json(f"rankings/{ranking['digest']}/{RANKING}")

@@ -13,7 +13,7 @@ from screener.campaign.settings.frozen import open_setup
 from screener.errors import DamagedError
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
-from screener.stores.library import MANIFEST, SHARDS, LibraryStore
+from screener.stores.library import MANIFEST, LibraryStore
 from screener.stores.structures import StructureStore
 
 
@@ -35,12 +35,11 @@ def verify(folder: Folder) -> Iterator[str]:
 
 
 def _library(library: LibraryStore) -> Iterator[str]:
-    for shard in library.folder.read_table(SHARDS).to_pylist():
-        path = shard["file"]
+    for path, checksum in library.checksums.items():
         where = f"{library.folder.url}/{path}"
         if not library.folder.exists(path):
             yield f"{where} is lost; build the library again"
-        elif hashlib.sha256(library.folder.read_bytes(path)).hexdigest() != shard["sha256"]:
+        elif hashlib.sha256(library.folder.read_bytes(path)).hexdigest() != checksum:
             yield f"{where} was cut off or changed; build the library again"
 
 

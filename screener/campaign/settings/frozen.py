@@ -6,9 +6,17 @@ makes another ranking).
 """
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from screener.campaign.settings.batches import is_last
 from screener.campaign.settings.job import StageJob
@@ -24,6 +32,7 @@ from screener.stores.files import Folder, digest
 from screener.stores.frozen_toml import to_toml
 from screener.stores.joined import JoinedTable
 from screener.stores.library import LibraryStore
+from screener.stores.paths import Name
 from screener.stores.predictions import PredictionStore
 
 SCHEMA_VERSION = 2
@@ -44,10 +53,10 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Name
     bundle: str  # name of a shipped one, or a path
     bundle_digest: str
-    structures_digest: str
+    structures_digest: Name
     unit_rows: PositiveInt
     segment_units: PositiveInt  # files and receipts of so many are joined
     wall_clock_seconds: PositiveFloat
@@ -94,6 +103,13 @@ class Setup(BaseModel):
     acquisition: RankingSettings
     funnel: SearchSettings | None = None
     ranking: RankingSettings
+
+    @field_validator("library")
+    @classmethod
+    def _says_where(cls, library: str) -> str:
+        if "\0" in library or not ("://" in library or Path(library).is_absolute()):
+            raise ValueError(f"{library!r} is neither an absolute path nor a URL")
+        return library
 
     @property
     def compute(self) -> dict[str, Any]:

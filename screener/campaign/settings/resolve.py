@@ -18,7 +18,7 @@ from screener.campaign.settings.config import (
     StageConfig,
 )
 from screener.campaign.settings.frozen import LEVEL_2D, Setup, Stage, asked, differences, read_setup
-from screener.campaign.settings.user_table import joined_schema, read_join
+from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
 from screener.chemistry.levels import GFN2_REDOX
 from screener.chemistry.redox import require_solvent
 from screener.chemistry.structures import StructureSettings
@@ -27,6 +27,7 @@ from screener.funnel.features import VERSION
 from screener.funnel.scoring import learnt
 from screener.funnel.search import SearchSettings
 from screener.inference.table import no_predictions
+from screener.library.columns import result_name
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
 from screener.ranking.columns import check_columns, check_numeric, left_out, values_of
 from screener.ranking.objectives import RankingSettings
@@ -45,10 +46,6 @@ WANTED_UNITS = 32  # of a small stage, so that some tens of workers have work
 WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
 FINALISTS_PER_PLACE = 5
 DEFAULT_SOLVENT, NO_SOLVENT = "acetonitrile", "none"
-RANKING_COLUMNS = (
-    *("rank", "score", "known", "why", "alerts_raised"),
-    *("nearest_known", "nearest_known_similarity"),
-)
 
 
 def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
@@ -93,7 +90,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     n_best = ranking.top if len(wanted) == 1 else wanted[1].rows or finalists
     funnel = _funnel(config.funnel, frozen, library, n_best, acquisition)
     bundles, stages = _stages(wanted, library, finalists, funnel)
-    own_columns = _own_columns(library, bundles)
+    own_columns = _own_columns(library, bundles, frozen)
     joined = frozen.joined if frozen else None
     if config.join is not None:
         joined, _ = read_join(config.join, library)
@@ -321,19 +318,22 @@ def structures_digest(library_digest: str, geometry: StructureSettings) -> str:
     )
 
 
-def _own_columns(library: LibraryStore, bundles: list[Bundle]) -> dict[str, str]:
-    """The caller's columns and their names in predictions: `own_...` where the name is taken."""
-    taken = {*library.standard_columns, *RANKING_COLUMNS}
+def _own_columns(
+    library: LibraryStore, bundles: list[Bundle], frozen: Setup | None
+) -> dict[str, str]:
+    """The caller's columns and their names in predictions, `own_...` where the name is taken."""
+    if frozen is not None and frozen.library_digest == library.digest:
+        return frozen.own_columns  # as the units that are done have them
+    taken = set(library.standard_columns)
     for bundle in bundles:
         taken.update(no_predictions(library, bundle, {}, (*GFN2_REDOX.yields,)).column_names)
-    own = [name for name in library.columns if name not in library.standard_columns]
     names: dict[str, str] = {}
-    for name in own:
-        stored = name
-        while stored in taken or stored.startswith(("desirability_", "margin_")):
+    for name in library.columns[len(library.standard_columns) :]:
+        stored = result_name(name)
+        while stored in taken or is_of_ranking(stored):
             stored = f"own_{stored}"
         if stored != name:
-            log.warning("column %s of the library is called %s in the results", name, stored)
+            log.warning("column %r of the library is called %r in the results", name, stored)
         taken.add(stored)
         names[name] = stored
     return names

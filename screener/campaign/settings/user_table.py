@@ -17,16 +17,25 @@ from pydantic import BaseModel, ConfigDict
 
 from screener.chemistry.standardise import standardise
 from screener.errors import ConfigError, MoleculeError, StoreError
+from screener.library.columns import result_name
 from screener.library.settings import BuildSettings
 from screener.ranking.columns import is_numeric
+from screener.stores.cells import from_cells
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
 from screener.stores.library import LibraryStore
+from screener.stores.paths import Name
 from screener.stores.remote import failures, filesystem_of, reason
 
 log = logging.getLogger(__name__)
 
 On = Literal["inchikey", "smiles"]
+
+# what a ranking adds to the columns of the predictions
+_OF_RANKING = (
+    *("rank", "score", "known", "why", "alerts_raised"),
+    *("nearest_known", "nearest_known_similarity"),
+)
 
 
 class JoinConfig(BaseModel):
@@ -57,10 +66,15 @@ class Joined(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    digest: str
+    digest: Name
     key: Literal["inchikey", "mol_id"]
     columns: tuple[str, ...]
     numeric: tuple[str, ...]  # those of them that can be ranked by
+
+
+def is_of_ranking(name: str) -> bool:
+    """Whether a ranking adds a column of this name."""
+    return name in _OF_RANKING or name.startswith(("desirability_", "margin_"))
 
 
 def joined_schema(schema: pa.Schema, joined: Joined) -> pa.Schema:
@@ -70,10 +84,10 @@ def joined_schema(schema: pa.Schema, joined: Joined) -> pa.Schema:
         ConfigError: a column is there already.
     """
     for name in joined.columns:
-        if name in schema.names:
+        if name in schema.names or is_of_ranking(name):
+            whose = "the predictions'" if name in schema.names else "the ranking's"
             raise ConfigError(
-                f"{joined.source}: column {name} is one of the predictions' already; give it "
-                "another name"
+                f"{joined.source}: column {name} is one of {whose} already; give it another name"
             )
         kind = pa.float64() if name in joined.numeric else pa.string()
         schema = schema.append(pa.field(name, kind))
@@ -115,6 +129,7 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
     table = table.drop_columns([names[each] for each in ("inchikey", "smiles") if each in names])
     if not table.column_names:
         raise ConfigError(f"{source} has no column besides {names[found]}: nothing is to be joined")
+    table = _with_result_names(source, table)
     if taken := sorted({*table.column_names} & {*library.columns}):
         raise ConfigError(
             f"{source}: column {taken[0]} is one of the library's already; give it another name"
@@ -148,13 +163,31 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
     return joined, table
 
 
+def _with_result_names(source: str, table: pa.Table) -> pa.Table:
+    """The table with names that fit an SD file.
+
+    Raises:
+        ConfigError: two columns would have the same name.
+    """
+    names = [result_name(name) for name in table.column_names]
+    for name, fit in zip(table.column_names, names, strict=True):
+        if names.count(fit) > 1:
+            raise ConfigError(
+                f"{source} has several columns that are called {fit!r} in the results; give each a "
+                "name of its own"
+            )
+        if fit != name:
+            log.warning("column %r of %s is called %r in the results", name, source, fit)
+    return table.rename_columns(names)
+
+
 def _read(source: str) -> pa.Table:
     try:
         filesystem, path = filesystem_of(source)
         with filesystem.open(path, "rb") as file:
             if source.endswith(".parquet"):
                 return pq.read_table(file)
-            return pyarrow.csv.read_csv(file)
+            return from_cells(pyarrow.csv.read_csv(file))
     except (pa.ArrowException, *failures()) as error:
         told = reason(error) if isinstance(error, failures()) else str(error)
         raise ConfigError(f"{source} is no CSV or Parquet file to join: {told}") from error

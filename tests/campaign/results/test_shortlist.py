@@ -25,6 +25,7 @@ SETTINGS = RankingSettings(
     ),
     top=2,
 )
+ETHER = make_structure("COC", mol_id("COC"), StructureSettings())
 NOTES = ["two\n\nlines", "$$$$", '"quoted", =1+1']
 
 
@@ -88,12 +89,38 @@ def test_every_form_holds_every_row(shortlist, structures, tmp_path):
         np.testing.assert_allclose(positions, structure.positions, atol=1e-4)  # four digits
 
 
+def test_a_spreadsheet_runs_nothing_and_numbers_stay_numbers(predictions, structures, tmp_path):
+    table = predictions.slice(0, 2).set_column(
+        predictions.column_names.index("note"), "=note", pa.array(["=1+1", "'-ol"])
+    )
+    write_shortlist(Folder(str(tmp_path)), "", table, [ETHER, structures[0]])
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "shortlist.csv").read_text())))
+    assert [row["'=note"] for row in rows] == ["'=1+1", "''-ol"]
+    assert [float(row["homo_b3lyp_ev"]) for row in rows] == [-6.0, -9.0]
+    assert pq.read_table(tmp_path / "shortlist.parquet").equals(table)
+
+
 def test_lines_and_separators_in_a_column_do_not_break_a_record(predictions):
     table = predictions.slice(0, 1)
-    structure = make_structure("COC", mol_id("COC"), StructureSettings())
-    text = to_sdf(table, [structure])
+    text = to_sdf(table, [ETHER])
     assert text.count("$$$$") == 1
     assert "two lines" in text
+
+
+def test_names_of_columns_do_not_break_a_record(predictions, tmp_path):
+    """Campaigns that were begun before such names were changed have them still."""
+    names = ["x>\n\n$$$$\n", "x_$$$$", "_Name", " note", "__computedProps", "numArom"]
+    table = predictions.slice(0, 1)
+    for number, name in enumerate(names):
+        table = table.append_column(name, [[f"value {number}"]])
+    (tmp_path / "a.sdf").write_text(to_sdf(table, [ETHER]))
+    with Chem.SDMolSupplier(str(tmp_path / "a.sdf")) as supplier:
+        (molecule,) = supplier
+    found = molecule.GetPropsAsDict()
+    written = ["own_x_$$$$", "x_$$$$", "own_Name", "own_note", "own__computedProps", "own_numArom"]
+    assert [found[name] for name in written] == [f"value {k}" for k in range(len(names))]
+    assert found["note"] == "two lines"
+    assert molecule.GetProp("_Name") == "one"
 
 
 def test_a_wrong_or_missing_structure_is_an_error(predictions):

@@ -1,5 +1,9 @@
 """What a campaign is decided to be, and every reason why one cannot start; nothing is written."""
 
+import logging
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from screener.campaign.settings.config import CampaignConfig, StageConfig
@@ -206,3 +210,31 @@ def test_own_columns_with_names_of_ours_are_renamed(asked, client, tmp_path):
     )
     _, setup = resolve(asked.with_options(library=library.folder.url))
     assert setup.own_columns == {"homo_b3lyp_ev": "own_homo_b3lyp_ev", "rank": "own_rank"}
+
+
+def test_own_columns_that_would_break_an_sd_file_are_renamed(asked, client, tmp_path, caplog):
+    caplog.handler.setLevel(logging.NOTSET)
+    columns = {
+        "smiles": ["COC", "CC#N"],
+        "x>\n\n$$$$\n": ["a", "b"],
+        "x<": ["c", "d"],
+        "_Name": ["e", "f"],
+        " price ": [1.0, 2.0],
+        "plain (1)": [3, 4],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "input.parquet")
+    library = str(tmp_path / "library")
+    build_library([str(tmp_path / "input.parquet")], library, StandardiseSettings(), client)
+    folder, setup = resolve(asked.with_options(library=library))
+    assert setup.own_columns == {
+        "x>\n\n$$$$\n": "x_$$$$",
+        "x<": "x_",
+        "_Name": "own_Name",
+        " price ": "price",
+        "plain (1)": "plain (1)",
+    }
+    assert "column '_Name' of the library is called 'own_Name' in the results" in caplog.text
+    assert "plain" not in caplog.text
+    before = setup.model_copy(update={"own_columns": {name: name for name in setup.own_columns}})
+    write_setup(folder, before)  # as it was begun before names were changed
+    assert resolve(asked.with_options(library=library))[1].own_columns == before.own_columns
