@@ -70,7 +70,10 @@ class DrawingPredictor:
         """
         with rdBase.BlockLogs():
             molecules = [Chem.MolFromSmiles(each) for each in smiles]
-        reasons = [drawing_reasons(self.domain, molecule) for molecule in molecules]
+        reasons = [
+            drawing_reasons(self.domain, molecule, is_plain="[" not in text)
+            for molecule, text in zip(molecules, smiles, strict=True)
+        ]
         inside = np.array([row for row, why in enumerate(reasons) if not why], dtype=np.int64)
         known = [molecules[row] for row in inside.tolist()]
         raw = self._evaluator.predict(known)
@@ -86,18 +89,23 @@ class DrawingPredictor:
         return pa.table(table | domain_columns(rows.in_domain, reasons, DRAWING))
 
 
-def drawing_reasons(domain: DrawingDomain, molecule: Chem.Mol | None) -> list[str]:
+def drawing_reasons(
+    domain: DrawingDomain, molecule: Chem.Mol | None, *, is_plain: bool = False
+) -> list[str]:
     """Why a drawing is outside, but for its distance; empty where it is inside.
 
     Args:
         domain: of the model.
         molecule: as RDKit reads it from SMILES; None where it cannot.
+        is_plain: whether the SMILES has no brackets: without them there are no ions and no
+            radicals, and looking for these takes time.
     """
     if molecule is None or molecule.GetNumAtoms() == 0:
         return ["RDKit cannot read the SMILES"]
-    reasons = electron_reasons(Chem.GetFormalCharge(molecule), unpaired_electrons(molecule))
-    if reasons:
-        return reasons
+    if not is_plain:
+        charge, n_unpaired = Chem.GetFormalCharge(molecule), unpaired_electrons(molecule)
+        if reasons := electron_reasons(charge, n_unpaired):
+            return reasons
     kinds = drawn_coordinations(molecule)
     elements = {number_of(kind.partition(":")[0]) for kind in kinds}
     n_heavy = molecule.GetNumHeavyAtoms()

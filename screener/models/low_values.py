@@ -52,9 +52,10 @@ class LowValues:
         sources = [
             part for name, recipe in self._recipes.items() for part in _sources(name, recipe)
         ]
-        self._read = tuple(dict.fromkeys(sources))
+        # columns that structures must have
+        self.read = tuple(dict.fromkeys(sources))
         # in the order that tables have them: total energies come last
-        self.columns = (*self._recipes, *(each for each in self._read if each not in self._recipes))
+        self.columns = (*self._recipes, *(each for each in self.read if each not in self._recipes))
 
     def __call__(self, structures: Sequence[Structure]) -> dict[str, FloatArray]:
         """The columns of every structure, and those that they were computed from.
@@ -66,7 +67,7 @@ class LowValues:
         Raises:
             ConfigError: a structure lacks a value.
         """
-        known = {name: self._values(structures, name) for name in self._read}
+        known = {name: self._values(structures, name) for name in self.read}
         result = {}
         for name, recipe in self._recipes.items():
             if isinstance(recipe, _Difference):

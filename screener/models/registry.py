@@ -15,8 +15,8 @@ class Predicts(Protocol):
     """What every type of model offers once it is ready."""
 
     def predict(self, molecules: Sequence[Any]) -> RawPredictions:
-        """Values and uncalibrated standard deviations of structures or of SMILES, by what the type
-        reads; a row has the same bytes in whatever batch."""
+        """Values and uncalibrated standard deviations of structures, or of RDKit molecules where
+        the type reads drawings; a row has the same bytes in whatever batch."""
 
 
 def model_type(name: str) -> ModelType:

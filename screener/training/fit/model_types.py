@@ -10,15 +10,17 @@ from dask.system import CPU_COUNT
 from pydantic import BaseModel, ValidationError
 
 from screener.errors import ConfigError
+from screener.models.morgan_gp import model as morgan
 from screener.models.schnet.evaluator import SchNetEvaluator
 from screener.models.schnet.model import schnet_from_arrays, schnet_to_arrays
 from screener.models.sparse_gp.arrays import model_from_arrays, model_to_arrays
 from screener.models.sparse_gp.model import Evaluator
 from screener.registry.model_types import ModelType
 from screener.stores.toml import explained
-from screener.training.fit import schnet, sparse_gp
+from screener.training.fit import morgan_gp, schnet, sparse_gp
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.data import FitSets, FitSettings
+from screener.training.fit.morgan_gp import MorganGpSettings, fit_morgan_gp
 from screener.training.fit.progress import Progress
 from screener.training.fit.schnet import SchNetFitSettings, fit_schnet_model
 from screener.training.fit.sparse_gp import fit_model
@@ -37,6 +39,10 @@ def _fit_sparse(sets: FitSets, settings: FitSettings, progress: Progress) -> Fit
 
 def _fit_schnet(sets: FitSets, settings: SchNetFitSettings, progress: Progress) -> FittedModel:
     return fit_schnet_model(sets, settings, progress=progress)
+
+
+def _fit_morgan_gp(sets: FitSets, settings: MorganGpSettings, progress: Progress) -> FittedModel:
+    return fit_morgan_gp(sets, settings)  # done before a checkpoint would be due
 
 
 SPARSE_FCHL = ModelType(
@@ -58,6 +64,16 @@ SCHNET = ModelType(
     to_arrays=schnet_to_arrays,
     from_arrays=schnet_from_arrays,
     evaluator=SchNetEvaluator,
+)
+MORGAN_GP = ModelType(
+    name=morgan_gp.NAME,
+    label="Gaussian process on counts of Morgan fragments",
+    reads="drawings",
+    settings=MorganGpSettings,
+    fit=_fit_morgan_gp,
+    to_arrays=morgan.to_arrays,
+    from_arrays=morgan.from_arrays,
+    evaluator=morgan.MorganGpEvaluator,
 )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from screener.chemistry.levels import B3LYP
 from screener.models.fchl.representation import n_features
 from screener.models.low_values import low_values
 from screener.models.registry import model_type
@@ -24,6 +23,7 @@ from screener.registry.columns import column
 from screener.stores.home import screener_home
 from screener.training import splits
 from screener.training.evaluate import Metrics, composition_baseline, errors_of, held_out, outside
+from screener.training.fit.additive import elements_in
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.checkpoint import FolderProgress
 from screener.training.fit.data import FitSets, FitSettings
@@ -55,7 +55,6 @@ ZERO_POINT = (
 ZERO_POINT_LEARNED = (
     " de_gfn2_kcal contains no zero-point energy, so the learned difference contains it."
 )
-ELEMENTS = tuple(sorted(B3LYP.elements))  # QM9's
 FEWEST_OF_A_CLASS = 30  # molecules of a class of conformers that errors are given for
 
 
@@ -241,7 +240,7 @@ def compare_levels() -> dict[str, Metrics]:
         for one, other in zip(*sets.values(), strict=True)
     ]
     settings = FitSettings(n_inducing=2_500, widths=(4.0,), n_difficulty=2_000)
-    every_feature = n_features(ELEMENTS)
+    every_feature = n_features(elements_in(sets["mmff94"][0].data.structures))
     ways: dict[str, tuple[str, Kind, dict[str, Any]]] = {
         "direct at mmff94": ("mmff94", "direct", {}),
         "delta at mmff94": ("mmff94", "delta", {}),
