@@ -84,7 +84,9 @@ def made(fitted, solvents, golden, tmp_path_factory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp("bundles")
     old = fitted["delta"].predictor
     without_fluorine = old.domain.model_copy(update={"elements": (1, 6, 7, 8)})
-    below = FittedModel(old.within(without_fluorine), fitted["delta"].report)
+    below = FittedModel(
+        old.within(without_fluorine), fitted["delta"].report, fitted["delta"].elements
+    )
     save_first(folder / "first", below, golden)
     domain = Domain(
         elements=(1, 6, 7, 8, 9),

@@ -128,7 +128,7 @@ def ladder_card(
         low=column(columns.low).theory,
         high=value.theory,
         zero_point=zero_point,
-        elements=tuple(symbol_of(number) for number in predictor.domain.elements),
+        elements=tuple(symbol_of(number) for number in predictor.routes[0].model.elements),
         quantities={columns.value: own, **below},
         domain=predictor.domain,
         routes=tuple(

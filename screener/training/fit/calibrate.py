@@ -106,6 +106,7 @@ class FittedModel:
 
     predictor: Predictor | DrawingPredictor
     report: dict[str, Any]  # settings and what was chosen, JSON values for the card
+    elements: tuple[int, ...]  # atomic numbers that the model's arrays are for, ascending
 
     def predict(self, molecules: Sequence[Any]) -> pa.Table:
         """Predictions of structures, or of SMILES where the model reads drawings."""

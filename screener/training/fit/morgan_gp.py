@@ -130,7 +130,7 @@ def fit_morgan_gp(sets: FitSets, settings: MorganGpSettings) -> FittedModel:
         "n_selection": len(sets.selection),
         "n_calibration": len(sets.calibration),
     }
-    return FittedModel(predictor, report)
+    return FittedModel(predictor, report, elements)
 
 
 def _prepared(
@@ -163,7 +163,7 @@ def _fit(
     scale = product_scale(known.known)
     baselines = np.stack(
         [
-            fit_baseline(fitting.composition, column, extensive=bool(kind))
+            _baseline(fitting.composition, column, extensive=bool(kind))
             for column, kind in zip(fitting.targets.T, extensive, strict=True)
         ]
     )
@@ -212,6 +212,22 @@ def _fit(
         roots=roots,
     )
     return model, errors, best
+
+
+def _baseline(counts: FloatArray, values: FloatArray, *, extensive: bool) -> FloatArray:
+    """Coefficients (n_elements + 1,) of composition and a constant.
+
+    Args:
+        counts: (n, n_elements).
+        values: (n,).
+        extensive: without the constant. Otherwise with it: most of what is measured, as boiling
+            points, grows with the molecule without being a sum over atoms.
+    """
+    if extensive:
+        return fit_baseline(counts, values, extensive=True)
+    design = np.column_stack([counts, np.ones(len(counts))])
+    coefficients: FloatArray = np.linalg.lstsq(design, values, rcond=None)[0]
+    return coefficients
 
 
 def _growth(

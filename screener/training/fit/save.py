@@ -61,7 +61,7 @@ def save_bundle(
         low=", ".join(sorted(low)) or None,
         high=", ".join(filter(None, high)),
         zero_point=zero_point_of(targets) if zero_point is None else zero_point,
-        elements=tuple(symbol_of(number) for number in predictor.domain.elements),
+        elements=tuple(symbol_of(number) for number in fitted.elements),
         quantities={
             each.name: QuantityCard.of(each, predictor.calibration[each.name])
             for each in targets.all

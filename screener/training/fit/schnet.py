@@ -113,7 +113,7 @@ def fit_schnet_model(
         "n_selection": len(selection),
         "n_calibration": len(calibration),
     }
-    return FittedModel(predictor, report)
+    return FittedModel(predictor, report, sets.elements)
 
 
 def _trained(

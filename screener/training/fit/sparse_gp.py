@@ -112,9 +112,8 @@ def fit_model(
         n_selection=len(choosing),
         n_calibration=len(judging),
     )
-    return FittedModel(
-        predictor, {"settings": settings.model_dump(mode="json"), **report.as_json()}
-    )
+    whole = {"settings": settings.model_dump(mode="json"), **report.as_json()}
+    return FittedModel(predictor, whole, elements)
 
 
 def evaluate(evaluator: Evaluator, data: Prepared) -> RawPredictions:
