@@ -14,10 +14,10 @@ import time
 from qm9_sets import first
 from rich.console import Console
 from rich.table import Table
+from screener.models.quantities import FITTED
 
 from screener.execution.threads import one_thread
 from screener.models.bundle import load_bundle
-from screener.models.quantities import FITTED
 from screener.models.sparse_gp.model import Evaluator
 from screener.training.qm9.train import TESTED
 

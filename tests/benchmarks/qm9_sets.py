@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 import numpy as np
+from screener.models.quantities import FITTED
 
 from screener.errors import ConfigError
-from screener.models.quantities import FITTED
 from screener.records import Structure
 from screener.training.fit.sparse_gp import FitData
 from screener.training.qm9.dataset import committed_splits

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from screener.models.adaptive_batch import Portion, largest_that_fits
 from screener.models.fchl.inducing import Inducing
-from screener.models.fchl.representation import ELEMENTS
 from screener.models.fchl.sparse_kernel import COLUMNS
+from screener.models.raw_predictions import RawPredictions
 from screener.models.schnet.dense import affine
 from screener.models.schnet.model import SchNetModel
 from screener.models.schnet.neighbours import ROWS, Neighbours, batch, neighbours, packed
 from screener.models.schnet.network import SchNet
-from screener.models.sparse_gp.model import RawPredictions
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
@@ -101,7 +100,8 @@ class KnownAtoms:
     def __init__(self, known: Inducing, device: str = "cpu") -> None:
         self._device = device
         self._points = []
-        for index in range(len(ELEMENTS)):
+        self._elements = known.elements
+        for index in range(len(known.elements)):
             points = torch.from_numpy(known.values[known.block(index)].astype(np.float32))
             half = (points * points).sum(dim=1) / 2
             missing = -len(points) % COLUMNS
@@ -115,7 +115,7 @@ class KnownAtoms:
         """Distances (n_atoms,) from features (n_atoms, n_features); infinite where nothing of an
         atom's element is known."""
         result = np.full(len(atomic_numbers), np.inf)
-        for element, (points, half) in zip(ELEMENTS, self._points, strict=True):
+        for element, (points, half) in zip(self._elements, self._points, strict=True):
             rows = np.flatnonzero(atomic_numbers == element)
             if len(points) == 0:
                 continue

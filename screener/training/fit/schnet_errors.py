@@ -55,6 +55,7 @@ def _known_atoms(
     features = np.concatenate([part.features for part in outputs(structures)])
     sizes = [structure.n_atoms for structure in structures]
     projected = Projected(
+        fitted.scale.elements,
         features.astype(np.float64),
         np.zeros(len(features)),
         np.concatenate([structure.atomic_numbers for structure in structures]),
