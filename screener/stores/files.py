@@ -260,6 +260,39 @@ class Folder:
             name for name in names if name.endswith(suffix) and not name.endswith(".partial")
         )
 
+    def sizes(self, path: str, suffix: str = "") -> dict[str, int]:
+        """Bytes of every file below `path` that ends in `suffix`, by its path in this folder;
+        empty where there is none."""
+        root = self._full("")
+        with self._told("list", path):
+            entries = self._filesystem.find(self._full(path), detail=True)
+        whole = {
+            # a filesystem may tell the path with or without a slash before it
+            str(name).lstrip("/").removeprefix(root.lstrip("/")).lstrip("/"): int(entry["size"])
+            for name, entry in entries.items()
+            if name.endswith(suffix) and not name.endswith(".partial")
+        }
+        return dict(sorted(whole.items()))
+
+    def read_ranges(self, ranges: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Parts of files, where the store can do so at the same time.
+
+        Args:
+            ranges: of each the path, the first byte and one past the last.
+        Returns:
+            their bytes, in the order of `ranges`.
+        Raises:
+            StoreError: a file is missing or cannot be read.
+        """
+        if not ranges:
+            return []
+        paths, starts, stops = zip(*ranges, strict=True)
+        with self._told("read", paths[0]):
+            parts = self._filesystem.cat_ranges(
+                [self._full(path) for path in paths], list(starts), list(stops), on_error="raise"
+            )
+        return [bytes(part) for part in parts]
+
     def write_json(self, path: str, value: Any) -> str:
         """Write canonical JSON; returns the SHA-256."""
         return self.write_bytes(path, to_json(value))

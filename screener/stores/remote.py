@@ -33,20 +33,30 @@ def filesystem_of(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
         ConfigError: the URL holds credentials, or what reads it is not installed.
     """
     require_no_credentials(url)
-    protocol = url.partition("://")[0] if "://" in url else "file"
-    options: dict[str, Any] = {}
-    if protocol not in ("file", "local"):
-        options["use_listings_cache"] = False  # other processes write there
-    if protocol in S3:
-        options["config_kwargs"] = {"retries": _retries()}
+    protocol = _protocol_of(url)
     try:
-        filesystem, path = fsspec.core.url_to_fs(url, **options)
+        filesystem, path = fsspec.core.url_to_fs(url, **options_of(url))
     except ImportError as error:
         name = "'screener[s3]'" if protocol in S3 else f"what fsspec needs for it ({error})"
         raise ConfigError(f"{url}: {protocol}:// needs a package: pip install {name}") from error
     except ValueError as error:
         raise ConfigError(f"cannot open {url}: {error}") from error
     return filesystem, str(path)
+
+
+def options_of(url: str) -> dict[str, Any]:
+    """What fsspec is to be told of the filesystem behind a path or URL."""
+    protocol = _protocol_of(url)
+    options: dict[str, Any] = {}
+    if protocol not in ("file", "local"):
+        options["use_listings_cache"] = False  # other processes write there
+    if protocol in S3:
+        options["config_kwargs"] = {"retries": _retries()}
+    return options
+
+
+def _protocol_of(url: str) -> str:
+    return url.partition("://")[0] if "://" in url else "file"
 
 
 def _retries() -> dict[str, Any]:
