@@ -73,7 +73,7 @@ def _by_all(bundle: Bundle, molecules: list[Molecule], structures: list[Structur
 
 
 def _by_bonding(bundle: Bundle, molecules: list[Molecule], structures: list[Structure]) -> int:
-    domain = bundle.predictor.domain
+    domain = bundle.structure_domain
     return sum(
         not molecule.charge and not domain.reasons(structure)
         for molecule, structure in zip(molecules, structures, strict=True)
