@@ -8,17 +8,20 @@ import html
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from os import PathLike, fspath
 from typing import Any
 
 import pandas as pd
 from distributed import Client
 
-from screener.campaign.driver.run import Progress, run_campaign
+from screener.campaign.driver.run import run_campaign
+from screener.campaign.driver.stage_run import Progress
+from screener.campaign.results.accounts import Accounts, accounts
 from screener.campaign.results.rank import rank_again
-from screener.campaign.results.status import Accounts, Status, accounts, status
+from screener.campaign.results.status import Status, status
 from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
-from screener.campaign.settings.resolve import absolute
+from screener.campaign.settings.stages import absolute
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
@@ -164,6 +167,8 @@ class Campaign:
         known_column: column of yours that is filled for molecules that are known already.
         join: a table of yours (CSV, Parquet) whose columns can be ranked by.
         on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
+        reselect: folder or URL of a campaign whose settings a new one takes over where nothing is
+            said here; structures are used again.
     Raises:
         ConfigError: an argument or the file is not valid.
     """
@@ -187,6 +192,7 @@ class Campaign:
         known_column: str | None = None,
         join: str | None = None,
         on: str | None = None,
+        reselect: str | PathLike[str] | None = None,
     ) -> None:
         if config is None:
             config = CampaignConfig()
@@ -210,6 +216,7 @@ class Campaign:
             known_column=known_column,
             join=join,
             on=on,
+            reselect=None if reselect is None else fspath(reselect),
         )
         if self.config.out is None:
             raise ConfigError("give the campaign's folder: Campaign(library, out)")
@@ -263,6 +270,8 @@ class Campaign:
             known_column: column of yours that is filled for molecules that are known already.
             join: a table of yours whose columns can be ranked by.
             on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
+        reselect: folder or URL of a campaign whose settings a new one takes over where nothing is
+            said here; structures are used again.
         Returns:
             the new shortlist, which takes the place of the old one in the folder.
         Raises:
@@ -285,6 +294,7 @@ class Campaign:
             command=_command(),
             known_column=known_column,
             join=asked.join,
+            connect=partial(connect, LocalSettings()),
         )
         write_report(self.folder)
         return self.shortlist()

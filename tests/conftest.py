@@ -16,7 +16,8 @@ import pytest
 import small_campaign
 from distributed import Client
 
-from screener.campaign.driver.run import Progress, run_campaign
+from screener.campaign.driver.run import run_campaign
+from screener.campaign.driver.stage_run import Progress
 from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.chemistry.identity import mol_id
 from screener.chemistry.standardise import StandardiseSettings

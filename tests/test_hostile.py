@@ -182,10 +182,10 @@ def test_a_receipt_is_not_joined_with_what_it_does_not_own(copied, outside, way)
         broken = copied.campaign / "receipts" / STAGE / f"{units[0]}.json"
         text = broken.read_text()
         edit_json(broken, lambda receipt, path=path: add_file(receipt, path, outside / "folder"))
-        assert store.join("00000000", units) == (units[0],)  # to be done again first
+        assert store.compact("00000000", units) == (units[0],)  # to be done again first
         assert not store.receipts.has(units[0])
         broken.write_text(text)
-    assert store.join("00000000", units) == ()
+    assert store.compact("00000000", units) == ()
     assert open_setup(folder)
     assert (copied.campaign / "rankings").is_dir()
 
@@ -202,7 +202,7 @@ def test_joined_receipts_that_name_what_lies_outside(copied, outside, client, re
     joined.write_bytes(gzip.compress("".join(json.dumps(each) + "\n" for each in lines).encode()))
     assert f"{joined.name} is broken" in refused("status", copied.campaign)
     with pytest.raises(SchemaError, match="no path in this folder"):
-        PredictionStore(Folder(str(copied.campaign)), STAGE).join("00000000", [])
+        PredictionStore(Folder(str(copied.campaign)), STAGE).compact("00000000", [])
     run_campaign(copied.config, client)
     assert shortlist(Folder(str(copied.campaign))) == copied.shortlist
     assert list(verify(Folder(str(copied.campaign)))) == []
@@ -246,7 +246,7 @@ def test_a_store_that_is_no_folder_of_this_machine_is_checked_alike():
         folder.write_json(f"receipts/{STAGE}/u1.json", hostile)
         with pytest.raises(SchemaError, match=r"u1\.json is not a receipt.*no path"):
             list(store.receipts.all())
-        assert store.join("00000000", ["u1"]) == ("u1",)
+        assert store.compact("00000000", ["u1"]) == ("u1",)
         with pytest.raises(StoreError, match="is no path below"):
             folder.remove(path)
     assert victim.read_bytes("victim/data") == b"not ours"

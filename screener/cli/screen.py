@@ -5,6 +5,7 @@ commands that use them, so that help and mistakes in options answer at once.
 """
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -103,12 +104,21 @@ def screen(
     known_column: KnownColumn = None,
     join: Join = None,
     on: On = None,
+    reselect: Annotated[
+        str | None,
+        typer.Option(
+            help="Campaign whose settings a new one takes over where no option says otherwise; "
+            "structures are used again."
+        ),
+    ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Measure a sample, say what would run, write nothing.")
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="Measure a sample, say what would run, write nothing."),
     ] = False,
+    plan: Annotated[bool, typer.Option("--plan", hidden=True)] = False,
     performance_report: Annotated[
         str | None, typer.Option(help="HTML file for Dask's report of what the workers did.")
     ] = None,
@@ -119,8 +129,11 @@ def screen(
     that the campaign was started with; in a new campaign it has its default.
     """
     from screener.campaign.settings.config import CampaignConfig, read_config
+    from screener.campaign.settings.renamed import with_new_names
 
-    asked = (read_config(config) if config else CampaignConfig()).with_options(
+    options = {"--estimate": estimate or None, "--plan": plan or None}
+    estimate = bool(with_new_names(options, {"--plan": "--estimate"}, "screen")["--estimate"])
+    settings = (read_config(config) if config else CampaignConfig()).with_options(
         library=library,
         out=out,
         stages=stages.split(",") if stages else (),
@@ -136,17 +149,18 @@ def screen(
         known_column=known_column,
         join=join,
         on=on,
+        reselect=reselect,
     )
-    if plan and (scheduler or cluster):
+    if estimate and (scheduler or cluster):
         raise ConfigError(
-            "--plan measures on this machine; leave out --scheduler and --cluster, and say with "
-            "--workers how many threads that cluster has"
+            "--estimate measures on this machine; leave out --scheduler and --cluster, and say "
+            "with --workers how many threads that cluster has"
         )
-    if plan:
-        _plan(asked, workers)
+    if estimate:
+        _estimate(settings, workers)
     else:
         where = cluster_settings(cluster, scheduler, workers, config)
-        _run(asked, where, performance_report)
+        _run(settings, where, performance_report)
 
 
 def _objectives(
@@ -159,28 +173,29 @@ def _objectives(
     ]
 
 
-def _plan(asked: "CampaignConfig", workers: int | None) -> None:
+def _estimate(settings: "CampaignConfig", workers: int | None) -> None:
     from dask.system import CPU_COUNT
 
     from screener.campaign.driver.estimate import estimate
     from screener.cli import show
 
-    show.estimate(estimate(asked, workers or CPU_COUNT))
+    show.estimate(estimate(settings, workers or CPU_COUNT))
 
 
 def _run(
-    asked: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
+    settings: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
 ) -> None:
     from screener.campaign.driver.run import carry_out
     from screener.campaign.settings.resolve import resolve
+    from screener.campaign.settings.stage import Campaign
     from screener.cli import show
     from screener.cluster.factory import connect
     from screener.execution.performance import reported, require_report_path
     from screener.report.collect import write_report
 
     require_report_path(performance_report)
-    folder, setup = resolve(asked)  # mistakes are told before a cluster is started
-    setup.require_writable(folder)
+    folder, setup = resolve(settings)  # mistakes are reported before a cluster is started
+    Campaign(folder, setup).require_writable()
     with (
         connect(cluster) as client,
         reported(client, performance_report),
@@ -209,8 +224,9 @@ def status(
     ] = False,
 ) -> None:
     """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
+    from screener.campaign.results import accounts as account
     from screener.campaign.results import status as campaign_status
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.cli import watch as watching
     from screener.stores.files import Folder as Store
@@ -219,8 +235,8 @@ def status(
     if as_json and watch:
         raise ConfigError("--json prints how it is now; leave out --watch, or call it repeatedly")
     if as_json:
-        found = campaign_status.accounts(folder) if accounts else None
-        typer.echo(watching.as_json(campaign_status.status(folder), found))
+        balance = account.accounts(folder) if accounts else None
+        typer.echo(watching.as_json(campaign_status.status(folder), balance))
         return
     if watch:
         try:
@@ -230,7 +246,7 @@ def status(
     else:
         watching.show(campaign_status.status(folder))
     if accounts:
-        show.accounts(campaign_status.accounts(folder))
+        show.accounts(account.accounts(folder))
 
 
 def rank(
@@ -251,12 +267,14 @@ def rank(
     """Rank a finished campaign by other objectives, without computing anything again."""
     from screener.campaign.results.rank import rank_again
     from screener.campaign.settings.config import CampaignConfig
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
+    from screener.cluster.factory import connect
+    from screener.cluster.settings import LocalSettings
     from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
 
-    asked = CampaignConfig().with_options(
+    settings = CampaignConfig().with_options(
         preset=preset,
         objectives=_objectives(minimise, maximise, objective),
         constraints=constraint or (),
@@ -270,10 +288,11 @@ def rank(
     folder = Store(absolute(campaign))
     setup, _ = rank_again(
         folder,
-        asked.ranking,
+        settings.ranking,
         command=["screener", *sys.argv[1:]],
         known_column=known_column,
-        join=asked.join,
+        join=settings.join,
+        connect=partial(connect, LocalSettings()),
     )
     write_report(folder)
     show.shortlist(folder, setup)
@@ -285,7 +304,7 @@ def explain(
 ) -> None:
     """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
     from screener.campaign.results import explain as explaining
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
     for label, text in explaining.explain(Store(absolute(campaign)), name):
@@ -297,7 +316,7 @@ def compare(
 ) -> None:
     """Say which molecules entered or left the shortlist from one campaign to another, and why."""
     from screener.campaign.results import compare as comparing
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.stores.files import Folder as Store
 
@@ -312,7 +331,7 @@ def verify(
     The exit code is 1 if anything is. A campaign that is resumed makes its damaged parts again.
     """
     from screener.campaign.results.verify import verify as damage
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
     n_damaged = 0

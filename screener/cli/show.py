@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from screener.campaign.driver.estimate import Estimate
-from screener.campaign.driver.run import Progress as StageProgress
+from screener.campaign.driver.stage_run import Progress as StageProgress
+from screener.campaign.results.accounts import Accounts
 from screener.campaign.results.compare import Comparison
 from screener.campaign.results.recall import read_recall, recall_text
 from screener.campaign.results.shortlist import FILES
-from screener.campaign.results.status import Accounts
-from screener.campaign.settings.frozen import Setup
+from screener.campaign.settings.setup import Setup
 from screener.stores.files import Folder
 from screener.stores.predictions import with_names_of_now
 

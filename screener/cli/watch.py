@@ -18,8 +18,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from screener.campaign.results.accounts import Accounts
 from screener.campaign.results.recall import recall_text
-from screener.campaign.results.status import Accounts, Follower, Runner, StageStatus, Status
+from screener.campaign.results.status import Follower, Runner, StageStatus, Status
 from screener.cli.show import duration, for_results, size
 from screener.stores.files import Folder
 

@@ -6,7 +6,7 @@ ordered by `mol_id`: molecules with the same features, stereoisomers for one, ar
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 
 from screener.funnel.draws import keys
 from screener.funnel.surrogate import Prediction
-from screener.ranking.topk import TopK
 
 FloatArray = NDArray[np.float64]
 LOWEST = -np.finfo(np.float64).max  # where there is no score: behind all others, but still there
@@ -102,7 +101,15 @@ def origin_of(scores: FloatArray) -> float:
 
 
 def expected_above(found: Prediction, scorer: Scorer, threshold: float) -> float:
-    """How many of the molecules are expected to be candidates with a higher score."""
+    """How many of the molecules are expected to be candidates with a higher score.
+
+    Args:
+        found: of (n,) molecules: means, and draws of the ensemble.
+        scorer: from predicted quantities to scores.
+        threshold: score that counts.
+    Returns:
+        the sum of probabilities, at most n.
+    """
     above = np.zeros(len(found.mean))
     for member in found.members:
         is_above = scorer.score(member) > threshold
@@ -124,17 +131,8 @@ def _likely(found: Prediction, scorer: Scorer) -> FloatArray | None:
     return share if found.success is None else share * found.success
 
 
-def best_of(values: FloatArray, mol_ids: Sequence[str], rows: NDArray[np.int64], k: int) -> TopK:
-    """The k largest of a chunk, as `TopK.from_arrays` gives them, in less time."""
-    if len(values) <= k:
-        return TopK.from_arrays(values, mol_ids, rows, k)
-    least = np.partition(values, len(values) - k)[len(values) - k]
-    near = np.flatnonzero(values >= least)
-    return TopK.from_arrays(values[near], [mol_ids[i] for i in near.tolist()], rows[near], k)
-
-
 class Chooser:
-    """Chooses one batch from chunks in any order.
+    """Chooses one batch from chunks in any order; keeps no more than a batch of them.
 
     Args:
         size: of the batch; a smaller library gives all it has.
@@ -146,21 +144,52 @@ class Chooser:
     def __init__(self, size: int, exploration: float, seed: int, purpose: int) -> None:
         self._size, self._seed, self._purpose = size, seed, purpose
         self._n_drawn = round(size * exploration)
-        self._best, self._drawn = TopK(size), TopK(size)
+        self._best, self._drawn = _First(size), _First(size)
 
-    def add(self, values: FloatArray, mol_ids: Sequence[str], rows: NDArray[np.int64]) -> None:
-        """A chunk of molecules that can be chosen, with their `acquisition_values`."""
-        self._best = self._best.merge(best_of(values, mol_ids, rows, self._size))
-        drawn = -keys(rows, self._seed, self._purpose)
-        self._drawn = self._drawn.merge(best_of(drawn, mol_ids, rows, self._size))
+    def add(
+        self, values: FloatArray, mol_ids: Sequence[str] | NDArray[Any], rows: NDArray[np.int64]
+    ) -> None:
+        """A chunk of molecules that can be chosen.
 
-    def merge(self, other: "Chooser") -> None:
-        """Add what another of the same batch was given."""
-        self._best = self._best.merge(other._best)
-        self._drawn = self._drawn.merge(other._drawn)
+        Args:
+            values: float64 (n,), their `acquisition_values`.
+            mol_ids: (n,), of one type in all chunks.
+            rows: int64 (n,).
+        """
+        names = np.asarray(mol_ids)
+        self._best.add(-values, names, rows)
+        self._drawn.add(keys(rows, self._seed, self._purpose), names, rows)
 
     def rows(self) -> NDArray[np.int64]:
         """int64, best first, those drawn at the end."""
-        best = self._best.rows[: self._size - self._n_drawn]
-        drawn = self._drawn.rows
+        best = self._best.rows()[: self._size - self._n_drawn]
+        drawn = self._drawn.rows()
         return np.concatenate([best, drawn[~np.isin(drawn, best)][: self._n_drawn]])
+
+
+class _First:
+    """The first `size` molecules by a number, of equal ones by `mol_id`."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._numbers = np.empty(0)
+        self._mol_ids: NDArray[Any] = np.empty(0, dtype="U1")
+        self._rows = np.empty(0, np.int64)
+
+    def add(self, numbers: FloatArray, mol_ids: NDArray[Any], rows: NDArray[np.int64]) -> None:
+        if len(self._numbers):
+            numbers = np.concatenate([self._numbers, numbers])
+            mol_ids = np.concatenate([self._mol_ids, mol_ids])
+            rows = np.concatenate([self._rows, rows])
+        if len(numbers) > self._size:
+            limit = np.partition(numbers, self._size - 1)[self._size - 1]
+            near = np.flatnonzero(numbers <= limit)
+            numbers, mol_ids, rows = numbers[near], mol_ids[near], rows[near]
+        if len(numbers) > self._size:  # only equals are too many, and now they are told apart
+            first = np.lexsort((rows, mol_ids, numbers))[: self._size]
+            numbers, mol_ids, rows = numbers[first], mol_ids[first], rows[first]
+        self._numbers, self._mol_ids, self._rows = numbers, mol_ids, rows
+
+    def rows(self) -> NDArray[np.int64]:
+        """int64, the first of them first."""
+        return self._rows[np.lexsort((self._rows, self._mol_ids, self._numbers))]

@@ -25,6 +25,7 @@ from screener.funnel.acquisition import (
 from screener.funnel.draws import keys
 from screener.funnel.features import Bits
 from screener.funnel.projection import N_FOR_PROJECTION, Projection
+from screener.funnel.recall import Audit, draw_audit
 from screener.funnel.search import FIRST, FloatArray, IntArray, SearchSettings
 from screener.funnel.surrogate import Prediction, Surrogate, fit_surrogate
 
@@ -93,28 +94,52 @@ class InMemory:
         self._surrogate = fit_surrogate(points, targets, scores, settings.surrogate, settings.seed)
 
     def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
-        """See `Candidates`."""
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were chosen before.
+            size: of the batch.
+        Returns:
+            int64 (size,), best first.
+        """
         settings = self._settings
         chooser = Chooser(size, settings.acquisition.exploration, settings.seed, number)
-        for rows, found in self._left(taken):
-            values = self._values(found, rows, settings.acquisition, number)
+        for rows, prediction in self._left(taken):
+            values = self._values(prediction, rows, settings.acquisition, number)
             chooser.add(values, [self._mol_ids[row] for row in rows], rows)
         return chooser.rows()
 
     def gain(self, number: int, rows: IntArray, threshold: float) -> float:
-        """See `Candidates`."""
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            rows: int64 (n,).
+            threshold: score that counts.
+        Returns:
+            expected number of rows above it.
+        """
         return expected_above(self._predict(rows), self._scorer, threshold)
 
-    def promise(self, number: int, taken: IntArray) -> tuple[IntArray, FloatArray]:
-        """See `Candidates`."""
+    def audit(self, number: int, taken: IntArray, n: int, purpose: int) -> Audit:
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were evaluated.
+            n: how many rows to draw.
+            purpose: another one draws other rows.
+        Returns:
+            the rows drawn, with their strata.
+        """
         parts = [
-            (rows, self._values(found, rows, AcquisitionSettings(), number))
-            for rows, found in self._left(taken)
+            (rows, self._values(prediction, rows, AcquisitionSettings(), number))
+            for rows, prediction in self._left(taken)
         ]
-        return (
-            np.concatenate([rows for rows, _ in parts]),
-            np.concatenate([values for _, values in parts]),
-        )
+        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in parts)])
+        values = np.concatenate([np.empty(0), *(values for _, values in parts)])
+        return draw_audit(values, rows, keys(rows, self._settings.seed, purpose), n)
 
     def _left(self, taken: IntArray) -> Iterator[tuple[IntArray, Prediction]]:
         left = np.ones(len(self._points), dtype=bool)
@@ -127,11 +152,11 @@ class InMemory:
         return self._surrogate.predict(self._points[rows])
 
     def _values(
-        self, found: Prediction, rows: IntArray, settings: AcquisitionSettings, number: int
+        self, prediction: Prediction, rows: IntArray, settings: AcquisitionSettings, number: int
     ) -> FloatArray:
         origin = origin_of(self._scorer.score(self._targets[0]))  # the least chosen of all
         return acquisition_values(
-            found, self._scorer, rows, settings, self._settings.seed, number, origin
+            prediction, self._scorer, rows, settings, self._settings.seed, number, origin
         )
 
 

@@ -13,7 +13,7 @@ a stratum of lower predicted score is not richer than one of higher. How many at
 the exact (Clopper-Pearson) limits, which are zero where nothing was found.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,27 +78,65 @@ def draw_audit(predicted: FloatArray, rows: IntArray, order: FloatArray, n: int)
         rows: int64 (m,), their row numbers.
         order: float64 (m,), random numbers (`screener.funnel.draws.keys`).
         n: size of the sample; all that is left, if that is less.
+    Returns:
+        the sample, stratum by stratum.
     Raises:
         ConfigError: the sample is smaller than the number of strata.
     """
-    if len(rows) == 0:
-        return Audit(rows, rows, np.zeros(N_STRATA, dtype=np.int64))
-    if n < min(N_STRATA, len(rows)):
-        raise ConfigError(f"an audit of {n} molecules is too small: give it at least {N_STRATA}")
+    sizes = strata_sizes(len(rows))
+    n_sampled = allocated(sizes, n)
     ranked = np.lexsort((rows, np.where(np.isnan(predicted), np.inf, -predicted)))
+    drawn = [
+        first_by_key(rows[stratum], order[stratum], n_stratum)
+        for stratum, n_stratum in zip(
+            np.split(ranked, np.cumsum(sizes)[:-1]), n_sampled.tolist(), strict=True
+        )
+    ]
+    return audit_of_strata(drawn, sizes)
+
+
+def audit_of_strata(drawn: Sequence[IntArray], sizes: IntArray) -> Audit:
+    """The audit that consists of these rows, stratum by stratum."""
+    strata = np.repeat(np.arange(len(sizes)), [len(rows) for rows in drawn])
+    return Audit(np.concatenate(drawn), strata, sizes)
+
+
+def first_by_key(rows: IntArray, order: FloatArray, n: int) -> IntArray:
+    """The n rows with the smallest random numbers, the smallest first; of equal ones the first row.
+
+    Args:
+        rows: int64 (m,).
+        order: float64 (m,), random numbers.
+        n: how many.
+    Returns:
+        int64 (at most n,).
+    """
+    return rows[np.lexsort((rows, order))[:n]]
+
+
+def strata_sizes(n_rows: int) -> IntArray:
+    """How many rows each stratum has, int64 (N_STRATA,), the best first."""
     shares = np.cumsum(float(_GROWTH) ** np.arange(N_STRATA))
-    ends = np.round(len(rows) * shares / shares[-1]).astype(np.int64)
-    parts = np.split(ranked, ends[:-1])
-    sizes = np.array([len(part) for part in parts], dtype=np.int64)
-    chosen: list[IntArray] = []
-    for part, n_part in zip(parts, _allocated(sizes, n), strict=True):
-        chosen.append(part[np.argsort(order[part], kind="stable")[:n_part]])
-    strata = np.repeat(np.arange(N_STRATA), [len(part) for part in chosen])
-    return Audit(rows[np.concatenate(chosen)], strata, sizes)
+    ends = np.round(n_rows * shares / shares[-1]).astype(np.int64)
+    sizes: IntArray = np.diff(ends, prepend=0)
+    return sizes
 
 
-def _allocated(sizes: IntArray, n: int) -> IntArray:
-    """How many of each stratum: none empty, none more than it has, the rest to the largest."""
+def allocated(sizes: IntArray, n: int) -> IntArray:
+    """How many rows of each stratum an audit draws.
+
+    Args:
+        sizes: int64 (n_strata,), rows of each.
+        n: of all strata together; all that there are, if these are fewer.
+    Returns:
+        int64 (n_strata,): none empty, none more than it has, the rest to the largest.
+    Raises:
+        ConfigError: the sample is smaller than the number of strata.
+    """
+    if n < min(len(sizes), sizes.sum()):
+        raise ConfigError(f"an audit of {n} molecules is too small: give it at least {len(sizes)}")
+    if not sizes.any():
+        return sizes
     wanted = sizes**_POWER
     given: IntArray = np.minimum(
         sizes, np.maximum(1, np.floor(n * wanted / wanted.sum()).astype(np.int64))
@@ -126,6 +164,8 @@ def estimate_recall(
         top_n: how many are the best; at least so many must have a score.
         seed: of the posterior's draws.
         level: of the interval, each end having half of what is missing from 1.
+    Returns:
+        the recall with its interval, between 0 and 1.
     Raises:
         ConfigError: fewer evaluated than `top_n`.
     References:

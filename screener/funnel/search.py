@@ -7,22 +7,31 @@ search that is told its results again asks for the same molecules.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
-from screener.funnel.draws import keys
-from screener.funnel.recall import Audit, RecallEstimate, draw_audit, estimate_recall
+from screener.funnel.recall import Audit, RecallEstimate, estimate_recall
 from screener.funnel.surrogate import SurrogateSettings
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 FIRST = 0  # number of the first batch
+# of settings, by those that frozen campaigns may still have
+OLD_NAMES = {"first": "initial_fraction", "least_gain": "min_expected_gain"}
 
 
 class SearchSettings(BaseModel):
@@ -30,27 +39,35 @@ class SearchSettings(BaseModel):
 
     Args:
         budget: molecules evaluated in all.
-        first: share of it that is drawn at random in the beginning, or chosen where other molecules
-            are known.
+        initial_fraction: share of it that is drawn at random in the beginning, or chosen where
+            other molecules are known.
         audit: share of it that is drawn from what is left in the end.
         n_batches: in between.
         top_n: the best of which the search is to find as many as possible.
-        least_gain: no more batches are evaluated once the next one is expected to bring fewer than
-            this share of the best `top_n`; 0 to spend the whole budget.
+        min_expected_gain: no more batches are evaluated once the next one is expected to bring
+            fewer than this share of the best `top_n`; 0 to spend the whole budget.
         seed: of all draws.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     budget: PositiveInt
-    first: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    initial_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     audit: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     n_batches: PositiveInt = 10
     top_n: PositiveInt
-    least_gain: NonNegativeFloat = 0.0
+    min_expected_gain: NonNegativeFloat = 0.0
     seed: NonNegativeInt = 0
     acquisition: AcquisitionSettings = AcquisitionSettings()
     surrogate: SurrogateSettings = SurrogateSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: Any) -> Any:
+        """A frozen campaign is read whatever release froze it."""
+        if not isinstance(values, dict):
+            return values
+        return {OLD_NAMES.get(name, name): value for name, value in values.items()}
 
     def sizes(self, n_candidates: int) -> list[int]:
         """How many molecules each batch has: the first, those in between, the audit.
@@ -59,7 +76,7 @@ class SearchSettings(BaseModel):
             ConfigError: the budget does not reach that far.
         """
         budget = min(self.budget, n_candidates)
-        n_first, n_audit = round(budget * self.first), round(budget * self.audit)
+        n_first, n_audit = round(budget * self.initial_fraction), round(budget * self.audit)
         between = budget - n_first - n_audit
         if n_first < 2 or between < self.n_batches:
             raise ConfigError(
@@ -85,15 +102,40 @@ class Candidates(Protocol):
         ...
 
     def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
-        """A batch by that surrogate, best first, of those whose rows are not in `taken`."""
+        """A batch by that surrogate, best first, of those whose rows are not in `taken`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were chosen before.
+            size: of the batch.
+        Returns:
+            int64 (size,), fewer where fewer are left.
+        """
         ...
 
     def gain(self, number: int, rows: IntArray, threshold: float) -> float:
-        """How many of these rows are expected to have a score above the threshold."""
+        """How many of these rows are expected to have a score above the threshold.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            rows: int64 (n,).
+            threshold: score that counts.
+        Returns:
+            a sum of probabilities.
+        """
         ...
 
-    def promise(self, number: int, taken: IntArray) -> tuple[IntArray, FloatArray]:
-        """All rows that are not in `taken`, ascending, and how promising each is."""
+    def audit(self, number: int, taken: IntArray, n: int, purpose: int) -> Audit:
+        """A sample of n of all rows that are not in `taken`, in strata of predicted score.
+
+        Args:
+            number: of the surrogate that predicts.
+            taken: int64, ascending.
+            n: size of the sample.
+            purpose: of the draw (`screener.funnel.draws.keys`).
+        Returns:
+            what `draw_audit` draws from them.
+        """
         ...
 
 
@@ -143,7 +185,7 @@ class Search:
 
     def ask(self) -> Batch | None:
         """The next batch; None when the search is over."""
-        number, seed = len(self._batches), self._settings.seed
+        number = len(self._batches)
         if self.is_over:
             return None
         if number == FIRST and not self._is_trained:
@@ -154,9 +196,7 @@ class Search:
             rows = self._candidates.choose(number, taken, self._sizes[number])
             if self._is_worth_it(number, rows):
                 return Batch(rows)
-        left, promise = self._candidates.promise(number, taken)
-        order = keys(left, seed, len(self._sizes))
-        audit = draw_audit(promise, left, order, self._sizes[-1])
+        audit = self._candidates.audit(number, taken, self._sizes[-1], len(self._sizes))
         return Batch(audit.rows, audit)
 
     def tell(self, batch: Batch, scores: FloatArray) -> None:
@@ -180,7 +220,7 @@ class Search:
         )
 
     def _is_worth_it(self, number: int, rows: IntArray) -> bool:
-        least, top_n = self._settings.least_gain, self._settings.top_n
+        least, top_n = self._settings.min_expected_gain, self._settings.top_n
         scores = np.concatenate([np.empty(0), *self._scores])
         scores = np.sort(scores[np.isfinite(scores)])[::-1]
         if least == 0.0 or len(scores) < top_n:

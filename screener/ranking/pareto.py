@@ -68,6 +68,10 @@ class ParetoTop:
         self._rows = np.concatenate([self._rows, rows])[kept]
         self._n_dominators = n_dominators[kept]
 
+    def merge(self, other: "ParetoTop") -> None:
+        """Add what another one was given."""
+        self.add(other._values, other._mol_ids.tolist(), other._rows)
+
     @property
     def top(self) -> TopK:
         """The best k; the score is minus the number of the front, from 1, and up to one half more

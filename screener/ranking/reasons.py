@@ -10,31 +10,35 @@ from screener.chemistry.alerts import alerts_of
 from screener.chemistry.nearest import nearest_known
 from screener.ranking.columns import with_asked
 from screener.ranking.objectives import Constraint, RankingSettings
-from screener.ranking.row_status import Judged
+from screener.ranking.row_status import RowStatus
 from screener.registry.columns import unit_of
 
 Terms = list[tuple[str, str]]
 
 
-def terms(table: pa.Table, settings: RankingSettings, judged: Judged) -> list[Terms]:
+def terms(table: pa.Table, settings: RankingSettings, status: RowStatus) -> list[Terms]:
     """Domain, objectives and constraints of each row of predictions, as label and text.
 
     Args:
         table: (n,) rows.
         settings: the ranking.
-        judged: the verdict on these rows.
+        status: of these rows.
+    Returns:
+        (n,), in the order of the rows.
     """
     rows = with_asked(table, settings).to_pylist()
-    return [list(_terms(row, place, settings, judged)) for place, row in enumerate(rows)]
+    return [list(_terms(row, place, settings, status)) for place, row in enumerate(rows)]
 
 
-def why_columns(table: pa.Table, settings: RankingSettings, judged: Judged) -> dict[str, pa.Array]:
+def why_columns(
+    table: pa.Table, settings: RankingSettings, status: RowStatus
+) -> dict[str, pa.Array]:
     """What a shortlist says of why its rows are there.
 
     Args:
         table: (n,) rows of predictions.
         settings: the ranking.
-        judged: the verdict on these rows.
+        status: of these rows.
     Returns:
         columns of n rows: values of objectives that are expressions or made of the drawing,
         `margin_<column>` for each column with constraints (in the column's unit, positive where all
@@ -57,7 +61,7 @@ def why_columns(table: pa.Table, settings: RankingSettings, judged: Judged) -> d
     raised = [", ".join(alerts_of(Chem.MolFromSmiles(each))) for each in smiles]
     nearest = [nearest_known(each) for each in smiles]
     words = [
-        "; ".join(f"{label}: {text}" for label, text in _terms(row, place, settings, judged))
+        "; ".join(f"{label}: {text}" for label, text in _terms(row, place, settings, status))
         for place, row in enumerate(rows)
     ]
     return columns | {
@@ -69,7 +73,7 @@ def why_columns(table: pa.Table, settings: RankingSettings, judged: Judged) -> d
 
 
 def _terms(
-    row: Mapping[str, Any], place: int, settings: RankingSettings, judged: Judged
+    row: Mapping[str, Any], place: int, settings: RankingSettings, status: RowStatus
 ) -> Iterator[tuple[str, str]]:
     yield "domain", "inside" if row["in_domain"] else f"outside: {row['domain_reasons']}"
     for objective in settings.objectives:
@@ -78,8 +82,8 @@ def _terms(
         low, high = row.get(f"{column}_lo90"), row.get(f"{column}_hi90")
         if low is not None and high is not None:
             text += f" (90 % {low:.4g} to {high:.4g})"
-        if column in judged.desirabilities and value is not None:
-            text += f", desirability {judged.desirabilities[column][place]:.3f}"
+        if column in status.desirabilities and value is not None:
+            text += f", desirability {status.desirabilities[column][place]:.3f}"
         yield objective.text, text
     for constraint in settings.constraints:
         value = row.get(constraint.column)

@@ -1,8 +1,8 @@
 """What becomes of the rows of a prediction table under a ranking: the one place that decides.
 
 A row is out of domain, filtered by a rule (a constraint, or a value that an objective needs and the
-row does not have) or a candidate with a score, in this order of precedence. Tasks judge their
-unit with the acquisition's settings, the driver judges the last stage with the ranking's.
+row does not have) or a candidate with a score, in this order of precedence. Tasks find the status
+of their unit's rows by the acquisition's settings, the ranking that of the last stage by its own.
 """
 
 import re
@@ -12,95 +12,143 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.pareto import ParetoTop
-from screener.ranking.score import broken_rules, score_table
+from screener.ranking.score import Exclusions, exclusions_before_prediction, score_table
 from screener.ranking.topk import Ranked, TopK
 
-CANDIDATE, FILTERED, OUT_OF_DOMAIN = "candidate", "filtered", "out of domain"
+CANDIDATE, FILTERED, OUT_OF_DOMAIN = 0, 1, 2
+NAMES = ("candidate", "filtered", "out of domain")  # by the codes above
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """The verdict on each row of a table, in its order."""
+class RowStatus:
+    """The status of each row of a table, in its order; made by `row_status`.
 
-    score: NDArray[np.float64]  # (n,), NaN for every row that is no candidate
-    desirabilities: dict[str, NDArray[np.float64]]  # by column, (n,)
-    verdict: list[str]  # (n,)
-    reason: list[str]  # (n,), which rule or why outside; empty for candidates
-    left_out: list[str]  # objectives and constraints that this table has no column for
-    spread: dict[str, list[float]]  # least and largest value of each objective among candidates
+    Args:
+        score: float64 (n,), NaN for every row that is no candidate.
+        desirabilities: of each objective by column, float64 (n,).
+        code: uint8 (n,), `CANDIDATE`, `FILTERED` or `OUT_OF_DOMAIN`.
+        exclusions: which rule filters a row.
+        domain_reasons: (n,) text, why a row is out of domain.
+        left_out: objectives and constraints that this table has no column for.
+        value_range: least and largest value of each objective among the candidates, by column.
+    """
+
+    score: NDArray[np.float64]
+    desirabilities: dict[str, NDArray[np.float64]]
+    code: NDArray[np.uint8]
+    exclusions: Exclusions
+    domain_reasons: pa.ChunkedArray
+    left_out: list[str]
+    value_range: dict[str, list[float]]
+
+    def name(self, place: int) -> str:
+        """The status of one row as text."""
+        return NAMES[self.code[place]]
+
+    def reason(self, place: int) -> str:
+        """Why one row is filtered or out of domain; empty for a candidate."""
+        if self.code[place] == OUT_OF_DOMAIN:
+            return self.domain_reasons[place].as_py() or ""
+        return self._rules[self._rule[place]] if self.code[place] == FILTERED else ""
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by verdict; they add up to the rows of the table."""
-        found = Counter(self.verdict)
+        """Rows by status; they add up to the rows of the table."""
+        counts = np.bincount(self.code, minlength=len(NAMES)).tolist()
         return {
-            "out_of_domain": found[OUT_OF_DOMAIN],
-            "filtered": found[FILTERED],
-            "candidates": found[CANDIDATE],
+            "out_of_domain": counts[OUT_OF_DOMAIN],
+            "filtered": counts[FILTERED],
+            "candidates": counts[CANDIDATE],
         }
 
     @property
     def filtered(self) -> dict[str, int]:
         """Rows by the rule that is the first to exclude them."""
-        pairs = zip(self.verdict, self.reason, strict=True)
-        return dict(sorted(Counter(why for verdict, why in pairs if verdict == FILTERED).items()))
+        counts: Counter[str] = Counter()
+        of_rules = np.bincount(self._rule[self.code == FILTERED], minlength=len(self._rules))
+        for rule, n_rows in zip(self._rules, of_rules.tolist(), strict=True):
+            counts[rule] += n_rows
+        return {rule: n_rows for rule, n_rows in sorted(counts.items()) if n_rows}
 
     @property
     def outside(self) -> dict[str, int]:
         """Rows out of domain by reason, of which a row may have several; without the distances in
         parentheses, in which nearly every row differs."""
-        pairs = zip(self.verdict, self.reason, strict=True)
-        found: Counter[str] = Counter()
-        for verdict, why in pairs:
-            if verdict == OUT_OF_DOMAIN:
-                found.update(set(re.sub(r" \([^()]*\)", "", why).split("; ")))
-        return dict(sorted(found.items()))
+        counts: Counter[str] = Counter()
+        texts = self.domain_reasons.cast(pa.string()).filter(pa.array(self.code == OUT_OF_DOMAIN))
+        for entry in pc.value_counts(pc.fill_null(texts, "")).to_pylist():
+            for reason in set(re.sub(r" \([^()]*\)", "", entry["values"]).split("; ")):
+                counts[reason] += entry["counts"]
+        return dict(sorted(counts.items()))
+
+    @property
+    def _rules(self) -> tuple[str, ...]:
+        """What can filter a row, as text."""
+        return (*self.exclusions.constraints, *map(no_value, self.exclusions.columns))
+
+    @property
+    def _rule(self) -> NDArray[np.int32]:
+        """(n,), which of them does."""
+        broken, missing = self.exclusions.broken, self.exclusions.missing
+        return np.where(broken >= 0, broken, missing + len(self.exclusions.constraints))
 
 
-def judge(table: pa.Table, settings: RankingSettings) -> Judged:
-    """Judge every row.
+def row_status(table: pa.Table, settings: RankingSettings) -> RowStatus:
+    """The status of every row of predictions.
 
     Args:
         table: (n,) rows of predictions, with `in_domain` and `domain_reasons`.
         settings: objectives and constraints; those without a column here are left out.
+    Returns:
+        see `RowStatus`.
     Raises:
         ConfigError: no objective has a column here, or a column is not numeric.
     """
     scores = score_table(table, settings)
-    verdicts = _verdicts(table, scores.rule, scores.no_value)
-    outside = np.array([verdict == OUT_OF_DOMAIN for verdict, _ in verdicts], dtype=bool)
-    return Judged(
-        score=np.where(outside, np.nan, scores.score),
+    code = _codes(table, scores.exclusions)
+    return RowStatus(
+        score=np.where(code == OUT_OF_DOMAIN, np.nan, scores.score),
         desirabilities=scores.desirabilities,
-        verdict=[verdict for verdict, _ in verdicts],
-        reason=[reason for _, reason in verdicts],
+        code=code,
+        exclusions=scores.exclusions,
+        domain_reasons=table["domain_reasons"],
         left_out=scores.left_out,
-        spread=_spread(scores.values, np.array([each == CANDIDATE for each, _ in verdicts], bool)),
+        value_range=_value_range(scores.values, code == CANDIDATE),
     )
 
 
-def judge_rules(table: pa.Table, settings: RankingSettings) -> Judged:
-    """Judge rows of which nothing is predicted yet, by the columns that are there.
+def row_status_before_prediction(table: pa.Table, settings: RankingSettings) -> RowStatus:
+    """The status of rows of which nothing is predicted yet, by the columns that are there.
 
     Args:
         table: (n,) rows with `in_domain` and `domain_reasons`.
         settings: what is asked; what needs a prediction is passed over.
     Returns:
-        verdicts without scores.
+        see `RowStatus`; without scores.
     """
-    verdicts = _verdicts(table, *broken_rules(table, settings))
-    return Judged(
+    exclusions = exclusions_before_prediction(table, settings)
+    return RowStatus(
         score=np.full(table.num_rows, np.nan),
         desirabilities={},
-        verdict=[verdict for verdict, _ in verdicts],
-        reason=[reason for _, reason in verdicts],
+        code=_codes(table, exclusions),
+        exclusions=exclusions,
+        domain_reasons=table["domain_reasons"],
         left_out=[],
-        spread={},
+        value_range={},
     )
+
+
+def candidates_before_prediction(table: pa.Table, settings: RankingSettings) -> NDArray[np.bool_]:
+    """Which rows of the stage `2d` can be chosen, bool (n,); reads `in_domain`, no reasons."""
+    mask: NDArray[np.bool_] = (
+        _codes(table, exclusions_before_prediction(table, settings)) == CANDIDATE
+    )
+    return mask
 
 
 def no_value(column: str) -> str:
@@ -114,9 +162,11 @@ def emptied_by(
     """Which rule left nobody, for a person.
 
     Args:
-        counts: rows by verdict, none of them a candidate.
+        counts: rows by status, none of them a candidate.
         filtered: rows by the rule that is the first to exclude them.
         settings: the ranking.
+    Returns:
+        a clause that says which constraint, or what else, excluded the rows.
     """
     n_inside = n_left = counts.get("filtered", 0)
     if n_inside == 0:
@@ -141,7 +191,7 @@ def emptied_by(
     raise AssertionError((counts, filtered))  # a row that is filtered has its rule
 
 
-def _spread(
+def _value_range(
     values: Mapping[str, NDArray[np.float64]], chosen: NDArray[np.bool_]
 ) -> dict[str, list[float]]:
     if not chosen.any():
@@ -152,15 +202,15 @@ def _spread(
     }
 
 
-def wider(spread: dict[str, list[float]], other: Mapping[str, Sequence[float]]) -> None:
-    """Widen a `Judged.spread` by another one."""
+def widen(ranges: dict[str, list[float]], other: Mapping[str, Sequence[float]]) -> None:
+    """Widen a `RowStatus.value_range` by another one."""
     for column, (low, high) in other.items():
-        old = spread.get(column, [low, high])
-        spread[column] = [min(old[0], low), max(old[1], high)]
+        old = ranges.get(column, [low, high])
+        ranges[column] = [min(old[0], low), max(old[1], high)]
 
 
 class Best:
-    """The best k candidates of judged tables, in any order.
+    """The best k candidates of several tables, in any order.
 
     Args:
         settings: the ranking.
@@ -172,17 +222,25 @@ class Best:
         self._pareto: ParetoTop | None = None
         self._is_pareto = settings.by == "pareto"
 
-    def add(self, table: pa.Table, judged: Judged) -> None:
+    def add(self, table: pa.Table, status: RowStatus) -> None:
         """More rows, with `mol_id` and `row`."""
         if not self._is_pareto:
-            self._top = self._top.merge(best(table, judged, self._top.k))
+            self._top = self._top.merge(best(table, status, self._top.k))
             return
-        worth = np.column_stack([*judged.desirabilities.values()] or [judged.score])
+        worth = np.column_stack([*status.desirabilities.values()] or [status.score])
         if self._pareto is None:
             self._pareto = ParetoTop(self._top.k, worth.shape[1])
-        chosen = np.isfinite(judged.score)
+        chosen = np.isfinite(status.score)
         kept = table.filter(pa.array(chosen))
         self._pareto.add(worth[chosen], kept["mol_id"].to_pylist(), kept["row"].to_numpy())
+
+    def merge(self, other: "Best") -> None:
+        """Add the best of other tables, by the same settings."""
+        self._top = self._top.merge(other._top)
+        if self._pareto is None:
+            self._pareto = other._pareto
+        elif other._pareto is not None:
+            self._pareto.merge(other._pareto)
 
     @property
     def top(self) -> TopK:
@@ -190,36 +248,36 @@ class Best:
         return self._top if self._pareto is None else self._pareto.top
 
 
-def _verdicts(
-    table: pa.Table, rules: list[str | None], missing: list[str | None]
-) -> list[tuple[str, str]]:
-    columns = (table[name].to_pylist() for name in ("in_domain", "domain_reasons"))
-    return [_verdict(*each) for each in zip(*columns, rules, missing, strict=True)]
+def _codes(table: pa.Table, exclusions: Exclusions) -> NDArray[np.uint8]:
+    inside = pc.fill_null(table["in_domain"].cast(pa.bool_()), False).to_numpy(zero_copy_only=False)
+    code = np.where(exclusions.any, FILTERED, CANDIDATE).astype(np.uint8)
+    code[~inside.astype(bool)] = OUT_OF_DOMAIN
+    return code
 
 
-def _verdict(
-    inside: bool | None, why: str | None, rule: str | None, missing: str | None
-) -> tuple[str, str]:
-    if not inside:
-        return OUT_OF_DOMAIN, why or ""
-    if rule is not None:
-        return FILTERED, rule
-    if missing is not None:
-        return FILTERED, no_value(missing)
-    return CANDIDATE, ""
-
-
-def best(table: pa.Table, judged: Judged, k: int, floor: Ranked | None = None) -> TopK:
+def best(table: pa.Table, status: RowStatus, k: int, floor: Ranked | None = None) -> TopK:
     """The best k candidates of a table.
 
     Args:
-        table: what was judged, with `mol_id` and `row`.
-        judged: the verdicts.
+        table: with `mol_id` and `row`.
+        status: of its rows.
         k: how many to keep.
         floor: the k-th best known so far; who comes after it cannot be among the best and is left
             out, which keeps receipts small and changes no result.
+    Returns:
+        the best, in order.
     """
-    top = TopK.from_arrays(judged.score, table["mol_id"].to_pylist(), table["row"].to_numpy(), k)
+    # only those that can be among the best become Python objects
+    near = np.flatnonzero(np.isfinite(status.score))
+    if floor is not None:
+        near = near[status.score[near] >= floor.score]
+    if len(near) > k:
+        least = np.partition(status.score[near], len(near) - k)[len(near) - k]
+        near = near[status.score[near] >= least]
+    chosen = table.select(["mol_id", "row"]).take(pa.array(near, pa.int64()))
+    top = TopK.from_arrays(
+        status.score[near], chosen["mol_id"].to_pylist(), chosen["row"].to_numpy(), k
+    )
     if floor is None:
         return top
     limit = (-floor.score, floor.mol_id)

@@ -37,12 +37,50 @@ _SIDE = 1.6448536269514722  # standard deviations from the median to either end 
 class Scores:
     """What the ranking says of each row of a table, in the order of its rows."""
 
-    score: FloatArray  # (n,), larger is better, NaN where `rule` or `no_value` tells why
+    score: FloatArray  # (n,), larger is better, NaN where `exclusions` tells why
     values: dict[str, FloatArray]  # of each objective, by column, (n,)
     desirabilities: dict[str, FloatArray]  # by column, (n,); empty when ranked by value
-    rule: list[str | None]  # (n,) the first constraint that the row breaks, as text
-    no_value: list[str | None]  # (n,) where no rule is broken: the first column without a value
+    exclusions: "Exclusions"
     left_out: list[str]  # objectives and constraints, as text, whose column is not in the table
+
+    @property
+    def rule(self) -> list[str | None]:
+        """(n,) the first constraint that each row breaks, as text."""
+        return _texts(self.exclusions.broken, self.exclusions.constraints)
+
+    @property
+    def no_value(self) -> list[str | None]:
+        """(n,) where no constraint is broken: the first column without a value."""
+        return _texts(self.exclusions.missing, self.exclusions.columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exclusions:
+    """What excludes rows, as numbers: a table has many rows and few reasons.
+
+    Args:
+        broken: int32 (n,), the first constraint that each row breaks, by its place in
+            `constraints`; -1 where none is broken.
+        missing: int32 (n,), where no constraint is broken the first column without a value, by its
+            place in `columns`; -1 where none is missing.
+        constraints: as text.
+        columns: names.
+    """
+
+    broken: NDArray[np.int32]
+    missing: NDArray[np.int32]
+    constraints: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def any(self) -> NDArray[np.bool_]:
+        """(n,), whether anything excludes a row."""
+        excluded: NDArray[np.bool_] = (self.broken >= 0) | (self.missing >= 0)
+        return excluded
+
+
+def _texts(places: NDArray[np.int32], texts: tuple[str, ...]) -> list[str | None]:
+    return [None if place < 0 else texts[place] for place in places.tolist()]
 
 
 def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
@@ -89,8 +127,7 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     if settings.by == "probability":
         likely = [each for each in constraints if _has_interval(table, each.column)]
         constraints = [each for each in constraints if each not in likely]
-    rule = _first_broken(constraints, ends, table.num_rows)
-    no_value = _first_missing(values, rule)
+    exclusions = _exclusions(constraints, values, ends, table.num_rows)
 
     desirabilities: dict[str, FloatArray] = {}
     if settings.by == "probability":
@@ -120,32 +157,23 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
                 logarithm = np.log(desirabilities[each.column])
             logarithms = logarithms + each.weight * logarithm
         score = np.exp(logarithms / sum(each.weight for each in objectives))
-    unranked = np.array(
-        [a is not None or b is not None for a, b in zip(rule, no_value, strict=True)]
-    )
     return Scores(
         # adding zero turns -0.0 into 0.0: equal values, equal bytes
-        score=np.where(unranked, np.nan, score + 0.0),
+        score=np.where(exclusions.any, np.nan, score + 0.0),
         values={each.column: values[each.column] for each in objectives},
         desirabilities=desirabilities,
-        rule=rule,
-        no_value=no_value,
+        exclusions=exclusions,
         left_out=left_out(settings, present),
     )
 
 
-def broken_rules(
-    table: pa.Table, settings: RankingSettings
-) -> tuple[list[str | None], list[str | None]]:
+def exclusions_before_prediction(table: pa.Table, settings: RankingSettings) -> Exclusions:
     """What excludes rows before anything is predicted.
 
     Args:
         table: (n,) rows with columns that are certain; an objective or constraint on a column that
             it does not have is passed over.
         settings: what is asked.
-    Returns:
-        as in `Scores`: the first constraint that each row breaks, and where none is broken the
-        first column without a value.
     """
     table = with_asked(table, settings)
     asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
@@ -156,8 +184,7 @@ def broken_rules(
     }
     ends = {name: (each, each) for name, each in values.items()}
     constraints = [each for each in settings.constraints if each.column in values]
-    rule = _first_broken(constraints, ends, table.num_rows)
-    return rule, _first_missing(values, rule)
+    return _exclusions(constraints, values, ends, table.num_rows)
 
 
 def desirability(values: FloatArray, objective: Objective) -> FloatArray:
@@ -216,13 +243,15 @@ def _chance(
     return chance
 
 
-def _first_broken(
+def _exclusions(
     constraints: list[Constraint],
+    values: dict[str, FloatArray],
     ends: dict[str, tuple[FloatArray, FloatArray]],
     n_rows: int,
-) -> list[str | None]:
-    broken: list[str | None] = [None] * n_rows
-    for constraint in constraints:
+) -> Exclusions:
+    """What excludes each row: the first constraint that it breaks, or a value that is missing."""
+    broken = np.full(n_rows, -1, dtype=np.int32)
+    for place, constraint in enumerate(constraints):
         low, high = ends[constraint.column]
         with np.errstate(
             invalid="ignore"
@@ -232,16 +261,8 @@ def _first_broken(
                 fails |= low < constraint.min
             if constraint.max is not None:
                 fails |= high > constraint.max
-        for row in np.flatnonzero(fails):
-            if broken[row] is None:
-                broken[row] = constraint.text
-    return broken
-
-
-def _first_missing(values: dict[str, FloatArray], rule: list[str | None]) -> list[str | None]:
-    missing: list[str | None] = [None] * len(rule)
-    for column, found in values.items():
-        for row in np.flatnonzero(np.isnan(found)):
-            if missing[row] is None and rule[row] is None:
-                missing[row] = column
-    return missing
+        broken[fails & (broken < 0)] = place
+    missing = np.full(n_rows, -1, dtype=np.int32)
+    for place, of_column in enumerate(values.values()):
+        missing[np.isnan(of_column) & (missing < 0) & (broken < 0)] = place
+    return Exclusions(broken, missing, tuple(each.text for each in constraints), tuple(values))

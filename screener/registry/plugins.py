@@ -146,6 +146,22 @@ def signature(group: str, name: str) -> str:
     return f"{plugin.package} {plugin.version} {plugin.digest[:16]}"
 
 
+def lost_plugins(used: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Which entries, of some that were used, are not there, each in words.
+
+    Args:
+        used: by group and name, as `signature` tells them.
+    """
+    failed = {(each.group, each.name): each.error for each in plugins() if each.error}
+    return [
+        f"{name} of screener.{group}, from {text}, "
+        + (f"fails: {failed[group, name]}" if (group, name) in failed else "is not installed")
+        for group, named in used.items()
+        for name, text in named.items()
+        if name not in registered(group)
+    ]
+
+
 def _order(point: EntryPoint) -> tuple[bool, str, str]:
     package = _package(point)
     return package != OWN, package, point.name

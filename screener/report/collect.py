@@ -12,11 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from screener.campaign.results import provenance
+from screener.campaign.results.accounts import Accounts, accounts
+from screener.campaign.results.provenance import last_ranking, read_provenance
 from screener.campaign.results.rank import KNOWN, chosen_otherwise
 from screener.campaign.results.recall import read_recall, recall_text
-from screener.campaign.results.status import Accounts, accounts, status
-from screener.campaign.settings.frozen import Setup, open_setup
+from screener.campaign.results.status import status
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign
 from screener.errors import ConfigError, StoreError
 from screener.ranking.objectives import RankingSettings
 from screener.report.content import (
@@ -57,13 +59,14 @@ def collect(folder: Folder) -> ReportContent:
         ConfigError: the folder holds no campaign, or it has not come to a shortlist.
         StoreError: a file cannot be read.
     """
-    setup = open_setup(folder)
-    ranking = provenance.last_ranking(folder)
+    campaign = Campaign.open(folder)
+    setup = campaign.setup
+    ranking = last_ranking(folder)
     if ranking is None:
         raise ConfigError(
             f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
         )
-    told = folder.read_json(provenance.FILE)
+    told = read_provenance(folder)
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
     path = f"rankings/{ranking['digest']}/"
     library = LibraryStore.open(setup.library)
@@ -82,9 +85,9 @@ def collect(folder: Folder) -> ReportContent:
         n_ranked=ranking["counts"].get("candidates", 0),
         shortlist=tuple(_molecule(row, settings, marks) for row in rows),
         known=tuple(_known(entry, marks) for entry in known),
-        quarantine=tuple(_quarantine(folder, setup, library)),
+        quarantine=tuple(_quarantine(campaign, library)),
         provenance=tuple(_provenance(told)),
-        warnings=tuple(_warnings(folder, setup, settings, ranking, ended)),
+        warnings=tuple(_warnings(campaign, settings, ranking, ended)),
         recall=tuple(
             f"Stage {found['stage']}: {recall_text(found)}." for found in read_recall(folder)
         ),
@@ -169,7 +172,7 @@ def _known(entry: Mapping[str, Any], marks: Mapping[int, str]) -> KnownMolecule:
     )
 
 
-def _quarantine(folder: Folder, setup: Setup, library: LibraryStore) -> Iterator[QuarantineReason]:
+def _quarantine(campaign: Campaign, library: LibraryStore) -> Iterator[QuarantineReason]:
     """Reasons stage by stage, the most frequent first, each with its first molecule."""
     counts: Mapping[str, int] = library.manifest.totals.quarantined_by_code
     first = _first_of_each(library.quarantine(), counts)
@@ -178,10 +181,10 @@ def _quarantine(folder: Folder, setup: Setup, library: LibraryStore) -> Iterator
         place = f"{record['source']}:{record['line']}" if record["source"] else ""
         example = "  ".join(part for part in (place, record["raw"]) if part)
         yield QuarantineReason("library", code, count, record["message"], example)
-    by_stage = status(folder).quarantine
-    for index, stage in enumerate(setup.stages):
+    by_stage = status(campaign.folder).quarantine
+    for stage in campaign.stages:
         counts = by_stage[stage.name]
-        first = _first_of_each(setup.store(folder, index).quarantine(), counts)
+        first = _first_of_each(stage.store.quarantine(), counts)
         for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             row = first[code]["row"]
             example = library.read_range(row, row + 1, ["smiles"])["smiles"][0].as_py()
@@ -237,13 +240,14 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _warnings(
-    folder: Folder,
-    setup: Setup,
+    campaign: Campaign,
     settings: RankingSettings,
     ranking: Mapping[str, Any],
     ended: Accounts,
 ) -> Iterator[str]:
-    if chosen_otherwise(folder, setup.model_copy(update={"ranking": settings})):
+    setup = campaign.setup
+    ranked = campaign.with_setup(setup.model_copy(update={"ranking": settings}))
+    if chosen_otherwise(ranked):
         chosen_by = ", ".join(ranking["chosen_by"]["objectives"])
         yield (
             f"The rows of stage {setup.stages[-1].name} were chosen by other objectives "

@@ -6,7 +6,7 @@ Texts are as they stand in the user's files; escaping is the renderer's business
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from screener.campaign.results.status import Accounts
+from screener.campaign.results.accounts import Accounts
 from screener.ranking.objectives import RankingSettings
 
 

@@ -1,9 +1,11 @@
 """What the surrogate sees of molecules, kept so that it is computed once: one file per unit.
 
-    features/<digest>/<unit>.parquet
+    features/<digest>/<start of the unit's name>/<unit>.parquet
 
-A file is written whole and carries checksums of its own. It has no receipt: what is missing or
-damaged is made again by whoever needs it.
+No folder has more than some hundred files. Features of earlier releases lie in one folder,
+`features/<digest>/<unit>.parquet`, and are read there. A file is written whole and carries
+checksums of its own. It has no receipt: what is missing or damaged is made again by whoever needs
+it.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.stores.files import Folder, from_parquet, to_parquet
+
+_START = 2  # letters of a name, a digest, that name its folder
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,16 @@ class FeatureStore:
                 "counts": pa.ListArray.from_arrays(ends, pa.array(counts, pa.uint8())),
             }
         )
-        self.folder.write_bytes(f"{unit}.parquet", to_parquet(table))
+        self.folder.write_bytes(_path(unit), to_parquet(table))
 
     def read(
         self, unit: str
     ) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint8]] | None:
         """Offsets, columns and counts of a unit; None where it is missing or damaged."""
-        path = f"{unit}.parquet"
-        if not self.folder.exists(path):
+        paths = [path for path in (_path(unit), f"{unit}.parquet") if self.folder.exists(path)]
+        if not paths:
             return None
+        path = paths[0]
         try:
             table = from_parquet(self.folder.read_bytes(path), ["columns", "counts"])
             lists = [table[name].combine_chunks() for name in ("columns", "counts")]
@@ -62,3 +67,7 @@ class FeatureStore:
         offsets = lists[0].offsets.to_numpy().astype(np.int64)
         columns, counts = (each.flatten().to_numpy() for each in lists)
         return offsets, columns.astype(np.uint16), counts.astype(np.uint8)
+
+
+def _path(unit: str) -> str:
+    return f"{unit[:_START]}/{unit}.parquet"

@@ -4,7 +4,7 @@ Below the campaign's folder: `predictions/<stage>/<unit>.<content>.parquet`, the
 `quarantine/` where a unit set molecules aside, and `receipts/<stage>/<unit>.json`, which names the
 files that count. `<content>` is the start of the file's checksum: an attempt that comes late writes
 the very same file, or another one that no receipt names. Once all units of a segment of the plan
-are done, their files are joined: `predictions/<stage>/<segment>.<content>.parquet`, and their
+are done, their files are compacted: `predictions/<stage>/<segment>.<content>.parquet`, and their
 receipts in `receipts/<stage>/joined/<segment>.jsonl.gz`. `batches/<stage>.parquet` holds the rows
 that were chosen for a later stage, written before its first task, and
 `batches/<stage>/<number>.parquet` those that were chosen while the stage ran.
@@ -102,8 +102,8 @@ class PredictionStore:
         path = f"{kind}/{self.stage}/{name}.{content[:8]}.parquet"
         return {path: self.folder.write_bytes(path, data)}
 
-    def join(self, segment: str, units: Sequence[str]) -> tuple[str, ...]:
-        """Join the files and receipts of a segment of the plan, all of whose units are done.
+    def compact(self, segment: str, units: Sequence[str]) -> tuple[str, ...]:
+        """Make one file of those of a segment of the plan, all of whose units are done.
 
         Running it twice, or at once with another attempt, is harmless.
 
@@ -112,12 +112,12 @@ class PredictionStore:
             units: its units, in the order of the plan.
         Returns:
             The units that have to be done again first, since their files are damaged; their
-            receipts are gone, and nothing is joined.
+            receipts are gone, and nothing is compacted.
         Raises:
             StoreError: a unit is not done, or a file cannot be written.
         """
-        if self.receipts.is_joined(segment):
-            self._remove_joined(segment)
+        if self.receipts.is_compacted(segment):
+            self._remove_compacted(segment)
             return ()
         receipts: list[Receipt] = []
         damaged: list[str] = []
@@ -130,11 +130,11 @@ class PredictionStore:
                 tables = {kind: self._read(receipt, kind) for kind in KINDS}
             except (DamagedError, SchemaError) as error:
                 log.warning("unit %s is done again: %s", unit, error)
-                self.receipts.forget(unit)
+                self.receipts.invalidate(unit)
                 damaged.append(unit)
                 continue
             except StoreError:
-                if self.receipts.is_joined(segment):  # by another attempt, just now
+                if self.receipts.is_compacted(segment):  # by another attempt, just now
                     return ()
                 raise
             places = {}
@@ -151,24 +151,24 @@ class PredictionStore:
         for kind, of_kind in parts.items():
             if of_kind:
                 files |= self._write(kind, segment, _together(of_kind))
-        self.receipts.join(segment, [replace(receipt, files=files) for receipt in receipts])
+        self.receipts.compact(segment, [replace(receipt, files=files) for receipt in receipts])
         for path in (path for receipt in receipts for path in receipt.files):
             self.folder.remove(path)
         return ()
 
-    def _remove_joined(self, segment: str) -> None:
-        """Remove what an attempt at joining that died in between left."""
-        for receipt in self.receipts.read_joined(segment):
+    def _remove_compacted(self, segment: str) -> None:
+        """Remove what an attempt at compacting that died in between left."""
+        for receipt in self.receipts.read_compacted(segment):
             if self.receipts.has(receipt.unit):
                 small = self.receipts.read(receipt.unit)
                 self._require_own(small)
                 for path in small.files:
                     self.folder.remove(path)
-                self.receipts.forget(receipt.unit)
+                self.receipts.invalidate(receipt.unit)
 
     def _require_own(self, receipt: Receipt) -> None:
         """Raises SchemaError: the receipt names files that are not of this stage; those that it
-        names are removed once they are joined."""
+        names are removed once they are compacted."""
         own = tuple(f"{kind}/{self.stage}/" for kind in KINDS)
         for path in receipt.files:
             if not path.startswith(own):
@@ -177,13 +177,13 @@ class PredictionStore:
                     f"file of the stage {self.stage}; delete it to redo the unit"
                 )
 
-    def forget(self, error: DamagedError) -> None:
+    def invalidate(self, error: DamagedError) -> None:
         """Have the units of a damaged file done again; only for the owner of the campaign."""
-        for name in self.receipts.joined():
-            if any(receipt.unit in error.units for receipt in self.receipts.read_joined(name)):
-                self.receipts.forget_joined(name)
+        for name in self.receipts.compacted():
+            if any(receipt.unit in error.units for receipt in self.receipts.read_compacted(name)):
+                self.receipts.invalidate_compacted(name)
         for unit in error.units:
-            self.receipts.forget(unit)
+            self.receipts.invalidate(unit)
 
     def stored(self, units: Iterable[tuple[str, str]]) -> Iterator["StoredUnit"]:
         """Units that are done, with what is stored of them, in the order asked for.
@@ -193,19 +193,19 @@ class PredictionStore:
         Raises:
             DamagedError: a file is missing or broken; StoreError: a unit is not done.
         """
-        joined = set(self.receipts.joined())
+        joined = set(self.receipts.compacted())
         held, found = None, {}
         for segment, unit in units:
             if segment != held and segment in joined:
-                held, found = segment, self._read_joined(segment)
+                held, found = segment, self._read_compacted(segment)
             if segment in joined:
                 yield found[unit]
             else:
                 receipt = self.receipts.read(unit)
                 yield StoredUnit(receipt, self.read(receipt), self.read_quarantine(receipt))
 
-    def _read_joined(self, segment: str) -> dict[str, "StoredUnit"]:
-        receipts = list(self.receipts.read_joined(segment))
+    def _read_compacted(self, segment: str) -> dict[str, "StoredUnit"]:
+        receipts = list(self.receipts.read_compacted(segment))
         tables = {kind: self._whole(receipts[0], kind) for kind in KINDS}
         if (whole := tables["predictions"]) is not None:
             tables["predictions"] = with_joined(whole, self.joined)
@@ -250,14 +250,14 @@ class PredictionStore:
         """The molecules set aside, one table per unit that set any aside."""
         last: tuple[dict[str, str], pa.Table | None] = ({}, None)
         for receipt in self.receipts.all():
-            if receipt.files != last[0]:  # once where units are joined in a file
+            if receipt.files != last[0]:  # once where units share a file
                 last = (receipt.files, self._whole(receipt, "quarantine"))
                 if last[1] is not None:
                     yield last[1]
 
     def sweep(self) -> int:
         """Remove what attempts that died or came second left: files that no receipt names, and
-        receipts of units that are joined.
+        receipts of units that are compacted.
 
         Only for the owner of the campaign, between stages.
 
@@ -318,7 +318,7 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _slice(table: pa.Table | None, receipt: Receipt, kind: str) -> pa.Table | None:
-    """A unit's rows in a joined file; None where it set nothing aside."""
+    """A unit's rows in a compacted file; None where it set nothing aside."""
     start, stop = receipt.details["places"][kind]
     if table is None or (kind == "quarantine" and start == stop):
         return None

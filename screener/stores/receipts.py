@@ -6,8 +6,8 @@ directory listing of results.
 
     receipts/<unit>.json · receipts/joined/<name>.jsonl.gz
 
-So that nobody has to list or open a file per unit, many receipts are joined in one file, after
-which the small ones go. A receipt that is in a joined file counts before a small one of the same
+So that nobody has to list or open a file per unit, many receipts are compacted into one file, after
+which the small ones go. A receipt that is in a compacted file counts before a small one of the same
 unit.
 
 A receipt may come from somebody else, and the files that it names are read and removed: the paths
@@ -31,7 +31,7 @@ from screener.stores.paths import require_name, require_path
 log = logging.getLogger(__name__)
 
 _FILE = "joined/"  # marks names of files among those of units
-_JOINED = ".jsonl.gz"  # which has a checksum of its own
+_COMPACTED = ".jsonl.gz"  # which has a checksum of its own
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Receipts:
         return self.read(receipt.unit)
 
     def has(self, unit: str) -> bool:
-        """Whether the unit is done and its receipt is not joined with others yet."""
+        """Whether the unit is done and its receipt is not compacted yet."""
         return self.folder.exists(f"{self.path}/{unit}.json")
 
     def read(self, unit: str) -> Receipt:
-        """A receipt that is not joined with others yet.
+        """A receipt that is not compacted yet.
 
         Raises:
             StoreError: the receipt is missing; SchemaError: it is broken.
@@ -89,39 +89,39 @@ class Receipts:
             )
         return data
 
-    def forget(self, unit: str) -> None:
+    def invalidate(self, unit: str) -> None:
         """Have a unit done again; nothing happens where it has no receipt of its own."""
         self.folder.remove(f"{self.path}/{unit}.json")
 
     def done(self) -> set[str]:
         """Names of the units that have a receipt."""
-        small = set(self._small())  # before the joined ones: what goes meanwhile is in those
-        for name in self.joined():
+        small = set(self._small())  # before the compacted ones: what goes meanwhile is in those
+        for name in self.compacted():
             small.update(self._units_in(name))
         return small
 
     def all(
-        self, *, forget_broken: bool = False, seen: set[str] | None = None
+        self, *, invalidate_broken: bool = False, seen: set[str] | None = None
     ) -> Iterator[Receipt]:
-        """Every receipt: those that are joined, then the small ones in the order of their names.
+        """Every receipt: those that are compacted, then the small ones in the order of their names.
 
-        Others may join receipts meanwhile: each is met all the same.
+        Others may compact receipts meanwhile: each is met all the same.
 
         Args:
-            forget_broken: whether units with a broken receipt are to be done again; only for the
-                owner of the store.
+            invalidate_broken: whether units with a broken receipt are to be done again; only for
+                the owner of the store.
             seen: for who asks again and again: what was told before is not told, nor read, again.
-                Grows by the names of units and of joined files.
+                Grows by the names of units and of compacted files.
         Raises:
             SchemaError: a receipt is broken.
         """
         told = set() if seen is None else seen
         read = {name for name in told if name.startswith(_FILE)}
-        waiting = set(self._small()) - told  # before the joined ones: what goes is in those
+        waiting = set(self._small()) - told  # before the compacted ones: what goes is in those
         while True:
-            for name in [each for each in self.joined() if _FILE + each not in read]:
+            for name in [each for each in self.compacted() if _FILE + each not in read]:
                 read.add(_FILE + name)
-                for receipt in self._whole(name, forget_broken):
+                for receipt in self._whole(name, invalidate_broken):
                     waiting.discard(receipt.unit)
                     if receipt.unit not in told:
                         yield receipt
@@ -131,72 +131,74 @@ class Receipts:
                 try:
                     receipt = self.read(unit)
                 except SchemaError as error:
-                    if not forget_broken:
+                    if not invalidate_broken:
                         raise
                     log.warning("unit %s is done again: %s", unit, error)
-                    self.forget(unit)
+                    self.invalidate(unit)
                 except StoreError:
-                    if not {_FILE + each for each in self.joined()} - read:  # lost, not joined now
+                    if (
+                        not {_FILE + each for each in self.compacted()} - read
+                    ):  # lost, not compacted now
                         raise
                     break
                 else:
                     yield receipt
-                    told.add(unit)  # whoever joins it now does not make it another one
+                    told.add(unit)  # whoever compacts it now does not make it another one
                 waiting.discard(unit)
             if not waiting:
                 break
         if seen is not None:
             seen.update(read)
 
-    def _whole(self, name: str, forget_broken: bool) -> list[Receipt]:
+    def _whole(self, name: str, invalidate_broken: bool) -> list[Receipt]:
         try:
-            return list(self.read_joined(name))
+            return list(self.read_compacted(name))
         except StoreError as error:
-            if not forget_broken:
+            if not invalidate_broken:
                 raise
             log.warning("units are done again: %s", error)
-            self.forget_joined(name)
+            self.invalidate_compacted(name)
             return []
 
-    def join(self, name: str, receipts: Sequence[Receipt]) -> None:
+    def compact(self, name: str, receipts: Sequence[Receipt]) -> None:
         """Put receipts into one file and remove the small ones.
 
         Args:
             name: of the file; the same receipts always go into a file of the same name.
-            receipts: as the joined file is to tell them; a file that is there stays as it is.
+            receipts: as the compacted file is to tell them; a file that is there stays as it is.
         """
         lines = [json.dumps(asdict(receipt), sort_keys=True) + "\n" for receipt in receipts]
         data = gzip.compress("".join(lines).encode(), compresslevel=6, mtime=0)
-        self.folder.create_bytes(self._joined(name), data)
+        self.folder.create_bytes(self._compacted(name), data)
         for receipt in receipts:
-            self.forget(receipt.unit)
+            self.invalidate(receipt.unit)
 
     def sweep(self) -> int:
-        """Remove small receipts of units that are joined; returns how many."""
+        """Remove small receipts of units that are compacted; returns how many."""
         late: set[str] = set()
         if small := set(self._small()):
-            for name in self.joined():
+            for name in self.compacted():
                 late |= small.intersection(self._units_in(name))
         for unit in late:
-            self.forget(unit)
+            self.invalidate(unit)
         return len(late)
 
-    def joined(self) -> list[str]:
-        """Names of the files in which receipts are joined, sorted."""
-        names = self.folder.names(f"{self.path}/joined", _JOINED)
-        return [name.removesuffix(_JOINED) for name in names]
+    def compacted(self) -> list[str]:
+        """Names of the files in which receipts are compacted, sorted."""
+        names = self.folder.names(f"{self.path}/joined", _COMPACTED)
+        return [name.removesuffix(_COMPACTED) for name in names]
 
-    def is_joined(self, name: str) -> bool:
+    def is_compacted(self, name: str) -> bool:
         """Whether there is such a file."""
-        return self.folder.exists(self._joined(name))
+        return self.folder.exists(self._compacted(name))
 
-    def read_joined(self, name: str) -> Iterator[Receipt]:
+    def read_compacted(self, name: str) -> Iterator[Receipt]:
         """The receipts in one such file, in its order.
 
         Raises:
             StoreError: the file is missing; SchemaError: it is broken.
         """
-        path = self._joined(name)
+        path = self._compacted(name)
         try:
             # its checksum is seen to before anything is told
             lines = gzip.decompress(self.folder.read_bytes(path)).decode().splitlines()
@@ -207,15 +209,15 @@ class Receipts:
             ) from error
         yield from receipts
 
-    def forget_joined(self, name: str) -> None:
+    def invalidate_compacted(self, name: str) -> None:
         """Have all units of one such file done again."""
-        self.folder.remove(self._joined(name))
+        self.folder.remove(self._compacted(name))
 
-    def _joined(self, name: str) -> str:
-        return f"{self.path}/joined/{name}{_JOINED}"
+    def _compacted(self, name: str) -> str:
+        return f"{self.path}/joined/{name}{_COMPACTED}"
 
     def _units_in(self, name: str) -> list[str]:
-        return [receipt.unit for receipt in self.read_joined(name)]
+        return [receipt.unit for receipt in self.read_compacted(name)]
 
     def _small(self) -> list[str]:
         return [name.removesuffix(".json") for name in self.folder.names(self.path, ".json")]

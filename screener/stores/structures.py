@@ -127,6 +127,8 @@ class StructureStore:
             mol_ids: of the same molecules.
             outcomes: a structure, or why there is none, for each row.
             seconds: what the unit took.
+        Returns:
+            the receipt that counts, of this attempt or of an earlier one.
         """
         failures = [
             QuarantineRecord.from_error(outcome, "structures", row=int(row), mol_id=mol_id)
@@ -142,18 +144,18 @@ class StructureStore:
         details = {"ranges": _to_ranges(rows)}
         return self.receipts.publish(Receipt(unit, "structures", counts, files, seconds, details))
 
-    def join(self, units: Iterable[str]) -> None:
-        """Join the receipts of these units, as far as they are not joined yet.
+    def compact(self, units: Iterable[str]) -> None:
+        """Compact the receipts of these units, as far as they are not compacted yet.
 
         Several may do so at once, also with some of the same units: a unit that is told twice is
         one unit.
         """
         receipts = []
         for unit in sorted(units):
-            with suppress(StoreError):  # broken, or joined by another meanwhile
+            with suppress(StoreError):  # broken, or compacted by another meanwhile
                 receipts.append(self.receipts.read(unit))
         if receipts:
-            self.receipts.join(digest([receipt.unit for receipt in receipts]), receipts)
+            self.receipts.compact(digest([receipt.unit for receipt in receipts]), receipts)
 
     def read_unit(self, unit: str) -> StructureUnit:
         """The structures of a unit.

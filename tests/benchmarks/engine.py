@@ -9,24 +9,21 @@ the window of tasks, a structure unit, predictions and two receipts a unit, sums
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from distributed import Client
 
 sys.path.insert(0, str(Path(__file__).parent))  # workers get it too
+from own_cluster import cluster, resident
 from trivial_stage import setup_of, trivial_unit
 
-from screener.campaign.driver.run import StageRun
-from screener.campaign.settings.frozen import Setup
+from screener.campaign.driver.stage_run import StageRun
 from screener.campaign.settings.plan import Unit
-from screener.cluster.factory import connect
-from screener.cluster.settings import AddressSettings
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign
 from screener.execution.tasks import Task
 from screener.stores.files import Folder
 
@@ -34,11 +31,11 @@ from screener.stores.files import Folder
 class TrivialStage(StageRun):
     """A stage whose units are made by `trivial_unit`."""
 
-    def _task(self, unit: Unit, there: tuple[str, ...], split: bool) -> Task:
+    def _task(self, unit: Unit, split: bool) -> Task:
         return Task(
             f"{self.store.stage}-{unit.name[:12]}",
             trivial_unit,
-            (self._job, unit, self.tally.floor),
+            (self._job, unit, self.totals.floor),
         )
 
 
@@ -61,7 +58,7 @@ def run(
     client: Client, scheduler: int, workers: list[int], folder: Folder, setup: Setup, n_units: int
 ) -> None:
     """Carry the stage out, and tell twenty times how it stands."""
-    stage = TrivialStage(folder, setup, 0)
+    stage = TrivialStage(Campaign(folder, setup).stages[0])
     started = last = time.monotonic()
     step = max(1, n_units // 20)
     print("units, units/s, MB: client, scheduler, largest worker", flush=True)
@@ -73,12 +70,12 @@ def run(
             last = now
     stage.store.sweep()
     seconds = time.monotonic() - started
-    assert stage.tally.n_units == n_units
-    assert stage.tally.counts["in"] == setup.n_rows
+    assert stage.totals.n_units == n_units
+    assert stage.totals.counts["in"] == setup.n_rows
     print(f"{n_units} units in {seconds:.0f} s: {n_units / seconds:.0f} units/s")
     started = time.monotonic()
-    again = TrivialStage(folder, setup, 0)
-    assert again.tally.top == stage.tally.top
+    again = TrivialStage(Campaign(folder, setup).stages[0])
+    assert again.totals.top == stage.totals.top
     print(f"read back for a resumption in {time.monotonic() - started:.1f} s")
 
 
@@ -91,38 +88,6 @@ def count_files(root: Path) -> None:
             f"{name}: {sum(sizes.values())} files, most in {Path(largest).relative_to(root)}: "
             f"{sizes[largest]}"
         )
-
-
-@contextmanager
-def cluster(n_workers: int, path: str) -> Iterator[tuple[Client, int, list[int]]]:
-    """A scheduler process and worker processes of their own, with the client and their pids."""
-    file = f"{path}/scheduler.json"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    common = ["--scheduler-file", file, "--host", "127.0.0.1"]
-    options = {"env": environment, "stderr": subprocess.DEVNULL}
-    scheduler = subprocess.Popen([*dask, *common, "--port", "0", "--no-dashboard"], **options)
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", *common, "--no-dashboard"]
-    workers = subprocess.Popen(
-        [*worker, "--nworkers", str(n_workers), "--nthreads", "1", "--local-directory", path],
-        **options,
-    )
-    try:
-        while not os.path.exists(file):
-            time.sleep(0.1)
-        with connect(AddressSettings(address=file)) as client:
-            client.wait_for_workers(n_workers)
-            yield client, scheduler.pid, list(client.run(os.getpid).values())
-    finally:
-        for process in (workers, scheduler):
-            process.terminate()
-            process.wait()
-
-
-def resident(pid: int) -> float:
-    """Resident memory of a process in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":

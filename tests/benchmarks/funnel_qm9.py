@@ -118,7 +118,7 @@ def main() -> None:
                 top_n=TOP,
                 seed=seed,
                 n_batches=asked.batches,
-                first=asked.first,
+                initial_fraction=asked.first,
                 audit=asked.audit,
                 acquisition=AcquisitionSettings(rule=asked.rule, exploration=asked.exploration),
             )

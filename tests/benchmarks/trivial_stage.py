@@ -5,12 +5,12 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from screener.campaign.settings.frozen import Setup, Stage
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import Unit
+from screener.campaign.settings.setup import Setup, Stage
 from screener.chemistry.structures import StructureSettings
 from screener.ranking.objectives import RankingSettings, parse_objective
-from screener.ranking.row_status import best, judge
+from screener.ranking.row_status import best, row_status
 from screener.ranking.topk import Ranked
 from screener.records import Receipt, Structure
 from screener.stores.files import Folder
@@ -69,20 +69,20 @@ def trivial_unit(job: StageJob, unit: Unit, floor: Ranked | None) -> Receipt:
             "domain_reasons": [""] * len(rows),
         }
     )
-    judged = judge(table, job.acquisition)
+    status = row_status(table, job.acquisition)
     return PredictionStore(Folder(job.campaign), job.stage).write_unit(
         unit.name,
         table,
         [],
-        counts={"in": len(rows), "quarantined": 0, **judged.counts},
+        counts={"in": len(rows), "quarantined": 0, **status.counts},
         seconds=time.perf_counter() - started,
         details={
             "index": unit.index,
-            "top": best(table, judged, job.k, floor).to_json(),
+            "top": best(table, status, job.k, floor).to_json(),
             "quarantine": {},
-            "filtered": judged.filtered,
-            "left_out": judged.left_out,
-            "outside": judged.outside,
+            "filtered": status.filtered,
+            "left_out": status.left_out,
+            "outside": status.outside,
             "structure_units": [unit.name],
             "made": len(rows),
             "finished": time.time(),

@@ -67,13 +67,16 @@ def test_rank_by_other_objectives(screener, campaign, caplog):
     assert len((campaign / "shortlist.csv").read_text().splitlines()) == 3
 
 
-def test_plan_writes_nothing(screener, finished, tiny_bundles, tmp_path):
+@pytest.mark.parametrize("option", ["--estimate", "--plan"])
+def test_an_estimate_writes_nothing(screener, finished, tiny_bundles, tmp_path, caplog, option):
+    caplog.handler.setLevel(logging.NOTSET)  # the shared cluster has silenced it
     out_folder = tmp_path / "campaign"
     code, out, _ = screener(
         *("screen", finished.library, "--out", out_folder, "--minimise", "homo_b3lyp_ev"),
-        *("--stages", tiny_bundles.direct, "--workers", 2, "--plan"),
+        *("--stages", tiny_bundles.direct, "--workers", 2, option),
     )
     assert code == 0
+    assert ("--plan is called --estimate now" in caplog.text) == (option == "--plan")
     assert "for 2 workers" in out
     assert "memory:" in out
     assert not out_folder.exists()
@@ -94,7 +97,10 @@ def test_plan_writes_nothing(screener, finished, tiny_bundles, tmp_path):
         (["screen", "LIBRARY", "--out", "campaign", "--stages", "none"], "there is no bundle none"),
         (["screen", "LIBRARY", "--out", "campaign", "--stages", "DIRECT@gfn2-opt"], "refuses"),
         (["screen", "LIBRARY", "--out", "file/campaign", "--stages", "DIRECT"], "ot a directory"),
-        (["screen", "LIBRARY", "--out", "c", "--plan", "--scheduler", "tcp://a:1"], "--workers"),
+        (
+            ["screen", "LIBRARY", "--out", "c", "--estimate", "--scheduler", "tcp://a:1"],
+            "--workers",
+        ),
         (["status", "nowhere"], "is not a campaign"),
         (["rank", "nowhere"], "is not a campaign"),
     ],

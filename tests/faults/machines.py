@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from screener.campaign.results.status import Accounts, accounts
+from screener.campaign.results.accounts import Accounts, accounts
 from screener.stores.files import Folder
 
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")

@@ -113,7 +113,7 @@ def test_what_others_have_shown_is_not_looked_for_again(library):
 
 def test_a_search_that_promises_too_little_ends_with_its_audit(library):
     whole = carried_out(library, settings(n_batches=6, budget=400))
-    early = carried_out(library, settings(n_batches=6, budget=400, least_gain=0.1))
+    early = carried_out(library, settings(n_batches=6, budget=400, min_expected_gain=0.1))
     assert 80 + 40 < len(early.rows) < 400
     assert early.is_over
     best = np.argsort(-score(library[2]))[:30]

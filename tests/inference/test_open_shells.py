@@ -9,7 +9,7 @@ from screener.inference.model import Model
 from screener.inference.table import predictions
 from screener.models.bundle import load_bundle
 from screener.ranking.objectives import RankingSettings, parse_objective
-from screener.ranking.row_status import judge
+from screener.ranking.row_status import row_status
 from screener.stores.library import STANDARD_SCHEMA
 
 NEUTRAL = ["CC#N", "COC(C)=O"]
@@ -48,9 +48,9 @@ def test_nothing_of_ions_and_radicals_is_predicted_or_ranked(tiny_bundles):
             found = [value is None for value in table[name].to_pylist()]
             assert found == [False, True, True, True, False]
     asked = RankingSettings(objectives=(parse_objective("minimise:homo_b3lyp_ev"),))
-    judged = judge(table, asked)
-    assert judged.counts == {"out_of_domain": 3, "filtered": 0, "candidates": 2}
-    assert (judged.outside[ION], judged.outside[RADICAL]) == (2, 2)
+    status = row_status(table, asked)
+    assert status.counts == {"out_of_domain": 3, "filtered": 0, "candidates": 2}
+    assert (status.outside[ION], status.outside[RADICAL]) == (2, 2)
     alone = predicted(tiny_bundles.direct, "mmff94", NEUTRAL)
     kept = table.take([0, 4]).combine_chunks()
     assert kept.drop_columns("row") == alone.drop_columns("row")

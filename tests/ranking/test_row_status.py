@@ -1,4 +1,4 @@
-"""Every row has one verdict, and a floor changes no top-k."""
+"""Every row has one status, and a floor changes no top-k."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
-from screener.ranking.row_status import best, emptied_by, judge
+from screener.ranking.row_status import best, emptied_by, row_status
 from screener.ranking.topk import TopK
 
 
@@ -30,17 +30,17 @@ SETTINGS = RankingSettings(
 )
 
 
-def test_verdicts_have_a_precedence_and_add_up():
+def test_statuses_have_a_precedence_and_add_up():
     table = table_of(
         [-7.0, None, -9.0, -6.0, None], [2.0, 2.0, 0.5, 4.0, 3.0], [True, False, True, True, True]
     )
-    judged = judge(table, SETTINGS)
-    assert judged.counts == {"out_of_domain": 1, "filtered": 2, "candidates": 2}
-    assert judged.filtered == {"dipole_b3lyp_debye>=1": 1, "no value of homo_b3lyp_ev": 1}
-    assert judged.reason[1] == "fluorine"
-    assert judged.left_out == ["gap_gfn2_ev>=1"]
-    assert np.isnan(judged.score).tolist() == [False, True, True, False, True]
-    assert best(table, judged, 5).rows.tolist() == [0, 3]
+    status = row_status(table, SETTINGS)
+    assert status.counts == {"out_of_domain": 1, "filtered": 2, "candidates": 2}
+    assert status.filtered == {"dipole_b3lyp_debye>=1": 1, "no value of homo_b3lyp_ev": 1}
+    assert status.reason(1) == "fluorine"
+    assert status.left_out == ["gap_gfn2_ev>=1"]
+    assert np.isnan(status.score).tolist() == [False, True, True, False, True]
+    assert best(table, status, 5).rows.tolist() == [0, 3]
 
 
 def test_reasons_outside_are_counted_without_their_distances():
@@ -54,8 +54,8 @@ def test_reasons_outside_are_counted_without_their_distances():
         ]
     )
     place = table.schema.get_field_index("domain_reasons")
-    judged = judge(table.set_column(place, "domain_reasons", told), SETTINGS)
-    assert judged.outside == {"charge +1: the models know neutral molecules": 1, "far off": 3}
+    status = row_status(table.set_column(place, "domain_reasons", told), SETTINGS)
+    assert status.outside == {"charge +1: the models know neutral molecules": 1, "far off": 3}
 
 
 @given(
@@ -65,11 +65,11 @@ def test_reasons_outside_are_counted_without_their_distances():
 )
 def test_a_floor_changes_no_result(values, k, cut):
     table = table_of([float(v) for v in values], [2.0] * len(values), [True] * len(values))
-    whole = best(table, judge(table, SETTINGS), k)
+    whole = best(table, row_status(table, SETTINGS), k)
     first, second = table.slice(0, cut), table.slice(cut)
-    top = best(first, judge(first, SETTINGS), k)
+    top = best(first, row_status(first, SETTINGS), k)
     floor = top.entries[-1] if len(top.entries) == k else None
-    pruned = best(second, judge(second, SETTINGS), k, floor)
+    pruned = best(second, row_status(second, SETTINGS), k, floor)
     assert top.merge(pruned) == whole
     assert isinstance(pruned, TopK)
 
@@ -88,8 +88,8 @@ def test_says_which_rule_left_nobody():
             objectives=SETTINGS.objectives,
             constraints=tuple(parse_constraint(rule) for rule in rules),
         )
-        judged = judge(table, asked)
-        assert emptied_by(judged.counts, judged.filtered, asked) == says
+        status = row_status(table, asked)
+        assert emptied_by(status.counts, status.filtered, asked) == says
     outside = table_of([-7.0], [2.0], [False])
-    judged = judge(outside, SETTINGS)
-    assert "none of the 1 predicted" in emptied_by(judged.counts, judged.filtered, SETTINGS)
+    status = row_status(outside, SETTINGS)
+    assert "none of the 1 predicted" in emptied_by(status.counts, status.filtered, SETTINGS)

@@ -1,6 +1,6 @@
 import pytest
 
-from screener.campaign.results.status import Accounts, StageAccount
+from screener.campaign.results.accounts import Accounts, StageAccount
 from screener.ranking.presets import load_preset
 from screener.report.content import (
     KnownMolecule,

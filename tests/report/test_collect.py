@@ -5,13 +5,15 @@ from rdkit import Chem
 
 from screener.campaign.results.provenance import Session, stage_results
 from screener.campaign.results.rank import rank
-from screener.campaign.results.totals import Tally
-from screener.campaign.settings.frozen import Setup, Stage, stage_plan, write_setup
+from screener.campaign.results.totals import StageTotals
+from screener.campaign.settings.frozen import write_setup
+from screener.campaign.settings.setup import Setup, Stage
+from screener.campaign.settings.stage import Campaign
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, StoreError
 from screener.ranking.columns import with_computed
 from screener.ranking.presets import load_preset
-from screener.ranking.row_status import best, judge
+from screener.ranking.row_status import best, row_status
 from screener.records import QuarantineRecord, Structure
 from screener.report.collect import collect, write_report
 from screener.stores.files import Folder
@@ -139,11 +141,10 @@ def fake_structure(smiles):
     return Structure(numbers, np.zeros((len(numbers), 3), dtype=np.float32))
 
 
-def carry_out(folder, setup, index, quarantined):
+def carry_out(stage, quarantined):
     """One stage as its tasks would leave it."""
-    plan = stage_plan(folder, setup, index)
-    store = setup.store(folder, index)
-    for unit in plan.units():
+    store = stage.store
+    for unit in stage.plan.units():
         kept = [row for row in unit.rows.tolist() if row not in quarantined]
         failed = [
             QuarantineRecord(
@@ -152,9 +153,9 @@ def carry_out(folder, setup, index, quarantined):
             for row in unit.rows.tolist()
             if row in quarantined
         ]
-        table = predictions(kept, setup.stages[index].geometry.level)
-        judged = judge(table, setup.acquisition)
-        StructureStore(setup.structures(setup.stages[index])).write_unit(
+        table = predictions(kept, stage.settings.geometry.level)
+        status = row_status(table, stage.setup.acquisition)
+        StructureStore(stage.structures).write_unit(
             unit.name,
             np.array(kept, dtype=np.int64),
             [mol_id(row) for row in kept],
@@ -165,24 +166,24 @@ def carry_out(folder, setup, index, quarantined):
             unit.name,
             table,
             failed,
-            counts={"in": unit.n_rows, "quarantined": len(failed), **judged.counts},
+            counts={"in": unit.n_rows, "quarantined": len(failed), **status.counts},
             seconds=1.5,
             details={
-                "top": best(table, judged, setup.k(index)).to_json(),
+                "top": best(table, status, stage.k).to_json(),
                 "quarantine": {"scf_failed": len(failed)} if failed else {},
-                "filtered": judged.filtered,
-                "left_out": judged.left_out,
+                "filtered": status.filtered,
+                "left_out": status.left_out,
                 "made": len(kept),
                 "structure_units": [unit.name],
                 "finished": 0.0,
             },
         )
-    return Tally.of(store.receipts.all(), setup.k(index))
+    return StageTotals.of(store.receipts.all(), stage.k)
 
 
-def choose(folder, setup, tally):
-    entries = tally.top.entries
-    setup.store(folder, 1).write_batch(
+def choose(stage, totals):
+    entries = totals.top.entries
+    stage.store.write_batch(
         pa.table(
             {
                 "row": [entry.row for entry in entries],
@@ -224,12 +225,14 @@ def campaign(tmp_path):
     )
     folder = Folder(str(tmp_path / "first"))
     write_setup(folder, setup)
-    session = Session(folder, setup, ["screener", "screen", "my library"], 2)
+    made = Campaign(folder, setup)
+    session = Session(made, ["screener", "screen", "my library"], 2)
     session.write()
-    tallies = [carry_out(folder, setup, 0, {7})]
-    choose(folder, setup, tallies[0])
-    tallies.append(carry_out(folder, setup, 1, {6}))
-    session.write(stages=stage_results(setup, tallies), ranking=rank(folder, setup))
+    first, second = made.stages
+    totals = [carry_out(first, {7})]
+    choose(second, totals[0])
+    totals.append(carry_out(second, {6}))
+    session.write(stages=stage_results(setup, totals), ranking=rank(made))
     return folder, setup
 
 
@@ -307,7 +310,8 @@ def test_another_ranking_is_told_with_a_warning(campaign):
     folder, setup = campaign
     one = setup.ranking.model_copy(update={"objectives": setup.ranking.objectives[:1], "top": 9})
     again = setup.model_copy(update={"ranking": one})
-    Session(folder, again, ["screener", "rank"], 0).write(ranking=rank(folder, again))
+    ranked = Campaign(folder, again)
+    Session(ranked, ["screener", "rank"], 0).write(ranking=rank(ranked))
     content = collect(folder)
     assert [objective.column for objective in content.ranking.objectives] == ["homo_b3lyp_ev"]
     assert len(content.shortlist) == 3

@@ -126,7 +126,7 @@ def test_joined_units_are_the_same_units(store):
     alone = [as_text(unit) for unit in store.stored(("00000000", name) for name in UNITS)]
     aside = rows_aside(store)
     assert n_files(store) == 8
-    assert store.join("00000000", UNITS) == ()
+    assert store.compact("00000000", UNITS) == ()
     assert n_files(store) == 3
     write(store, "u4", predictions([7]))
     places = [("00000000", "u3"), ("00000001", "u4"), ("00000000", "u1"), ("00000000", "u2")]
@@ -146,13 +146,13 @@ def test_joining_again_finishes_what_an_attempt_left(store):
     """Whatever it had come to when it died, and with the units of a late attempt about."""
     three_units(store)
     before = {path: path.read_bytes() for path in files(store)}
-    store.join("00000000", UNITS)
+    store.compact("00000000", UNITS)
     joined = {path: path.read_bytes() for path in files(store)}
     for n_left in range(len(before) + 1):
         for path in sorted(before)[:n_left]:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(before[path])
-        assert store.join("00000000", UNITS) == ()
+        assert store.compact("00000000", UNITS) == ()
         store.sweep()
         assert {path: path.read_bytes() for path in files(store)} == joined
 
@@ -166,22 +166,22 @@ def test_a_damaged_unit_is_named_before_it_is_joined(store):
     flip(store, next(iter(second.files)))
     flip(store, next(path for path in third.files if path.startswith("quarantine")))
     store.folder.write_bytes("receipts/mmff94/u1.json", b"{")
-    assert store.join("00000000", UNITS) == UNITS
+    assert store.compact("00000000", UNITS) == UNITS
     assert store.receipts.done() == set()
     assert three_units(store) == [first, second, third]
-    assert store.join("00000000", UNITS) == ()
+    assert store.compact("00000000", UNITS) == ()
     assert [as_text(unit)[0] for unit in store.stored(("00000000", u) for u in UNITS)] == [*UNITS]
 
 
 def test_damage_to_a_joined_file_has_its_units_done_again(store):
     three_units(store)
     write(store, "u4", predictions([7]))
-    store.join("00000000", UNITS)
+    store.compact("00000000", UNITS)
     (name,) = (n for n in store.folder.names("predictions/mmff94") if n.startswith("0000"))
     flip(store, f"predictions/mmff94/{name}")
     with pytest.raises(DamagedError, match=name) as caught:
         list(store.stored([("00000001", "u4"), ("00000000", "u2")]))
-    store.forget(caught.value)
+    store.invalidate(caught.value)
     assert store.receipts.done() == {"u4"}
 
 

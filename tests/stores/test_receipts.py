@@ -104,7 +104,7 @@ def test_joined_receipts_are_the_same_receipts(order, n_joined: int, n_late: int
         receipts.publish(receipt(unit, seconds=float(i)))
     written = {each.unit: each for each in receipts.all()}
     if n_joined:
-        receipts.join("00000000", [written[unit] for unit in order[:n_joined]])
+        receipts.compact("00000000", [written[unit] for unit in order[:n_joined]])
     assert [receipts.has(unit) for unit in order] == [i >= n_joined for i in range(4)]
     for unit in order[: min(n_late, n_joined)]:  # by attempts that nobody waits for any more
         receipts.publish(receipt(unit, seconds=99.0))
@@ -126,17 +126,17 @@ def test_who_asks_again_is_told_what_is_new(tmp_path: Path) -> None:
         receipts.publish(receipt(unit))
     assert (told(), told()) == (["aa", "bb"], [])
     receipts.publish(receipt("cc"))
-    receipts.join("00000000", [receipts.read(unit) for unit in ("aa", "bb", "cc")])
+    receipts.compact("00000000", [receipts.read(unit) for unit in ("aa", "bb", "cc")])
     receipts.publish(receipt("dd"))
     assert (told(), told()) == (["cc", "dd"], [])
 
 
 def test_the_first_joined_file_counts(tmp_path: Path) -> None:
     receipts = Receipts(Folder(str(tmp_path)))
-    receipts.join("00000007", [receipt("aa", seconds=1.0)])
-    receipts.join("00000007", [receipt("aa", seconds=2.0)])
-    assert receipts.joined() == ["00000007"]
-    assert [each.seconds for each in receipts.read_joined("00000007")] == [1.0]
+    receipts.compact("00000007", [receipt("aa", seconds=1.0)])
+    receipts.compact("00000007", [receipt("aa", seconds=2.0)])
+    assert receipts.compacted() == ["00000007"]
+    assert [each.seconds for each in receipts.read_compacted("00000007")] == [1.0]
 
 
 def test_a_reader_meets_every_receipt_while_they_are_joined(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_reader_meets_every_receipt_while_they_are_joined(tmp_path: Path) -> N
     def join() -> None:
         for start in range(0, 120, 8):
             units = names[start : start + 8]
-            receipts.join(f"{start:08d}", [receipts.read(unit) for unit in units])
+            receipts.compact(f"{start:08d}", [receipts.read(unit) for unit in units])
         finished.set()
 
     with ThreadPoolExecutor(1) as executor:
@@ -168,15 +168,15 @@ def test_receipts_told_before_they_were_joined_are_not_told_again(tmp_path: Path
         receipts.publish(receipt(name))
     reader = receipts.all()
     told = [next(reader).unit, next(reader).unit]
-    receipts.join("00000000", [receipts.read(unit) for unit in ("aa", "bb", "cc")])
+    receipts.compact("00000000", [receipts.read(unit) for unit in ("aa", "bb", "cc")])
     assert told + [each.unit for each in reader] == ["aa", "bb", "cc"]
 
 
 def test_broken_receipts_stop_a_reader_and_are_forgotten_by_the_owner(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     receipts = Receipts(folder)
-    receipts.join("00000000", [receipt("aa"), receipt("bb")])
-    receipts.join("00000001", [receipt("cc")])
+    receipts.compact("00000000", [receipt("aa"), receipt("bb")])
+    receipts.compact("00000001", [receipt("cc")])
     receipts.publish(receipt("dd"))
     folder.write_bytes("receipts/ee.json", b'{"unit": "e')
     whole = folder.read_bytes("receipts/joined/00000000.jsonl.gz")
@@ -186,6 +186,6 @@ def test_broken_receipts_stop_a_reader_and_are_forgotten_by_the_owner(tmp_path: 
         folder.write_bytes("receipts/joined/00000000.jsonl.gz", bytes(damaged))
         with pytest.raises(SchemaError):
             list(receipts.all())
-    found = [each.unit for each in receipts.all(forget_broken=True)]
+    found = [each.unit for each in receipts.all(invalidate_broken=True)]
     assert found == ["cc", "dd"]
     assert receipts.done() == {"cc", "dd"}

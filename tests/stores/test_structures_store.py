@@ -189,9 +189,9 @@ def test_joined_receipts_tell_the_same_rows(tmp_path):
     for unit, rows in (("u", [1, 2]), ("v", [5, 4]), ("w", [9])):
         write(store, unit, rows, [ATOM] * len(rows))
     before = store.locate()
-    store.join(["w", "u"])
-    store.join(["u", "v"])  # by another campaign, which has seen `u` as well
-    assert len(store.receipts.joined()) == 2
+    store.compact(["w", "u"])
+    store.compact(["u", "v"])  # by another campaign, which has seen `u` as well
+    assert len(store.receipts.compacted()) == 2
     after = store.locate()
     assert after.rows.tolist() == before.rows.tolist() == [1, 2, 4, 5, 9]
     for index in (before, after):

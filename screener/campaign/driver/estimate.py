@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from screener.campaign.settings.config import CampaignConfig
-from screener.campaign.settings.frozen import Setup, stage_plan
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan, Unit
 from screener.campaign.settings.resolve import resolve
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.campaign.settings.user_table import keep_joined
 from screener.campaign.tasks import predict, prefilter
 from screener.funnel.search import SearchSettings
@@ -75,17 +77,18 @@ def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -
         config: what is asked.
         n_workers: worker threads that it would run on.
         n_sample: molecules, spread evenly over the library.
+    Returns:
+        what was measured and what follows from it, stage by stage.
     Raises:
         ConfigError: the campaign cannot start as asked.
     """
     folder, setup = resolve(config)
+    campaign = Campaign(folder, setup)
     n_sample = min(n_sample, setup.n_rows)
     rows = np.unique(np.linspace(0, setup.n_rows - 1, n_sample).astype(np.int64))
     stages = tuple(
-        _drawings(folder, setup, rows, n_workers)
-        if stage.geometry is None
-        else _stage(folder, setup, index, rows, n_workers)
-        for index, stage in enumerate(setup.stages)
+        _drawings(stage, rows, n_workers) if stage.is_drawn else _stage(stage, rows, n_workers)
+        for stage in campaign.stages
     )
     if setup.funnel is not None:
         stages = (stages[0], _surrogate(setup, setup.funnel, n_workers), *stages[1:])
@@ -102,24 +105,28 @@ def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -
     )
 
 
-def _stage(
-    folder: Folder, setup: Setup, index: int, rows: "np.typing.NDArray[np.int64]", n_workers: int
-) -> StageEstimate:
-    stage = setup.stages[index]
-    n_entering = setup.n_entering(index)
-    plan = stage_plan(folder, setup, index) or StagePlan.whole(
-        "", n_entering, stage.unit_rows, stage.segment_units
+def _stage(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> StageEstimate:
+    """A stage that predicts.
+
+    Args:
+        stage: of the campaign.
+        rows: int64 (n,), the sample.
+        n_workers: worker threads that it would run on.
+    """
+    settings = stage.settings
+    plan = stage.read_plan() or StagePlan.whole(
+        "", stage.n_entering, settings.unit_rows, settings.segment_units
     )
-    n_done = len(setup.store(folder, index).receipts.done())
-    n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
+    n_done = len(stage.store.receipts.done())
+    n_rows_left = max(0, plan.n_rows - n_done * settings.unit_rows)
     n_units_left = plan.n_units - n_done
     n_missing = n_rows_left
-    if stage.rows is None:  # of rows chosen later nobody knows which have structures already
-        there = StructureStore(setup.structures(stage)).receipts.all()
-        n_missing = max(0, n_rows_left - sum(receipt.counts["in"] for receipt in there))
+    if settings.rows is None:  # of rows chosen later nobody knows which have structures already
+        receipts = StructureStore(stage.structures).receipts.all()
+        n_missing = max(0, n_rows_left - sum(receipt.counts["in"] for receipt in receipts))
 
     memory = Folder(f"memory://screener-{uuid4().hex}")
-    job = _in_memory(setup, index, memory)
+    job = _in_memory(stage, memory)
     try:
         first, rest = Unit(0, "first", runs_of(rows[:1])), Unit(1, "rest", runs_of(rows))
         made_first = predict.prepare(
@@ -157,18 +164,14 @@ def _stage(
     )
 
 
-def _drawings(
-    folder: Folder, setup: Setup, rows: "np.typing.NDArray[np.int64]", n_workers: int
-) -> StageEstimate:
-    """The stage `2d`, all of whose work depends on the drawing alone."""
-    stage = setup.stages[0]
-    plan = stage_plan(folder, setup, 0)
-    assert plan is not None
-    n_done = len(setup.store(folder, 0).receipts.done())
+def _drawings(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> StageEstimate:
+    """The stage `2d`, all of whose work depends on the drawing alone; arguments as `_stage`."""
+    plan = stage.plan
+    n_done = len(stage.store.receipts.done())
     n_units_left = plan.n_units - n_done
-    n_rows_left = max(0, plan.n_rows - n_done * stage.unit_rows)
+    n_rows_left = max(0, plan.n_rows - n_done * stage.settings.unit_rows)
     memory = Folder(f"memory://screener-{uuid4().hex}")
-    job = _in_memory(setup, 0, memory)
+    job = _in_memory(stage, memory)
     try:
         prefilter.screen(job, Unit(0, "first", runs_of(rows[:1])))  # loads the bundle
         started = time.perf_counter()
@@ -220,12 +223,13 @@ def _surrogate(setup: Setup, funnel: SearchSettings, n_workers: int) -> StageEst
     )
 
 
-def _in_memory(setup: Setup, index: int, memory: Folder) -> StageJob:
+def _in_memory(stage: CampaignStage, memory: Folder) -> StageJob:
     """The job of a stage, with everything that it writes in memory."""
-    campaign = memory.child("campaign")
+    setup, folder = stage.setup, memory.child("campaign")
     if setup.joined is not None:
-        keep_joined(campaign, setup.joined, LibraryStore.open(setup.library))
-    return replace(setup.job(campaign, index), structures=memory.child("structures").url)
+        keep_joined(folder, setup.joined, LibraryStore.open(setup.library))
+    job = Campaign(folder, setup).stages[stage.index].job
+    return replace(job, structures=memory.child("structures").url)
 
 
 def _size(url: str) -> int:

@@ -10,7 +10,7 @@ these fields (bytes and seconds are plain numbers):
 - `batch chosen`: stage, number, n_rows, is_audit; by a search, before they are evaluated
 - `units`: what was finished since the last such event, at most every ten seconds, so that a
   quarter of a million units stay a small file: stage, n_units, seconds (of their tasks together),
-  counts (rows by verdict), quarantine (rows by code), hosts (units by host), and `units`, their
+  counts (rows by status), quarantine (rows by code), hosts (units by host), and `units`, their
   names, while they are few
 - `tried again`: task, attempt, reason
 - `worker joined`, `worker left`: worker (address); of one that left, expected
@@ -92,7 +92,13 @@ class EventLog:
         log.info("%s %s", event, text, extra={"event": event, "fields": {"level": level, **fields}})
 
     def append(self, event: str, level: str, fields: dict[str, Any]) -> None:
-        """Add an event that `logging` knows of already."""
+        """Add an event that `logging` knows of already.
+
+        Args:
+            event: what happened.
+            level: as `logging` names it.
+            fields: plain values, by name.
+        """
         time_now = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._journal.append({"time": time_now, "level": level, "event": event, **fields})
 

@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from screener.campaign.results.explain import as_ranked, ends
 from screener.campaign.results.shortlist import FILES
-from screener.campaign.settings.frozen import Setup, asked, differences
+from screener.campaign.settings.differences import asked, differences
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder
 from screener.stores.library import open_library
@@ -50,16 +52,16 @@ def compare(before: Folder, after: Folder) -> Comparison:
         ConfigError: one of them is no campaign or has no shortlist.
         StoreError: a library cannot be read.
     """
-    setups = as_ranked(before), as_ranked(after)
+    earlier, later = as_ranked(before), as_ranked(after)
     first, second = _shortlist(before), _shortlist(after)
     lost = {mol_id: row for mol_id, row in first.items() if mol_id not in second}
     new = {mol_id: row for mol_id, row in second.items() if mol_id not in first}
-    why_new = _ends(before, setups[0], list(new))
-    why_lost = _ends(after, setups[1], list(lost))
+    why_new = _ends(earlier, list(new))
+    why_lost = _ends(later, list(lost))
     kept = [(first[mol_id], row) for mol_id, row in second.items() if mol_id in first]
     moved = [pair for pair in kept if pair[0]["rank"] != pair[1]["rank"]]
     return Comparison(
-        settings=tuple(differences(_said(setups[0]), _said(setups[1]))),
+        settings=tuple(differences(_settings(earlier.setup), _settings(later.setup))),
         entered=tuple(_change(row, None, row["rank"], why_new[key]) for key, row in new.items()),
         left=tuple(_change(row, row["rank"], None, why_lost[key]) for key, row in lost.items()),
         moved=tuple(_change(now, then["rank"], now["rank"], "") for then, now in moved),
@@ -67,7 +69,7 @@ def compare(before: Folder, after: Folder) -> Comparison:
     )
 
 
-def _said(setup: Setup) -> dict[str, Any]:
+def _settings(setup: Setup) -> dict[str, Any]:
     return {**setup.compute, "ranking": {**asked(setup.ranking), **_size(setup.ranking)}}
 
 
@@ -85,20 +87,20 @@ def _change(row: dict[str, Any], before: int | None, after: int | None, why: str
     return Change(row["mol_id"], row["smiles"], row["source_id"] or "", before, after, why)
 
 
-def _ends(folder: Folder, setup: Setup, mol_ids: list[str]) -> dict[str, str]:
+def _ends(campaign: Campaign, mol_ids: list[str]) -> dict[str, str]:
     """Where molecules ended in a campaign, by mol_id."""
     if not mol_ids:
         return {}
-    found: dict[int, str] = {}
+    of_rows: dict[int, str] = {}
     aside: dict[str, str] = {}
-    library = open_library(setup.library, setup.library_digest)
+    library = open_library(campaign.setup.library, campaign.setup.library_digest)
     wanted = pa.array(mol_ids, pa.string())
     for block in library.blocks(["row", "mol_id"]):
         hits = block.filter(pc.is_in(block["mol_id"], wanted))
-        found |= dict(zip(hits["row"].to_pylist(), hits["mol_id"].to_pylist(), strict=True))
+        of_rows |= dict(zip(hits["row"].to_pylist(), hits["mol_id"].to_pylist(), strict=True))
     for table in library.quarantine():
         for record in table.filter(pc.is_in(table["mol_id"], wanted)).to_pylist():
             aside[record["mol_id"]] = f"set aside by the library, {record['code']}"
-    texts = {found[row]: text for row, text in ends(folder, setup, found).items()}
+    texts = {of_rows[row]: text for row, text in ends(campaign, of_rows).items()}
     missing = dict.fromkeys(mol_ids, "not in the library")
     return missing | aside | texts

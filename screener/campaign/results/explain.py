@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rdkit import Chem
 
-from screener.campaign.results import provenance
-from screener.campaign.results.known import follow, judging_at, places_of
+from screener.campaign.results.known import follow, places_of
+from screener.campaign.results.provenance import last_ranking
 from screener.campaign.results.shortlist import FILES
-from screener.campaign.settings.frozen import Setup, open_setup, stage_plan
+from screener.campaign.settings.stage import Campaign
 from screener.campaign.settings.user_table import Joined
 from screener.chemistry.alerts import alerts, alerts_of
 from screener.chemistry.nearest import nearest_known
@@ -42,7 +42,8 @@ def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
         ConfigError: no finished campaign, or no such molecule in the library, its duplicates and
             what it set aside.
     """
-    setup = as_ranked(folder)
+    campaign = as_ranked(folder)
+    setup = campaign.setup
     library = open_library(setup.library, setup.library_digest)
     names = _names(name)
     lines: list[tuple[str, str]] = []
@@ -53,62 +54,64 @@ def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
             place = f"{record['kept_source']}:{record['kept_line']}"
             lines.append(("duplicate", f"{record['source']}:{record['line']}, first at {place}"))
             names = [*names, record["mol_id"]]
-    found = _row(library, names)
-    if found is None:
+    molecule = _row(library, names)
+    if molecule is None:
         for table in library.quarantine():
             for record in table.filter(_is_any(table, ["raw", "mol_id"], names)).to_pylist():
                 where = f"{record['source']}:{record['line']}"
-                said = f"{record['code']}: {record['message']}"
-                return [("ended", f"set aside by the library ({where}), {said}")]
+                why = f"{record['code']}: {record['message']}"
+                return [("ended", f"set aside by the library ({where}), {why}")]
         raise ConfigError(
             f"no molecule of the library {setup.library} is called {name!r}; give its mol_id, "
             "InChIKey, source id or SMILES"
         )
-    ended = ends(folder, setup, {found["row"]: found["mol_id"]})[found["row"]]
-    return [("ended", ended), *lines, *_facts(found), *_terms(folder, setup, found)]
+    row = molecule["row"]
+    ended = ends(campaign, {row: molecule["mol_id"]})[row]
+    return [("ended", ended), *lines, *_facts(molecule), *_terms(campaign, row)]
 
 
-def as_ranked(folder: Folder) -> Setup:
+def as_ranked(folder: Folder) -> Campaign:
     """The campaign with the ranking of its current shortlist.
 
     Raises:
         ConfigError: no campaign, or one without a shortlist.
     """
-    setup = open_setup(folder)
-    told = provenance.last_ranking(folder)
-    if told is None:
+    campaign = Campaign.open(folder)
+    ranking = last_ranking(folder)
+    if ranking is None:
         raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
-    settings = RankingSettings.from_mapping(told["settings"], f"{folder.url}: ranking")
-    joined = told.get("joined")
-    return setup.model_copy(
-        update={"ranking": settings, "joined": joined and Joined.model_validate(joined)}
+    settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: ranking")
+    joined = ranking.get("joined")
+    return campaign.with_setup(
+        campaign.setup.model_copy(
+            update={"ranking": settings, "joined": joined and Joined.model_validate(joined)}
+        )
     )
 
 
-def ends(folder: Folder, setup: Setup, mol_ids: Mapping[int, str]) -> dict[int, str]:
+def ends(campaign: Campaign, mol_ids: Mapping[int, str]) -> dict[int, str]:
     """Where molecules of the library ended, by row, in words.
 
     Args:
-        folder: of a finished campaign.
-        setup: see `as_ranked`.
+        campaign: finished, see `as_ranked`.
         mol_ids: of the molecules, by row.
     """
-    fates = follow(folder, setup, np.array(sorted(mol_ids), dtype=np.int64))
+    fates = follow(campaign, np.array(sorted(mol_ids), dtype=np.int64))
     ranked = [
         Ranked(fate.score, mol_ids[row], row)
         for row, fate in fates.items()
         if fate.state == "ranked" and fate.score is not None
     ]
-    places = places_of(folder, setup, ranked)
-    listed = folder.read_table(FILES[0]).select(["row", "rank", "score"]).to_pylist()
+    places = places_of(campaign, ranked)
+    listed = campaign.folder.read_table(FILES[0]).select(["row", "rank", "score"]).to_pylist()
     ranks = {entry["row"]: (entry["rank"], entry["score"]) for entry in listed}
-    texts = {}
+    texts, ranking = {}, campaign.setup.ranking
     for row, fate in fates.items():
         if row in ranks:
             texts[row] = "shortlisted: rank {} with score {:.4f}".format(*ranks[row])
         elif row in places:
             state = "below the shortlist"
-            if setup.ranking.diversity and places[row] <= setup.ranking.pool:
+            if ranking.diversity and places[row] <= ranking.pool:
                 state = "passed over, too much like better ones"
             texts[row] = f"{state}: rank {places[row]} with score {fate.score:.4f}"
         elif fate.state == "ranked":
@@ -145,26 +148,22 @@ def _row(library: LibraryStore, names: list[str]) -> dict[str, Any] | None:
     return None
 
 
-def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts(molecule: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("smiles", "mol_id", "inchikey", "source_id"):
-        yield key, str(found[key] or "")
-    known, similarity = nearest_known(found["smiles"])
+        yield key, str(molecule[key] or "")
+    known, similarity = nearest_known(molecule["smiles"])
     yield "nearest known", f"{known}, Tanimoto similarity {similarity:.2f}"
-    raised = alerts_of(Chem.MolFromSmiles(found["smiles"]))
+    raised = alerts_of(Chem.MolFromSmiles(molecule["smiles"]))
     for alert in alerts():
         if alert.name in raised:
             yield f"alert {alert.name}", f"{alert.why} ({alert.source})"
 
 
-def _terms(folder: Folder, setup: Setup, found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _terms(campaign: Campaign, row: int) -> Iterator[tuple[str, str]]:
     """Objectives and constraints by the predictions of the last stage that the molecule entered."""
-    rows = np.array([found["row"]], dtype=np.int64)
-    for index in reversed(range(len(setup.stages))):
-        plan = stage_plan(folder, setup, index)
-        assert plan is not None  # finished
-        for unit in setup.store(folder, index).stored(plan.places(plan.holding(rows))):
-            table = unit.predictions.filter(pc.equal(unit.predictions["row"], found["row"]))
+    settings = campaign.setup.ranking
+    for stage in reversed(campaign.stages):
+        for table in stage.tables(np.array([row], dtype=np.int64)):
             if table.num_rows:
-                judged = judging_at(setup.stages[index])(table, setup.ranking)
-                yield from terms(table, setup.ranking, judged)[0]
+                yield from terms(table, settings, stage.row_status(table, settings))[0]
                 return

@@ -1,28 +1,25 @@
-"""What became of the molecules that are marked as known: how a reader judges a ranking.
+"""What became of the molecules that are marked as known, by which readers check a ranking.
 
 Follows each of them through the stages of a finished campaign. Their places among all ranked
 molecules need one pass over the last stage's predictions.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from distributed import Client
 from numpy.typing import NDArray
 
+from screener.campaign.results.segments import numbers_before
 from screener.campaign.results.shortlist import is_known
-from screener.campaign.settings.frozen import Setup, Stage, stage_plan
-from screener.campaign.settings.plan import StagePlan
-from screener.ranking.objectives import RankingSettings
-from screener.ranking.row_status import CANDIDATE, Judged, judge, judge_rules
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign, CampaignStage
+from screener.ranking.row_status import CANDIDATE
 from screener.ranking.topk import Ranked
-from screener.stores.files import Folder
 from screener.stores.library import open_library
-from screener.stores.predictions import PredictionStore
-
-Judging = Callable[[pa.Table, RankingSettings], Judged]
 
 SCHEMA = pa.schema(
     [
@@ -51,26 +48,28 @@ class Fate:
     score: float | None = None
 
 
-def follow_known(folder: Folder, setup: Setup, shortlisted: Collection[int]) -> pa.Table:
-    """The fate of every known molecule under the ranking of `setup`, in the library's order.
+def follow_known(
+    campaign: Campaign, shortlisted: Collection[int], client: Client | None = None
+) -> pa.Table:
+    """The fate of every known molecule under the campaign's ranking, in the library's order.
 
     Args:
-        folder: of a campaign whose stages are all finished.
-        setup: with a `known_column`.
+        campaign: with a `known_column`, all of whose stages are finished.
         shortlisted: rows of the shortlist.
+        client: connected, to look at the rows of the last stage on workers; None to do it here.
     Returns:
         a table of `SCHEMA`.
     """
-    marked = {entry["row"]: entry for entry in _marked(setup)}
-    fates = follow(folder, setup, np.array(sorted(marked), dtype=np.int64))
+    marked = {entry["row"]: entry for entry in _marked(campaign.setup)}
+    fates = follow(campaign, np.array(sorted(marked), dtype=np.int64))
     places = places_of(
-        folder,
-        setup,
+        campaign,
         [
             Ranked(fate.score, marked[row]["mol_id"], row)
             for row, fate in fates.items()
             if fate.state == "ranked" and fate.score is not None
         ],
+        client,
     )
     table = []
     for row, entry in marked.items():
@@ -88,32 +87,17 @@ def follow_known(folder: Folder, setup: Setup, shortlisted: Collection[int]) -> 
     return pa.Table.from_pylist(table, schema=SCHEMA)
 
 
-def follow(folder: Folder, setup: Setup, rows: NDArray[np.int64]) -> dict[int, Fate]:
-    """Where each of `rows` ended under the ranking of `setup`, before the shortlist is cut.
+def follow(campaign: Campaign, rows: NDArray[np.int64]) -> dict[int, Fate]:
+    """Where each of `rows` ended under the campaign's ranking, before the shortlist is cut.
 
     Args:
-        folder: of a campaign whose stages are all finished.
-        setup: the campaign.
+        campaign: whose stages are all finished.
         rows: of the library, ascending.
     """
     fates: dict[int, Fate] = {}
-    for index, stage in enumerate(setup.stages):
-        plan = stage_plan(folder, setup, index)
-        assert plan is not None  # finished
-        last = index == len(setup.stages) - 1
-        settings = setup.ranking if last else setup.acquisition
-        state = "ranked" if last else "not selected"
-        store, judging = setup.store(folder, index), judging_at(stage)
-        for row, fate in _fates(store, plan, judging, settings, rows):
-            fates[row] = (
-                fate if fate.state != CANDIDATE else Fate(stage.name, state, "", fate.score)
-            )
+    for stage in campaign.stages:
+        fates |= dict(_fates(stage, rows))
     return fates
-
-
-def judging_at(stage: Stage) -> Judging:
-    """What judges the rows of a stage."""
-    return judge_rules if stage.geometry is None else judge
 
 
 def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
@@ -127,51 +111,45 @@ def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
             yield {key: entry[key] for key in keys} | {"known_as": str(entry[column])}
 
 
-def _fates(
-    store: PredictionStore,
-    plan: StagePlan,
-    judging: Judging,
-    settings: RankingSettings,
-    rows: NDArray[np.int64],
-) -> Iterator[tuple[int, Fate]]:
+def _fates(stage: CampaignStage, rows: NDArray[np.int64]) -> Iterator[tuple[int, Fate]]:
     """What a stage made of those of `rows` that entered it."""
     wanted = set(rows.tolist())
-    for unit in store.stored(plan.places(plan.holding(rows))):
+    of_candidates = "ranked" if stage.is_last else "not selected"
+    for unit in stage.stored(rows):
         table = unit.predictions
-        judged = judging(table, settings)
-        for place, row in enumerate(table["row"].to_pylist()):
-            if row in wanted:
-                score = float(judged.score[place])
-                yield (
-                    row,
-                    Fate(
-                        store.stage,
-                        judged.verdict[place],
-                        judged.reason[place],
-                        None if np.isnan(score) else score,
-                    ),
-                )
+        status = stage.row_status(table, stage.status_settings)
+        for place in np.flatnonzero(np.isin(table["row"].to_numpy(), rows)).tolist():
+            score = float(status.score[place])
+            is_candidate = status.code[place] == CANDIDATE
+            yield (
+                table["row"][place].as_py(),
+                Fate(
+                    stage.name,
+                    of_candidates if is_candidate else status.name(place),
+                    status.reason(place),
+                    None if np.isnan(score) else score,
+                ),
+            )
         for record in unit.quarantine.to_pylist() if unit.quarantine is not None else []:
             if record["row"] in wanted:
                 reason = f"{record['code']}: {record['message']}"
-                yield record["row"], Fate(store.stage, "quarantined", reason)
+                yield record["row"], Fate(stage.name, "quarantined", reason)
 
 
-def places_of(folder: Folder, setup: Setup, ranked: list[Ranked]) -> dict[int, int]:
-    """The place of each of `ranked` among all candidates of the last stage, from 1, by row; none
-    where they are ranked by fronts."""
-    if setup.ranking.by == "pareto":  # of which a molecule alone says nothing
+def places_of(
+    campaign: Campaign, ranked: list[Ranked], client: Client | None = None
+) -> dict[int, int]:
+    """The place of each of `ranked` among all candidates of the last stage.
+
+    Args:
+        campaign: whose stages are all finished.
+        ranked: candidates of the last stage.
+        client: connected, to look at its rows on workers; None to do it here.
+    Returns:
+        places from 1 by row; none where they are ranked by fronts.
+    """
+    settings = campaign.setup.ranking
+    if settings.by == "pareto":  # of which a molecule alone says nothing
         return {}
-    places = dict.fromkeys((entry.row for entry in ranked), 1)
-    index = len(setup.stages) - 1
-    store, plan = setup.store(folder, index), stage_plan(folder, setup, index)
-    if not ranked or plan is None:
-        return places
-    for unit in store.stored(plan.places(plan.units())):
-        table = unit.predictions
-        score = judge(table, setup.ranking).score
-        mol_ids = np.array(table["mol_id"].to_pylist(), dtype=str)
-        for entry in ranked:
-            ties = (score == entry.score) & (mol_ids < entry.mol_id)
-            places[entry.row] += int(np.count_nonzero((score > entry.score) | ties))
-    return places
+    before = numbers_before(campaign.last, settings, ranked, client)
+    return {entry.row: 1 + n for entry, n in zip(ranked, before.tolist(), strict=True)}

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from screener.campaign.results.totals import Tally
-from screener.campaign.settings.frozen import SCHEMA_VERSION, Setup
+from screener.campaign.results.totals import StageTotals
+from screener.campaign.settings.setup import SCHEMA_VERSION, Setup
+from screener.campaign.settings.stage import Campaign
+from screener.campaign.settings.used_plugins import told
 from screener.errors import SchemaError
 from screener.stores.files import Folder
 from screener.stores.paths import require_name
@@ -32,16 +34,14 @@ class Session:
     """One run of one client, as `provenance.json` tells it.
 
     Args:
-        folder: of the campaign.
-        setup: with the ranking asked now.
+        campaign: with the ranking asked now.
         command: what was typed or called.
         n_workers: worker threads at the start.
     """
 
-    def __init__(self, folder: Folder, setup: Setup, command: list[str], n_workers: int) -> None:
-        self._folder = folder
-        self._setup = setup
-        before = folder.read_json(FILE) if folder.exists(FILE) else {}
+    def __init__(self, campaign: Campaign, command: list[str], n_workers: int) -> None:
+        self._folder, self._setup = campaign.folder, campaign.setup
+        before = read_provenance(campaign.folder)
         self._past: list[dict[str, Any]] = before.get("sessions", [])
         self._this = {
             "command": command,
@@ -51,7 +51,7 @@ class Session:
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
             "worker_threads": n_workers,
         }
-        self._results = {
+        self._results: dict[str, Any] = {
             key: before[key] for key in ("stages", "ranking", "recall") if key in before
         }
 
@@ -74,11 +74,22 @@ class Session:
                 },
                 "library": setup.library,
                 "versions": versions(),
+                "plugins": told(setup),
                 "seeds": _SEEDS,
                 "sessions": [*self._past, self._this],
                 **self._results,
             },
         )
+
+
+def read_provenance(folder: Folder) -> dict[str, Any]:
+    """What `provenance.json` says; empty where it is not written yet.
+
+    Raises:
+        StoreError: the file is broken.
+    """
+    found: dict[str, Any] = folder.read_json(FILE) if folder.exists(FILE) else {}
+    return found
 
 
 def last_ranking(folder: Folder) -> dict[str, Any] | None:
@@ -89,9 +100,7 @@ def last_ranking(folder: Folder) -> dict[str, Any] | None:
     Raises:
         StoreError: the file cannot be read; SchemaError: its digest is no name of a folder.
     """
-    if not folder.exists(FILE):
-        return None
-    ranking: dict[str, Any] | None = folder.read_json(FILE).get("ranking")
+    ranking: dict[str, Any] | None = read_provenance(folder).get("ranking")
     if ranking is not None:
         try:
             require_name(ranking["digest"])
@@ -103,20 +112,20 @@ def last_ranking(folder: Folder) -> dict[str, Any] | None:
     return ranking
 
 
-def stage_results(setup: Setup, tallies: list[Tally]) -> list[dict[str, Any]]:
+def stage_results(setup: Setup, totals: list[StageTotals]) -> list[dict[str, Any]]:
     """What `provenance.json` says of each stage."""
     return [
         {
             "name": stage.name,
             "bundle": stage.bundle,
             "geometry": None if stage.geometry is None else stage.geometry.model_dump(mode="json"),
-            "counts": dict(tally.counts),
-            "quarantine": dict(tally.quarantine),
-            "left_out": sorted(tally.left_out),
-            "structures_made": tally.made,
-            "task_seconds": round(tally.seconds, 3),
+            "counts": dict(of_stage.counts),
+            "quarantine": dict(of_stage.quarantine),
+            "left_out": sorted(of_stage.left_out),
+            "structures_made": of_stage.made,
+            "task_seconds": round(of_stage.seconds, 3),
         }
-        for stage, tally in zip(setup.stages, tallies, strict=True)
+        for stage, of_stage in zip(setup.stages, totals, strict=True)
     ]
 
 

@@ -7,24 +7,28 @@ root holds a copy of the shortlist that was asked for last. Nothing is predicted
 
 import hashlib
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from distributed import Client
 from numpy.typing import NDArray
 
-from screener.campaign.results.invalidate import forget
+from screener.campaign.results.invalidate import invalidate
 from screener.campaign.results.known import follow_known
-from screener.campaign.results.provenance import Session
+from screener.campaign.results.provenance import Session, last_ranking
+from screener.campaign.results.segments import statuses
 from screener.campaign.results.shortlist import FILES, shortlist_table, write_shortlist
-from screener.campaign.results.totals import Tally
+from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.config import RankingConfig
-from screener.campaign.settings.frozen import Setup, asked, open_setup, stage_plan
-from screener.campaign.settings.plan import StagePlan
+from screener.campaign.settings.differences import asked
+from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.resolve import known_column_of
+from screener.campaign.settings.setup import Setup
+from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.campaign.settings.user_table import JoinConfig, joined_schema, keep_joined, read_join
 from screener.chemistry.diversity import choose_diverse
 from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
@@ -32,14 +36,13 @@ from screener.inference.table import no_predictions
 from screener.models.bundle import open_bundle
 from screener.ranking.columns import check_columns, check_numeric
 from screener.ranking.objectives import RankingSettings
-from screener.ranking.row_status import Best, emptied_by, judge, no_value, wider
+from screener.ranking.row_status import emptied_by, no_value
 from screener.ranking.topk import TopK
 from screener.records import Structure
 from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.lease import Lease
 from screener.stores.library import open_library
-from screener.stores.predictions import PredictionStore
 from screener.stores.structures import StructureStore
 from screener.structures.missing import read_structures
 
@@ -47,6 +50,7 @@ log = logging.getLogger(__name__)
 
 FILE = "ranking.json"
 KNOWN = "known.parquet"
+N_ON_WORKERS = 500_000  # rows; fewer are looked at before workers have started
 
 
 def rank_again(
@@ -56,6 +60,7 @@ def rank_again(
     command: Sequence[str],
     known_column: str | None = None,
     join: JoinConfig | None = None,
+    connect: Callable[[], AbstractContextManager[Client]] | None = None,
 ) -> tuple[Setup, dict[str, Any]]:
     """Rank a finished campaign by other objectives; nothing is computed again.
 
@@ -65,6 +70,8 @@ def rank_again(
         command: what provenance tells as the command.
         known_column: another own column that marks known molecules.
         join: another table of the user's to rank by.
+        connect: gives a client whose workers look at the rows of a large last stage; None to look
+            at them here, one segment after the other.
     Returns:
         the campaign with the new ranking, and what `rank` returns.
     Raises:
@@ -81,20 +88,23 @@ def rank_again(
     if join is not None:
         library = open_library(before.library, before.library_digest)
         joined, _ = read_join(join, library)
-        for index in range(len(before.stages)):
-            joined_schema(_no_rows(folder, before, index).schema, joined)
+        for stage in Campaign(folder, before).stages:
+            joined_schema(_no_rows(stage).schema, joined)
         setup = setup.model_copy(update={"joined": joined})
+    campaign = Campaign(folder, setup)
     with Lease(folder).held():
         if setup.joined is not None:
             keep_joined(folder, setup.joined, open_library(setup.library, setup.library_digest))
         try:
-            schemas = [_no_rows(folder, setup, index).schema for index in range(len(setup.stages))]
+            schemas = [_no_rows(stage).schema for stage in campaign.stages]
             check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
             check_numeric(setup.ranking, schemas[-1])
-            session = Session(folder, setup, list(command), n_workers=0)
-            ranking = rank(folder, setup)
+            session = Session(campaign, list(command), n_workers=0)
+            is_large = campaign.last.n_entering > N_ON_WORKERS
+            with connect() if connect and is_large else nullcontext() as client:
+                ranking = rank(campaign, client=client)
         except DamagedError as error:
-            forget(folder, setup, error)
+            invalidate(campaign, error)
             raise StoreError(
                 f"{error}; resume the campaign with `screener screen` to have it made again"
             ) from error
@@ -103,28 +113,34 @@ def rank_again(
 
 
 def rank(
-    folder: Folder, setup: Setup, tally: Tally | None = None, *, changed: bool = False
+    campaign: Campaign,
+    totals: StageTotals | None = None,
+    *,
+    changed: bool = False,
+    client: Client | None = None,
 ) -> dict[str, Any]:
     """Rank the rows of the last stage and write the shortlist.
 
     Args:
-        folder: of the campaign.
-        setup: with the ranking that is asked.
-        tally: of the last stage's receipts, where the caller has it.
+        campaign: with the ranking that is asked.
+        totals: of the last stage's receipts, where the caller has it.
         changed: whether units were done since this ranking may have been made.
+        client: connected, to look at the rows of the last stage on workers where its receipts do
+            not tell the best of them; None to do it here.
     Returns:
         what `ranking.json` says: `digest`, `objectives`, `constraints`, `top`, `counts` (rows of
-        the last stage by verdict), `filtered` (rows by rule), `left_out`, `without_spread`
+        the last stage by status), `filtered` (rows by rule), `left_out`, `without_spread`
         (objectives that are the same for all candidates), `shortlisted`,
         `chosen_by` (objectives and constraints that chose the rows of the last stage), `files`
         (their checksums).
     Raises:
         ConfigError: the last stage is not finished.
     """
+    folder, setup = campaign.folder, campaign.setup
     path = f"rankings/{setup.ranking_digest}/"
     if changed or not _is_whole(folder, path):
-        _make(folder, setup, path, tally)
-    if chosen_otherwise(folder, setup):
+        _make(campaign, path, totals, client)
+    if chosen_otherwise(campaign):
         log.warning(
             "the rows of stage %s were chosen by other objectives (%s): molecules that these would "
             "have chosen may be missing%s; a new campaign chooses again and reuses all structures",
@@ -134,8 +150,21 @@ def rank(
         )
     for name in FILES:
         folder.write_bytes(name, folder.read_bytes(path + name))
-    found: dict[str, Any] = folder.read_json(path + FILE)
-    return found
+    ranking: dict[str, Any] = folder.read_json(path + FILE)
+    return ranking
+
+
+def read_ranking(folder: Folder) -> dict[str, Any] | None:
+    """What `ranking.json` says of the shortlist at the campaign's root; None before there is one.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    current = last_ranking(folder)
+    if current is None:
+        return None
+    ranking: dict[str, Any] = folder.read_json(f"rankings/{current['digest']}/{FILE}")
+    return ranking
 
 
 def _is_whole(folder: Folder, path: str) -> bool:
@@ -153,51 +182,54 @@ def _is_whole(folder: Folder, path: str) -> bool:
         return False
 
 
-def chosen_otherwise(folder: Folder, setup: Setup) -> bool:
-    """Whether other objectives or constraints kept rows from a later stage that the ranking of
-    `setup` may want there."""
-    there, now = asked(setup.acquisition), asked(setup.ranking)
-    if not _other_table(folder, setup) and all(
-        sorted(there.get(key, ())) == sorted(now.get(key, ())) for key in {*there, *now}
+def chosen_otherwise(campaign: Campaign) -> bool:
+    """Whether other objectives or constraints kept rows from a later stage that the campaign's
+    ranking may want there."""
+    setup = campaign.setup
+    then, now = asked(setup.acquisition), asked(setup.ranking)
+    if not _other_table(campaign) and all(
+        sorted(then.get(key, ())) == sorted(now.get(key, ())) for key in {*then, *now}
     ):
         return False
     # a row that broke one of these breaks it still
     stands = {*now["constraints"], *map(no_value, setup.ranking.columns)}
-    for index in range(len(setup.stages) - 1):
-        tally = Tally.of(setup.store(folder, index).receipts.all(), setup.k(index))
-        n_wanted = tally.counts["candidates"] + sum(
-            n_rows for rule, n_rows in tally.filtered.items() if rule not in stands
+    for stage in campaign.stages[:-1]:
+        totals = StageTotals.of(stage.store.receipts.all(), stage.k)
+        n_wanted = totals.counts["candidates"] + sum(
+            n_rows for rule, n_rows in totals.filtered.items() if rule not in stands
         )
-        following = stage_plan(folder, setup, index + 1)
+        following = stage.next.read_plan()
         if following is None or n_wanted > following.n_rows:
             return True
     return False
 
 
-def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
-    index = len(setup.stages) - 1
-    store = setup.store(folder, index)
-    plan = stage_plan(folder, setup, index)
-    if tally is None:
-        tally = Tally.of(store.receipts.all(), setup.ranking.pool)
-    if plan is None or tally.n_units < plan.n_units:
+def _make(campaign: Campaign, path: str, totals: StageTotals | None, client: Client | None) -> None:
+    """Make the ranking and write it below `path`; other arguments as `rank`."""
+    folder, setup, stage = campaign.folder, campaign.setup, campaign.last
+    plan = stage.read_plan()
+    if totals is None:
+        totals = StageTotals.of(stage.store.receipts.all(), setup.ranking.pool)
+    if plan is None or totals.n_units < plan.n_units:
         raise ConfigError(
-            f"stage {store.stage} of {folder.url} is not finished; resume the campaign with "
+            f"stage {stage.name} of {folder.url} is not finished; resume the campaign with "
             "`screener screen` first"
         )
-    spread = tally.spread
-    is_told = asked(setup.acquisition) == asked(setup.ranking) and tally.complete
-    if is_told and not _other_table(folder, setup) and setup.ranking.by != "pareto":
-        top, filtered, left_out = tally.top, tally.filtered, tally.left_out
-        counts = tally.counts
+    value_range = totals.value_range
+    are_told = asked(setup.acquisition) == asked(setup.ranking) and totals.complete
+    if are_told and not _other_table(campaign) and setup.ranking.by != "pareto":
+        top, filtered, left_out = totals.top, totals.filtered, totals.left_out
+        counts = totals.counts
     else:
-        top, counts, filtered, left_out, spread = _judge_all(store, plan, setup)
-        counts["quarantined"] = tally.counts["quarantined"]
-        counts["in"] = tally.counts["in"]
+        found = statuses(stage, setup.ranking, setup.ranking.pool, client)
+        top, filtered, left_out = found.top, found.filtered, found.left_out
+        counts, value_range = found.counts, found.value_range
+        counts["quarantined"] = totals.counts["quarantined"]
+        counts["in"] = totals.counts["in"]
     if not top.entries:
         why = emptied_by(counts, filtered, setup.ranking)
         log.warning("no molecule is left to rank: %s; `screener status --accounts` has more", why)
-    idle = _without_spread(setup.ranking, counts, spread)
+    idle = _without_effect(setup.ranking, counts, value_range)
     for text in idle:
         log.warning(
             "objective %s decides nothing: all %d candidates have the same value",
@@ -206,11 +238,11 @@ def _make(folder: Folder, setup: Setup, path: str, tally: Tally | None) -> None:
         )
     if setup.ranking.diversity:
         top = _apart(setup, top)
-    predictions, structures = _rows(folder, setup, plan, top.rows)
+    predictions, structures = _rows(stage, top.rows)
     table = shortlist_table(predictions, top, setup.ranking, setup.known_column)
     files = write_shortlist(folder, path, table, structures)
     if setup.known_column is not None:
-        folder.write_table(path + KNOWN, follow_known(folder, setup, set(top.rows.tolist())))
+        folder.write_table(path + KNOWN, follow_known(campaign, set(top.rows.tolist()), client))
     folder.write_json(
         path + FILE,
         {
@@ -252,76 +284,65 @@ def _apart(setup: Setup, best_ones: TopK) -> TopK:
     return TopK(settings.top, tuple(entries[place] for place in places))
 
 
-def _judge_all(
-    store: PredictionStore, plan: StagePlan, setup: Setup
-) -> tuple[TopK, Counter[str], Counter[str], set[str], dict[str, list[float]]]:
-    """Judge every row of the last stage again, unit by unit."""
-    found = Best(setup.ranking, setup.ranking.pool)
-    spread: dict[str, list[float]] = {}
-    counts: Counter[str] = Counter()
-    filtered: Counter[str] = Counter()
-    left_out: set[str] = set()
-    for unit in store.stored(plan.places(plan.units())):
-        judged = judge(unit.predictions, setup.ranking)
-        found.add(unit.predictions, judged)
-        wider(spread, judged.spread)
-        counts.update(judged.counts)
-        filtered.update(judged.filtered)
-        left_out.update(judged.left_out)
-    return found.top, counts, filtered, left_out, spread
-
-
-def _other_table(folder: Folder, setup: Setup) -> bool:
+def _other_table(campaign: Campaign) -> bool:
     """Whether the ranking reads another joined table than the one that chose."""
-    return setup.ranked_by_joined != open_setup(folder).acquired_by_joined
+    frozen = open_setup(campaign.folder)
+    return campaign.setup.ranked_by_joined != frozen.acquired_by_joined
 
 
-def _without_spread(
-    settings: RankingSettings, counts: Mapping[str, int], spread: Mapping[str, Sequence[float]]
+def _without_effect(
+    settings: RankingSettings,
+    counts: Mapping[str, int],
+    value_range: Mapping[str, Sequence[float]],
 ) -> list[str]:
-    """Objectives, as text, whose values are all the same."""
+    """Objectives, as text, whose values are all the same.
+
+    Args:
+        settings: the ranking.
+        counts: rows by status.
+        value_range: least and largest value of each objective among candidates, by column.
+    """
     if counts.get("candidates", 0) < 2:
         return []
     return [
         each.text
         for each in settings.objectives
-        if each.column in spread and spread[each.column][0] == spread[each.column][1]
+        if each.column in value_range and value_range[each.column][0] == value_range[each.column][1]
     ]
 
 
 def _rows(
-    folder: Folder, setup: Setup, plan: StagePlan, rows: NDArray[np.int64]
+    stage: CampaignStage, rows: NDArray[np.int64]
 ) -> tuple[pa.Table, list[Structure | MoleculeError]]:
     """Predictions of these rows in any order, and their structures in the order of `rows`."""
-    store = setup.store(folder, len(setup.stages) - 1)
-    structures = StructureStore(setup.structures(setup.stages[-1]))
+    structures = StructureStore(stage.structures)
     tables: list[pa.Table] = []
-    found: dict[int, Structure | MoleculeError] = {}
-    for unit in store.stored(plan.places(plan.holding(rows))):
+    of_rows: dict[int, Structure | MoleculeError] = {}
+    for unit in stage.stored(rows):
         table = unit.predictions
         table = table.filter(pc.is_in(table["row"], pa.array(rows, pa.int64())))
         tables.append(table)
         held = table["row"].to_numpy()
         try:
             units = unit.receipt.details["structure_units"]
-            found |= dict(zip(held.tolist(), read_structures(structures, units, held), strict=True))
+            outcomes = read_structures(structures, units, held)
         except StoreError as error:
             raise DamagedError(
                 f"structures of the shortlist are not in the library any more: {error}",
                 (unit.receipt.unit,),
             ) from error
+        of_rows |= dict(zip(held.tolist(), outcomes, strict=True))
     if not tables:  # nobody is ranked
-        tables.append(_no_rows(folder, setup, len(setup.stages) - 1))
-    return pa.concat_tables(tables), [found[row] for row in rows.tolist()]
+        tables.append(_no_rows(stage))
+    return pa.concat_tables(tables), [of_rows[row] for row in rows.tolist()]
 
 
-def _no_rows(folder: Folder, setup: Setup, index: int) -> pa.Table:
+def _no_rows(stage: CampaignStage) -> pa.Table:
     """The columns of a stage, from a unit that is stored or else from the bundle."""
-    store = setup.store(folder, index)
-    if (receipt := next(store.receipts.all(), None)) is not None:
-        return store.read(receipt).slice(0, 0)
-    job = setup.job(folder, index)
+    if (receipt := next(stage.store.receipts.all(), None)) is not None:
+        return stage.store.read(receipt).slice(0, 0)
+    job, setup = stage.job, stage.setup
     library = open_library(job.library, job.library_digest)
     bundle = open_bundle(job.bundle, job.bundle_digest)
-    table = no_predictions(library, bundle, setup.own_columns, setup.stages[index].value_columns)
-    return with_joined(table, setup.joined_in(folder))
+    table = no_predictions(library, bundle, setup.own_columns, stage.settings.value_columns)
+    return with_joined(table, stage.campaign.joined)

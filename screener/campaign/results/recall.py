@@ -7,7 +7,7 @@ import numpy as np
 
 from screener.campaign.results.scores import scores_of
 from screener.campaign.settings.batches import audit_of
-from screener.campaign.settings.frozen import SEARCHED, Setup
+from screener.campaign.settings.stage import SEARCHED, Campaign, CampaignStage
 from screener.errors import ConfigError
 from screener.funnel.recall import estimate_recall
 from screener.stores.files import Folder
@@ -15,19 +15,18 @@ from screener.stores.files import Folder
 RECALL = "recall.json"
 
 
-def tell_recall(folder: Folder, setup: Setup) -> list[dict[str, Any]]:
+def tell_recall(campaign: Campaign) -> list[dict[str, Any]]:
     """Estimate how many of each stage's best were found, and write it to `recall.json`.
 
     Args:
-        folder: of a campaign with a funnel, all of whose stages are finished.
-        setup: the campaign.
+        campaign: with a funnel, all of whose stages are finished.
     Returns:
         for each stage with an audit: `stage`, `top_n`, `recall`, `low`, `high`, `level`, `n_rows`
         (evaluated), `n_audit`, `of` (what the best are looked for in), or `why` it is not known.
     """
-    told = [_recall(folder, setup, index) for index in range(SEARCHED, len(setup.stages))]
-    folder.write_json(RECALL, told)
-    return told
+    estimates = [_recall(stage) for stage in campaign.stages[SEARCHED:]]
+    campaign.folder.write_json(RECALL, estimates)
+    return estimates
 
 
 def read_recall(folder: Folder) -> tuple[dict[str, Any], ...]:
@@ -46,31 +45,31 @@ def recall_text(told: Mapping[str, Any]) -> str:
     )
 
 
-def _recall(folder: Folder, setup: Setup, index: int) -> dict[str, Any]:
-    assert setup.funnel is not None
-    store = setup.store(folder, index)
-    if index == SEARCHED:
+def _recall(stage: CampaignStage) -> dict[str, Any]:
+    """What `tell_recall` says of one stage."""
+    funnel, store = stage.setup.funnel, stage.store
+    assert funnel is not None
+    if stage.is_searched:
         batches, of = store.read_batches(), "the library"
     else:
-        batch, before = store.read_batch(), setup.stages[index - 1].name
+        batch = store.read_batch()
         assert batch is not None
-        batches, of = [batch], f"what stage {before} evaluated"
-    last = index == len(setup.stages) - 1
-    top_n = setup.ranking.top if last else setup.n_chosen(index + 1)
+        batches, of = [batch], f"what stage {stage.previous.name} evaluated"
+    top_n = stage.setup.ranking.top if stage.is_last else stage.next.n_chosen
     rows = np.concatenate([batch["row"].to_numpy() for batch in batches])
     audit = audit_of(batches[-1])
     n_audit = len(audit.rows)  # they come last
-    scores = scores_of(folder, setup, index, rows)
-    told = {"stage": store.stage, "top_n": top_n, "of": of, "n_rows": len(rows)}
-    told["n_audit"] = n_audit
+    scores = scores_of(stage, rows)
+    known = {"stage": stage.name, "top_n": top_n, "of": of, "n_rows": len(rows)}
+    known["n_audit"] = n_audit
     try:
         audited = scores[len(rows) - n_audit :]
-        found = estimate_recall(scores, audit, audited, top_n, setup.funnel.seed)
+        estimate = estimate_recall(scores, audit, audited, top_n, funnel.seed)
     except ConfigError as error:
-        return told | {"why": str(error)}
-    return told | {
-        "recall": found.recall,
-        "low": found.low,
-        "high": found.high,
-        "level": found.level,
+        return known | {"why": str(error)}
+    return known | {
+        "recall": estimate.recall,
+        "low": estimate.low,
+        "high": estimate.high,
+        "level": estimate.level,
     }

@@ -18,7 +18,7 @@ from screener.errors import MoleculeError, StoreError
 from screener.library.columns import result_name
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.reasons import why_columns
-from screener.ranking.row_status import judge
+from screener.ranking.row_status import row_status
 from screener.ranking.topk import TopK
 from screener.records import Structure
 from screener.stores.cells import to_cells
@@ -44,16 +44,16 @@ def shortlist_table(
     position = {row: index for index, row in enumerate(predictions["row"].to_pylist())}
     order = pa.array([position[row] for row in top.rows.tolist()], pa.int64())
     chosen = predictions.take(order)
-    judged = judge(chosen, settings)
+    status = row_status(chosen, settings)
     columns: dict[str, pa.Array | pa.ChunkedArray] = {
         "rank": pa.array(np.arange(1, chosen.num_rows + 1), pa.int64()),
         "score": pa.array([entry.score for entry in top.entries], pa.float64()),
     }
-    for name, values in judged.desirabilities.items():
+    for name, values in status.desirabilities.items():
         columns[f"desirability_{name}"] = pa.array(values, pa.float64())
     if known_column is not None:
         columns["known"] = is_known(chosen[known_column])
-    columns |= why_columns(chosen, settings, judged)
+    columns |= why_columns(chosen, settings, status)
     return pa.table(columns | {name: chosen[name] for name in chosen.column_names})
 
 
@@ -81,6 +81,8 @@ def write_shortlist(
         path: a folder below it that ends in '/', or nothing.
         table: from `shortlist_table`.
         structures: of its rows.
+    Returns:
+        SHA-256 (hex) by name of the file.
     Raises:
         StoreError: a file cannot be written.
     """

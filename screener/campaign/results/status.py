@@ -1,27 +1,24 @@
-"""How far a campaign is, and where every row of the library ended.
+"""How far a campaign is.
 
-Both are read from the folder alone: receipts, batches, the journal, the lease and the current
-ranking. Nothing is locked: they can be asked while the campaign runs, on any machine.
+Read from the folder alone: receipts, batches, the journal, the lease and the current ranking.
+Nothing is locked: it can be asked while the campaign runs, on any machine.
 """
 
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from screener.campaign.results import provenance
-from screener.campaign.results.rank import FILE as RANKING
+from screener.campaign.results.rank import read_ranking
 from screener.campaign.results.recall import read_recall
-from screener.campaign.results.throughput import Pace
-from screener.campaign.results.totals import Tally
-from screener.campaign.settings.frozen import Setup, n_units_expected, open_setup, stage_plan
+from screener.campaign.results.throughput import Throughput
 from screener.campaign.settings.plan import StagePlan
+from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.stores.files import Folder
 from screener.stores.journal import JournalReader
 from screener.stores.lease import Lease
-from screener.stores.library import LibraryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,54 +78,6 @@ class Status:
         return self.shortlisted is not None and all(stage.is_finished for stage in self.stages)
 
 
-@dataclass(frozen=True, slots=True)
-class StageAccount:
-    """What became of the rows that entered a stage; `n_in` is the sum of all others."""
-
-    name: str
-    n_in: int
-    passed: int  # to the next stage, or to the shortlist
-    filtered: Mapping[str, int]  # by rule
-    not_selected: int
-    out_of_domain: int
-    quarantined: int
-    not_done: int  # entered, and the campaign is not that far
-    outside: Mapping[str, int] = field(default_factory=dict)  # out of domain by reason, most first
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether the parts add up to what came in."""
-        parts = self.passed + self.not_selected + self.out_of_domain + self.quarantined
-        return self.n_in == parts + self.not_done + sum(self.filtered.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    """Where everything that was read ended."""
-
-    n_read: int  # records of the inputs
-    n_isomers_added: int  # where one record became several rows
-    n_kept: int
-    n_duplicates: int
-    n_quarantined: int  # by the library
-    stages: tuple[StageAccount, ...]
-    final: Mapping[str, int] = field(default_factory=dict)  # state -> rows of the library
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether nothing is lost or counted twice."""
-        return (
-            self.n_read + self.n_isomers_added
-            == self.n_kept + self.n_duplicates + self.n_quarantined
-            and all(stage.is_balanced for stage in self.stages)
-            and self.n_kept == self.stages[0].n_in == sum(self.final.values())
-            and all(
-                before.passed == after.n_in
-                for before, after in zip(self.stages, self.stages[1:], strict=False)
-            )
-        )
-
-
 def status(folder: Folder) -> Status:
     """How far the campaign in `folder` is.
 
@@ -148,14 +97,14 @@ class Follower:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._setup = open_setup(folder)
-        self._stages = [_StageFollower(folder, self._setup, i) for i in range(self.n_stages)]
+        self._campaign = Campaign.open(folder)
+        self._stages = [_StageFollower(stage) for stage in self._campaign.stages]
         self._journal = _Journal(folder)
 
     @property
     def n_stages(self) -> int:
         """Stages of the campaign."""
-        return len(self._setup.stages)
+        return len(self._stages)
 
     def look(self) -> Status:
         """How far the campaign is now.
@@ -168,28 +117,28 @@ class Follower:
         journal.read()
         runner = None
         if owner is not None and not owner.is_free():
-            told = journal.started if journal.is_by(owner.host, owner.pid) else {}
+            started = journal.started if journal.is_by(owner.host, owner.pid) else {}
             runner = Runner(
                 host=owner.host,
                 pid=owner.pid,
                 last_sign_of_life=owner.last_sign_of_life,
-                started=told.get("time"),
-                n_workers=journal.n_workers if told else None,
-                scheduler=told.get("scheduler"),
-                dashboard=told.get("dashboard"),
-                memory=dict(journal.memory) if told else {},
-                n_tried_again=journal.n_tried_again if told else 0,
-                n_workers_lost=journal.n_workers_lost if told else 0,
+                started=started.get("time"),
+                n_workers=journal.n_workers if started else None,
+                scheduler=started.get("scheduler"),
+                dashboard=started.get("dashboard"),
+                memory=dict(journal.memory) if started else {},
+                n_tried_again=journal.n_tried_again if started else 0,
+                n_workers_lost=journal.n_workers_lost if started else 0,
             )
         stages = []
         for stage in self._stages:
             stage.read()
             begun = journal.stages.get(stage.name)
             stages.append(stage.status(begun, is_running=runner is not None))
-        ranking = _ranking(self._folder)
+        ranking = read_ranking(self._folder)
         return Status(
             folder=self._folder.url,
-            library=self._setup.library,
+            library=self._campaign.setup.library,
             stages=tuple(stages),
             quarantine={each.name: dict(each.quarantine.most_common()) for each in self._stages},
             shortlisted=None if ranking is None else ranking["shortlisted"],
@@ -203,44 +152,42 @@ class Follower:
 class _StageFollower:
     """What the receipts of one stage add up to, so far as they have been read."""
 
-    def __init__(self, folder: Folder, setup: Setup, index: int) -> None:
-        self.name = setup.stages[index].name
+    def __init__(self, stage: CampaignStage) -> None:
+        self.name = stage.name
         self.quarantine: Counter[str] = Counter()
-        self._folder = folder
-        self._setup = setup
-        self._index = index
-        self._receipts = setup.store(folder, index).receipts
+        self._stage = stage
+        self._receipts = stage.store.receipts
         self._plan: StagePlan | None = None
         self._seen: set[str] = set()
         self._n_units = 0
         self._counts: Counter[str] = Counter()
-        self._pace = Pace()
+        self._throughput = Throughput()
 
     def read(self) -> None:
         if self._plan is None or self._plan.is_open:
-            self._plan = stage_plan(self._folder, self._setup, self._index)
+            self._plan = self._stage.read_plan()
         if self._plan is None or self._n_units >= self._plan.n_units:
             return
         for receipt in self._receipts.all(seen=self._seen):
             self._n_units += 1
             self._counts.update(receipt.counts)
             self.quarantine.update(receipt.details["quarantine"])
-            self._pace.add(receipt.details["finished"], receipt.counts["in"])
+            self._throughput.add(receipt.details["finished"], receipt.counts["in"])
 
     def status(self, begun: dict[str, Any] | None, is_running: bool) -> StageStatus:
         """With what the journal says of the last session that began with the stage."""
         plan, n_rows_done = self._plan, self._counts["in"]
-        n_rows, n_units = self._setup.n_entering(self._index), None
+        n_rows, n_units = self._stage.n_entering, None
         if plan is not None:
-            n_units = n_units_expected(self._setup, plan)
+            n_units = self._stage.n_units_expected(plan)
             n_rows = n_rows if plan.is_open else plan.n_rows
         n_left = n_rows - n_rows_done
         rate = overall = None
-        if begun is not None and self._pace.newest is not None:
+        if begun is not None and self._throughput.newest is not None:
             since = datetime.fromisoformat(begun["time"]).timestamp()
-            seconds = self._pace.newest - since
+            seconds = self._throughput.newest - since
             if is_running and n_left:
-                rate = self._pace.rate(time.time(), since)
+                rate = self._throughput.rate(time.time(), since)
             if seconds > 0:
                 overall = (n_rows_done - begun["n_rows_done"]) / seconds
         speed = rate or overall
@@ -295,79 +242,3 @@ class _Journal:
                     self.n_workers_lost += not event["expected"]
                 case "stopped":
                     self.stopped = event["reason"]
-
-
-def accounts(folder: Folder) -> Accounts:
-    """Where every row ended, under the ranking whose shortlist lies in the campaign's folder.
-
-    Raises:
-        ConfigError: the folder holds no campaign.
-        StoreError: the library or a receipt cannot be read.
-    """
-    setup = open_setup(folder)
-    totals = LibraryStore.open(setup.library).manifest.totals
-    ranking = _ranking(folder)
-    entered = setup.n_rows
-    stages: list[StageAccount] = []
-    for index in range(len(setup.stages)):
-        stages.append(_account(folder, setup, index, entered, ranking))
-        entered = stages[-1].passed
-    final: dict[str, int] = {}
-    for account in stages:
-        ends = {
-            "quarantined": account.quarantined,
-            "out of domain": account.out_of_domain,
-            "filtered": sum(account.filtered.values()),
-            "not selected": account.not_selected,
-            "not done": account.not_done,
-        }
-        final |= {f"{account.name}: {state}": n for state, n in ends.items()}
-    final["shortlisted"] = stages[-1].passed
-    return Accounts(
-        n_read=totals.read,
-        n_isomers_added=totals.isomers_added,
-        n_kept=totals.kept,
-        n_duplicates=totals.duplicates,
-        n_quarantined=totals.quarantined,
-        stages=tuple(stages),
-        final=final,
-    )
-
-
-def _account(
-    folder: Folder, setup: Setup, index: int, entered: int, ranking: dict[str, Any] | None
-) -> StageAccount:
-    tally = Tally.of(setup.store(folder, index).receipts.all(), setup.k(index))
-    counts, filtered = dict(tally.counts), dict(tally.filtered)
-    last = index == len(setup.stages) - 1
-    if last:
-        passed = 0
-        if ranking is not None:
-            counts, filtered = ranking["counts"], ranking["filtered"]
-            passed = ranking["shortlisted"]
-    else:
-        following = stage_plan(folder, setup, index + 1)
-        passed = 0 if following is None else following.n_rows
-    # candidates wait for the choice while there is none
-    decided = ranking is not None if last else following is not None and not following.is_open
-    waiting = 0 if decided else counts.get("candidates", 0)
-    return StageAccount(
-        name=setup.stages[index].name,
-        n_in=entered,
-        passed=passed,
-        filtered=filtered,
-        not_selected=counts.get("candidates", 0) - passed - waiting,
-        out_of_domain=counts.get("out_of_domain", 0),
-        quarantined=counts.get("quarantined", 0),
-        not_done=entered - counts.get("in", 0) + waiting,
-        outside=dict(tally.outside.most_common()),
-    )
-
-
-def _ranking(folder: Folder) -> dict[str, Any] | None:
-    """What `ranking.json` says of the shortlist at the root; None before there is one."""
-    ranking = provenance.last_ranking(folder)
-    if ranking is None:
-        return None
-    found: dict[str, Any] = folder.read_json(f"rankings/{ranking['digest']}/{RANKING}")
-    return found

@@ -8,7 +8,7 @@ N_RECENT = 16  # units that count at least, where they take longer
 
 
 @dataclass
-class Pace:
+class Throughput:
     """The units of the last minute, or the last few where they are slow; added in any order."""
 
     newest: float | None = None  # when the last unit was finished, seconds since 1970

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from screener.ranking.row_status import wider
+from screener.ranking.row_status import widen
 from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
 
@@ -12,7 +12,7 @@ MERGED_AT_ONCE = 256  # entries, if `k` is not larger
 
 
 @dataclass
-class Tally:
+class StageTotals:
     """Running sums over receipts, in any order.
 
     Args:
@@ -21,17 +21,17 @@ class Tally:
 
     k: int
     n_units: int = 0
-    counts: Counter[str] = field(default_factory=Counter)  # rows by verdict; `in` counts them all
+    counts: Counter[str] = field(default_factory=Counter)  # rows by status; `in` counts them all
     quarantine: Counter[str] = field(default_factory=Counter)  # rows by code
     filtered: Counter[str] = field(default_factory=Counter)  # rows by rule
     left_out: set[str] = field(default_factory=set)
     outside: Counter[str] = field(default_factory=Counter)  # rows out of domain by reason
-    spread: dict[str, list[float]] = field(default_factory=dict)  # by objective, of candidates
+    value_range: dict[str, list[float]] = field(default_factory=dict)  # by objective, of candidates
     made: int = 0  # structures
     seconds: float = 0.0  # of all tasks together
     complete: bool = True  # whether every receipt tells as many of its best as `k` needs
     _top: TopK = field(init=False)
-    _told: list[Ranked] = field(default_factory=list)  # not merged yet
+    _entries: list[Ranked] = field(default_factory=list)  # not merged yet
 
     def __post_init__(self) -> None:
         self._top = TopK(self.k)
@@ -45,22 +45,22 @@ class Tally:
         self.filtered.update(details["filtered"])
         self.left_out.update(details["left_out"])
         self.outside.update(details.get("outside", {}))  # older receipts do not tell
-        wider(self.spread, details.get("spread", {}))
+        widen(self.value_range, details.get("spread", {}))
         self.made += details["made"]
         self.seconds += receipt.seconds
-        told = TopK.from_json(details["top"])
-        self.complete &= told.k >= self.k
-        self._told.extend(told.entries[: self.k])
-        if len(self._told) > max(self.k, MERGED_AT_ONCE):
+        unit_top = TopK.from_json(details["top"])
+        self.complete &= unit_top.k >= self.k
+        self._entries.extend(unit_top.entries[: self.k])
+        if len(self._entries) > max(self.k, MERGED_AT_ONCE):
             self._merge()
 
     @classmethod
-    def of(cls, receipts: Iterable[Receipt], k: int) -> "Tally":
+    def of(cls, receipts: Iterable[Receipt], k: int) -> "StageTotals":
         """The sum over these receipts."""
-        tally = cls(k)
+        totals = cls(k)
         for receipt in receipts:
-            tally.add(receipt)
-        return tally
+            totals.add(receipt)
+        return totals
 
     @property
     def top(self) -> TopK:
@@ -75,6 +75,6 @@ class Tally:
 
     def _merge(self) -> None:
         """Not at every unit: with a large `k` that would be a sort of all of them each time."""
-        if self._told:
-            self._top = self._top.merge(TopK.of(self._told, self.k))
-            self._told.clear()
+        if self._entries:
+            self._top = self._top.merge(TopK.of(self._entries, self.k))
+            self._entries.clear()

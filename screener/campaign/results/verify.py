@@ -8,8 +8,8 @@ structures, whoever needs them finds it out. A shard cannot be made again withou
 import hashlib
 from collections.abc import Iterator
 
-from screener.campaign.results.invalidate import forget
-from screener.campaign.settings.frozen import open_setup
+from screener.campaign.results.invalidate import invalidate
+from screener.campaign.settings.stage import Campaign
 from screener.errors import DamagedError
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
@@ -44,22 +44,23 @@ def _library(library: LibraryStore) -> Iterator[str]:
 
 
 def _campaign(folder: Folder) -> Iterator[str]:
-    setup = open_setup(folder)
+    campaign = Campaign.open(folder)
     with Lease(folder).held():
-        for index in range(len(setup.stages)):
-            store = setup.store(folder, index)
+        for stage in campaign.stages:
+            store = stage.store
             seen: dict[str, str] = {}
-            for receipt in store.receipts.all(forget_broken=True):
-                if receipt.files == seen:  # joined in the same files as the one before
+            for receipt in store.receipts.all(invalidate_broken=True):
+                if receipt.files == seen:  # in the same files as the one before
                     continue
                 seen = receipt.files
                 for path in receipt.files:
                     try:
                         store.receipts.content(receipt, path)
                     except DamagedError as error:
-                        forget(folder, setup, error)
+                        invalidate(campaign, error)
                         yield f"{error}; resume the campaign to have it made again"
-        for url in dict.fromkeys(setup.structures(stage).url for stage in setup.predicting):
+        predicting = (stage for stage in campaign.stages if not stage.is_drawn)
+        for url in dict.fromkeys(stage.structures.url for stage in predicting):
             yield from _structures(StructureStore(Folder(url)))
 
 

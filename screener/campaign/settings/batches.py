@@ -22,6 +22,6 @@ def audit_of(table: pa.Table) -> Audit:
     return Audit(audited["row"].to_numpy(), strata, sizes)
 
 
-def is_last(batch: pa.Table) -> bool:
+def is_audit(batch: pa.Table) -> bool:
     """Whether a numbered batch is the audit, after which nothing more is chosen."""
     return "stratum" in batch.column_names

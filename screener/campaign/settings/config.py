@@ -1,27 +1,31 @@
 """What a person asks of a campaign, from a TOML file, from options or from both.
 
 Everything may be left out: what is not said is taken from the campaign's frozen configuration where
-there is one, and otherwise from the defaults of `screener.campaign.settings.frozen`. Text is
+there is one, and otherwise from the defaults of `screener.campaign.settings.resolve`. Text is
 checked here once; whether bundles, columns and library fit each other is checked there.
 """
 
 import re
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     PositiveFloat,
     PositiveInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
+from screener.campaign.settings.renamed import with_new_names
 from screener.campaign.settings.user_table import JoinConfig
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
-from screener.funnel.search import SearchSettings
+from screener.funnel.search import OLD_NAMES, SearchSettings
 from screener.ranking.objectives import (
     By,
     Constraint,
@@ -32,9 +36,8 @@ from screener.ranking.objectives import (
     parse_objective,
 )
 from screener.ranking.presets import load_preset
+from screener.registry.columns import levels
 from screener.stores.toml import read_toml
-
-Level = Literal["mmff94", "gfn2-opt"]
 
 DEFAULT_BUNDLES: dict[str, str] = {"mmff94": "qm9-mmff94-direct", "gfn2-opt": "qm9-gfn2opt-delta"}
 DEFAULT_PRESET = "electrolyte-solvent"
@@ -56,18 +59,30 @@ class StageConfig(BaseModel):
         rows: how many rows enter; by default all at the first stage and `finalists` at later ones.
         redox_solvent: for ionisation potential and electron affinity at `gfn2-opt`; by default
             acetonitrile for rows that were chosen, `none` for a whole library.
+        values: names of further levels of the registry, computed at the structures; their columns
+            can be ranked by.
+        settings: of levels, by name, as far as they are to be others than the levels' own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bundle: str
     name: str | None = None
-    geometry: Level | None = None
+    geometry: str | None = None
     n_conformers: PositiveInt | None = None
     unit_rows: PositiveInt | None = None
     wall_clock_seconds: PositiveFloat | None = None
     rows: PositiveInt | None = None
     redox_solvent: str | None = None
+    values: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("geometry")
+    @classmethod
+    def _can_be_made(cls, geometry: str | None) -> str | None:
+        if geometry is not None:
+            StructureSettings.at(geometry)
+        return geometry
 
     @field_validator("name")
     @classmethod
@@ -86,7 +101,7 @@ class StageConfig(BaseModel):
             ConfigError: the text is empty.
         """
         bundle, at, level = text.strip().rpartition("@")
-        if not at or level not in DEFAULT_BUNDLES:
+        if not at or level not in levels():
             bundle, level = text.strip(), ""
         if not bundle:
             raise ConfigError(f"stage {text!r}: write a geometry level, a bundle, or BUNDLE@LEVEL")
@@ -181,21 +196,26 @@ class FunnelConfig(BaseModel):
 
     Args:
         budget: molecules that the first stage evaluates in all.
-        first, audit, batches, least_gain, seed: as in `SearchSettings`.
+        initial_fraction, audit, batches, min_expected_gain, seed: as in `SearchSettings`.
         rule, exploration, beta: as in `AcquisitionSettings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     budget: PositiveInt | None = None
-    first: float | None = None
+    initial_fraction: float | None = None
     audit: float | None = None
     batches: PositiveInt | None = None
-    least_gain: float | None = None
+    min_expected_gain: float | None = None
     seed: int | None = None
     rule: str | None = None
     exploration: float | None = None
     beta: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: Any) -> Any:
+        return with_new_names(values, OLD_NAMES, "[funnel]") if isinstance(values, dict) else values
 
     def settings(self, known: SearchSettings | None, top_n: int) -> SearchSettings | None:
         """The settings asked for; None where there is no budget and everything is evaluated.
@@ -223,9 +243,9 @@ class FunnelConfig(BaseModel):
         try:
             return SearchSettings.model_validate({**values, "acquisition": acquisition})
         except ValidationError as error:
-            found = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in found["loc"])
-            raise ConfigError(f"funnel: {place}: {found['msg']}") from error
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"funnel: {place}: {first['msg']}") from error
 
 
 class CampaignConfig(BaseModel):
@@ -243,6 +263,9 @@ class CampaignConfig(BaseModel):
         known_column: own column; rows in which it is not empty are known molecules, marked in the
             shortlist and followed by the report.
         join: a table of prices or the like, whose columns can be ranked by.
+        reselect: folder or URL of a campaign: a new one takes from it whatever is not said here.
+            Objectives that are given choose the rows of its later stages anew; structures that the
+            library has are used again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -256,6 +279,7 @@ class CampaignConfig(BaseModel):
     funnel: FunnelConfig = FunnelConfig()
     known_column: str | None = None
     join: JoinConfig | None = None
+    reselect: str | None = None
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], where: str) -> "CampaignConfig":
@@ -270,9 +294,9 @@ class CampaignConfig(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            found = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in found["loc"])
-            raise ConfigError(f"{where}: {place}: {found['msg']}") from error
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{where}: {place}: {first['msg']}") from error
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
 
@@ -294,6 +318,7 @@ class CampaignConfig(BaseModel):
         known_column: str | None = None,
         join: str | None = None,
         on: str | None = None,
+        reselect: str | None = None,
     ) -> "CampaignConfig":
         """The same with what is given here instead; an option that is left out changes nothing.
 
@@ -313,6 +338,9 @@ class CampaignConfig(BaseModel):
             known_column: own column that marks known molecules.
             join: path or URL of a table to rank by.
             on: its column that says which molecule, `inchikey` or `smiles`.
+            reselect: campaign that supplies what is not said.
+        Returns:
+            the changed configuration.
         Raises:
             ConfigError: a text or number does not fit.
         """
@@ -334,6 +362,7 @@ class CampaignConfig(BaseModel):
             "stages": parsed or None,
             "finalists": finalists,
             "known_column": known_column,
+            "reselect": reselect,
         }
         kept = {name: getattr(self, name) for name in type(self).model_fields}
         kept["ranking"] = {name: getattr(self.ranking, name) for name in ranking}

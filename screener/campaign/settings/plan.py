@@ -6,7 +6,7 @@ plan made again, on any machine and in any order, names the same units. Units ar
 so a plan of a billion rows needs no memory.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,7 @@ class StagePlan:
         stage_digest: names the stage and what decides its results.
         batches: of each its rows: `range(n)` for the whole library, or int64 (n,), ascending.
         unit_rows: rows per unit; the last of a batch has what is left.
-        segment_units: units per segment, whose files are joined once all of them are done.
+        segment_units: units per segment, whose files are compacted once all of them are done.
         is_open: whether more batches may follow.
     """
 
@@ -60,21 +60,40 @@ class StagePlan:
     def whole(
         cls, stage_digest: str, n_rows: int, unit_rows: int, segment_units: int
     ) -> "StagePlan":
-        """The plan of a whole library."""
+        """The plan of a whole library.
+
+        Args:
+            stage_digest: names the stage and what decides its results.
+            n_rows: of the library.
+            unit_rows: rows per unit.
+            segment_units: units per segment.
+        Returns:
+            a plan of one batch.
+        """
         return cls(stage_digest, (range(n_rows),), unit_rows, segment_units)
 
     @classmethod
     def chosen(
         cls,
         stage_digest: str,
-        batches: Iterable[Iterable[int]],
+        batches: Iterable[Sequence[int] | NDArray[np.int64]],
         unit_rows: int,
         segment_units: int,
         *,
         is_open: bool = False,
     ) -> "StagePlan":
-        """The plan of chosen rows, whatever their order within each batch."""
-        ascending = tuple(np.unique(np.fromiter(rows, dtype=np.int64)) for rows in batches)
+        """The plan of chosen rows.
+
+        Args:
+            stage_digest: names the stage and what decides its results.
+            batches: of each its rows, in any order.
+            unit_rows: rows per unit.
+            segment_units: units per segment.
+            is_open: whether more batches may follow.
+        Returns:
+            a plan with as many batches; of each the rows are ascending and unique.
+        """
+        ascending = tuple(np.unique(np.asarray(rows, dtype=np.int64)) for rows in batches)
         return cls(stage_digest, ascending, unit_rows, segment_units, is_open)
 
     @property
@@ -101,8 +120,8 @@ class StagePlan:
         """The number of the segment that holds the unit at this place."""
         return index // self.segment_units
 
-    def places(self, units: Iterable[Unit]) -> Iterator[tuple[str, str]]:
-        """Where these units are stored: the names of segment and unit."""
+    def storage_keys(self, units: Iterable[Unit]) -> Iterator[tuple[str, str]]:
+        """What stores know these units by: the names of segment and unit."""
         return ((segment_name(self.segment_of(unit.index)), unit.name) for unit in units)
 
     def unit(self, index: int) -> Unit:
@@ -116,9 +135,9 @@ class StagePlan:
             place -= self._n_units(batch)
         raise IndexError(f"unit {index} of a plan of {self.n_units}")
 
-    def units(self) -> Iterator[Unit]:
-        """All units, one by one."""
-        return map(self.unit, range(self.n_units))
+    def units(self, indices: Iterable[int] | None = None) -> Iterator[Unit]:
+        """The units at these places, or all, one by one."""
+        return map(self.unit, range(self.n_units) if indices is None else indices)
 
     def holding(self, rows: NDArray[np.int64]) -> Iterator[Unit]:
         """The units that hold any of these rows, each once; rows outside the plan have none."""

@@ -1,4 +1,4 @@
-"""What one task does with one unit: structures, predictions, verdicts, one receipt.
+"""What one task does with one unit: structures, predictions, the status of its rows, one receipt.
 
 These functions run on the workers. They read the library, write structures below it and predictions
 below the campaign, and return the receipt. Running one twice is harmless. Where workers declare
@@ -19,7 +19,7 @@ from screener.execution.threads import one_thread
 from screener.inference.table import predictions
 from screener.models.bundle import open_bundle
 from screener.ranking.columns import inputs_of, with_structural
-from screener.ranking.row_status import best, judge
+from screener.ranking.row_status import best, row_status
 from screener.ranking.topk import Ranked
 from screener.records import QuarantineRecord, Receipt
 from screener.stores.files import Folder
@@ -33,7 +33,16 @@ log = logging.getLogger(__name__)
 
 
 def run_unit(job: StageJob, unit: Unit, hints: tuple[str, ...], floor: Ranked | None) -> Receipt:
-    """Structures and predictions of one unit, in one task."""
+    """Structures and predictions of one unit, in one task.
+
+    Args:
+        job: the stage.
+        unit: the rows.
+        hints: structure units that may hold some of them.
+        floor: the k-th best that the driver knew when it made the task.
+    Returns:
+        the receipt that counts.
+    """
     return predict(job, unit, prepare(job, unit, hints), floor)
 
 
@@ -44,6 +53,8 @@ def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
         job: the stage.
         unit: the rows.
         hints: structure units that may hold some of them.
+    Returns:
+        where the structures lie.
     """
     one_thread()
     assert job.geometry is not None
@@ -63,7 +74,7 @@ def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
 
 
 def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None) -> Receipt:
-    """Predict from the stored structures, judge, and publish the unit.
+    """Predict from the stored structures, find the status of each row, and publish the unit.
 
     Args:
         job: the stage.
@@ -74,8 +85,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
         out_of_domain, filtered, candidates. `details`: index (place in the plan), top (the unit's
         best), quarantine (rows by code), filtered (rows by rule), left_out, outside (rows by
-        reason), spread (of each objective's values), structure_units, made (structures), finished
-        (seconds since 1970), host (of the worker).
+        reason), spread (least and largest value of each objective), structure_units, made
+        (structures), finished (seconds since 1970), host (of the worker).
     """
     one_thread()
     keep_freed_memory()
@@ -98,22 +109,22 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         )
         if isinstance(outcome, MoleculeError)
     ]
-    judged = judge(with_joined(table, job.joined), job.acquisition)
+    status = row_status(with_joined(table, job.joined), job.acquisition)
     seconds = prepared.seconds + time.perf_counter() - started
     receipt = PredictionStore(Folder(job.campaign), job.stage).write_unit(
         unit.name,
         table,
         quarantine,
-        counts={"in": len(rows), "quarantined": len(quarantine), **judged.counts},
+        counts={"in": len(rows), "quarantined": len(quarantine), **status.counts},
         seconds=seconds,
         details={
             "index": unit.index,
-            "top": best(table, judged, job.k, floor).to_json(),
+            "top": best(table, status, job.k, floor).to_json(),
             "quarantine": dict(sorted(Counter(record.code for record in quarantine).items())),
-            "filtered": judged.filtered,
-            "left_out": judged.left_out,
-            "outside": judged.outside,
-            "spread": judged.spread,
+            "filtered": status.filtered,
+            "left_out": status.left_out,
+            "outside": status.outside,
+            "spread": status.value_range,
             "structure_units": list(prepared.units),
             "made": prepared.n_made,
             "finished": time.time(),
@@ -124,8 +135,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     return receipt
 
 
-def join(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, ...]:
-    """Join the files of a segment of the plan, and the receipts of its structures.
+def compact(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, ...]:
+    """Make one file of those of a segment of the plan, and of the receipts of its structures.
 
     Args:
         job: the stage.
@@ -135,11 +146,11 @@ def join(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, ...]
         units that have to be done again first, since their files are damaged.
     """
     store = PredictionStore(Folder(job.campaign), job.stage)
-    if damaged := store.join(segment, units):
+    if damaged := store.compact(segment, units):
         return damaged
     if job.geometry is None:
         return ()
-    receipts = store.receipts.read_joined(segment)
+    receipts = store.receipts.read_compacted(segment)
     structures = {name for receipt in receipts for name in receipt.details["structure_units"]}
-    StructureStore(Folder(job.structures)).join(structures)
+    StructureStore(Folder(job.structures)).compact(structures)
     return ()

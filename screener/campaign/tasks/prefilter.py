@@ -26,7 +26,7 @@ from screener.models.bundle import open_bundle
 from screener.models.uncertainty.domain import Domain, electron_reasons
 from screener.ranking.columns import inputs_of, with_structural
 from screener.ranking.objectives import RankingSettings
-from screener.ranking.row_status import judge_rules
+from screener.ranking.row_status import row_status_before_prediction
 from screener.ranking.topk import TopK
 from screener.records import QuarantineRecord, Receipt
 from screener.stores.features import FeatureStore
@@ -64,7 +64,7 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
         job.acquisition,
         dict(job.own_columns),
     )
-    judged = judge_rules(with_joined(table, job.joined), job.acquisition)
+    status = row_status_before_prediction(with_joined(table, job.joined), job.acquisition)
     quarantine = [
         QuarantineRecord.from_error(
             MoleculeError("invalid_smiles", f"RDKit cannot read {smiles[:200]!r}"),
@@ -83,15 +83,15 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
         unit.name,
         table,
         quarantine,
-        counts={"in": len(mols), "quarantined": len(quarantine), **judged.counts},
+        counts={"in": len(mols), "quarantined": len(quarantine), **status.counts},
         seconds=time.perf_counter() - started,
         details={
             "index": unit.index,
             "top": TopK(job.k).to_json(),
             "quarantine": {"invalid_smiles": len(quarantine)} if quarantine else {},
-            "filtered": judged.filtered,
-            "left_out": [],  # what needs predictions is judged where they are
-            "outside": judged.outside,
+            "filtered": status.filtered,
+            "left_out": [],  # what needs predictions is looked at where they are
+            "outside": status.outside,
             "structure_units": [],
             "made": len(mols) if is_new else 0,
             "finished": time.time(),
@@ -141,7 +141,16 @@ def _outside(domain: Domain, mol: Chem.Mol, charge: int, n_heavy: int) -> list[s
 
 
 def features_of(folder: str, unit: str, library: LibraryStore, rows: NDArray[np.int64]) -> Bits:
-    """The features of rows, kept below `folder` under the unit's name, or made and kept."""
+    """The features of rows, kept below `folder` under the unit's name, or made and kept.
+
+    Args:
+        folder: where features are kept.
+        unit: names the rows.
+        library: with their SMILES.
+        rows: int64 (n,).
+    Returns:
+        features of n molecules.
+    """
     store = FeatureStore(Folder(folder))
     if (found := store.read(unit)) is not None:
         return Bits(*found)

@@ -21,16 +21,18 @@ from distributed import Client, Scheduler, SpecCluster, Worker
 from rdkit import Chem
 from rdkit.DataStructs import TanimotoSimilarity
 
-from screener.campaign.driver import run
+from screener.campaign.driver import stage_run
 from screener.campaign.driver.run import run_campaign
+from screener.campaign.results.accounts import accounts
 from screener.campaign.results.compare import compare
 from screener.campaign.results.explain import explain
 from screener.campaign.results.rank import rank_again
-from screener.campaign.results.status import accounts, status
+from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig, RankingConfig
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.plan import StagePlan
 from screener.campaign.settings.resolve import resolve
+from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.chemistry.fingerprints import fingerprint
 from screener.chemistry.nearest import nearest_known
 from screener.cluster.factory import connect
@@ -385,7 +387,7 @@ def test_the_same_call_again_does_nothing_twice(finished, client, monkeypatch):
     before = shortlist(finished.folder)
     receipts = sorted((finished.folder / "receipts").rglob("*.json"))
     times = [path.stat().st_mtime_ns for path in receipts]
-    monkeypatch.setattr(run, "run_tasks", None)  # nothing is left to be done
+    monkeypatch.setattr(stage_run, "run_tasks", None)  # nothing is left to be done
     run_campaign(
         finished.config.with_options(library=finished.library, out=str(finished.folder)),
         client,
@@ -481,18 +483,18 @@ def test_an_unfinished_campaign_is_not_ranked(finished, tmp_path):
 class Backwards(StagePlan):
     """The same units, the last one first."""
 
-    def units(self):
-        return map(self.unit, reversed(range(self.n_units)))
+    def units(self, indices=None):
+        return map(self.unit, reversed(indices or range(self.n_units)))
 
 
 def test_one_worker_and_another_order_give_the_same_bytes(finished, tmp_path, monkeypatch):
-    forwards = run.stage_plan
+    forwards = CampaignStage.plan
 
-    def backwards(folder, setup, index):
-        plan = forwards(folder, setup, index)
+    def backwards(stage):
+        plan = forwards.fget(stage)
         return Backwards(plan.stage_digest, plan.batches, plan.unit_rows, plan.segment_units)
 
-    monkeypatch.setattr(run, "stage_plan", backwards)
+    monkeypatch.setattr(CampaignStage, "plan", property(backwards))
     library = finished.copy_of_library(tmp_path / "library")
     with connect(LocalSettings(workers=1)) as client:
         run_campaign(
@@ -567,7 +569,7 @@ def test_pools_of_cpu_and_gpu_workers_share_the_work(finished, tmp_path, monkeyp
             tasks.append((completed.task.name.split("-")[0], completed.task.resource))
             yield completed
 
-    monkeypatch.setattr(run, "run_tasks", watched)
+    monkeypatch.setattr(stage_run, "run_tasks", watched)
     library = finished.copy_of_library(tmp_path / "library")
     workers = {
         name: {
@@ -587,3 +589,32 @@ def test_pools_of_cpu_and_gpu_workers_share_the_work(finished, tmp_path, monkeyp
 
 def mtimes(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
+
+
+def test_reselect_chooses_anew_and_makes_no_structure_twice(finished, client, tmp_path):
+    before = open_setup(Folder(str(finished.folder)))
+    config = CampaignConfig().with_options(
+        out=str(tmp_path / "again"),
+        reselect=str(finished.folder),
+        objectives=["minimise:dipole_b3lyp_debye"],
+    )
+    folder, setup = run_campaign(config, client)
+    assert setup.stages == before.stages
+    assert setup.own_columns == before.own_columns
+    assert setup.acquisition.objectives != before.acquisition.objectives
+    structures = {
+        stage.name: sum(
+            receipt.details["made"]
+            for receipt in CampaignStage(Campaign(folder, setup), index).store.receipts.all()
+        )
+        for index, stage in enumerate(setup.stages)
+    }
+    assert structures["mmff94"] == 0
+    best = pq.read_table(folder.local_path() / "shortlist.parquet")["dipole_b3lyp_debye"]
+    assert best.to_pylist() == sorted(best.to_pylist())
+
+
+def test_reselect_needs_a_campaign(tmp_path):
+    config = CampaignConfig().with_options(out=str(tmp_path / "a"), reselect=str(tmp_path / "b"))
+    with pytest.raises(ConfigError, match="holds no campaign"):
+        resolve(config)

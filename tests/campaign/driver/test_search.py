@@ -12,9 +12,10 @@ import pytest
 from rdkit import Chem
 
 from screener.campaign.driver.run import run_campaign
+from screener.campaign.results.accounts import accounts
 from screener.campaign.results.explain import explain
 from screener.campaign.results.rank import rank_again
-from screener.campaign.results.status import accounts, status
+from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig, FunnelConfig
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.resolve import resolve
@@ -32,6 +33,7 @@ from screener.funnel.acquisition import (
 from screener.funnel.draws import keys
 from screener.funnel.features import bits_of
 from screener.funnel.projection import Projection
+from screener.funnel.recall import Audit, draw_audit
 from screener.funnel.scoring import TableScorer, learnt
 from screener.funnel.search import Search
 from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
@@ -175,8 +177,9 @@ class Held:
     def gain(self, number: int, rows: np.ndarray, threshold: float) -> float:
         raise AssertionError("the whole budget is spent")
 
-    def promise(self, number: int, taken: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self._values(number, taken)
+    def audit(self, number: int, taken: np.ndarray, n: int, purpose: int) -> Audit:
+        rows, values = self._values(number, taken)
+        return draw_audit(values, rows, keys(rows, 0, purpose), n)
 
 
 def test_a_campaign_chooses_what_a_search_in_memory_chooses(searched):
@@ -295,7 +298,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_written(searched,
     )
     refused("no budget, and batches", funnel=FunnelConfig(batches=2))
     refused("rule", funnel=FunnelConfig(budget=100, rule="best"))
-    refused("first", funnel=FunnelConfig(budget=100, first=1.5))
+    refused("initial_fraction", funnel=FunnelConfig(budget=100, initial_fraction=1.5))
     known = new.ranking.model_copy(
         update={"objectives": tuple(CampaignConfig().with_options(
             objectives=["minimise:n_heavy"]).ranking.objectives), "constraints": ()}

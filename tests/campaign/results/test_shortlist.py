@@ -14,7 +14,7 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError, StoreError
 from screener.ranking.objectives import RankingSettings, parse_objective
-from screener.ranking.row_status import best, judge
+from screener.ranking.row_status import best, row_status
 from screener.stores.files import Folder
 
 SMILES = ["COC", "CC#N", "C1CCOC1"]
@@ -52,8 +52,8 @@ def predictions():
 
 @pytest.fixture(scope="module")
 def shortlist(predictions):
-    judged = judge(predictions, SETTINGS)
-    return shortlist_table(predictions, best(predictions, judged, 2), SETTINGS, "note")
+    status = row_status(predictions, SETTINGS)
+    return shortlist_table(predictions, best(predictions, status, 2), SETTINGS, "note")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_a_wrong_or_missing_structure_is_an_error(predictions):
 
 def test_nobody_ranked_gives_empty_files(predictions, tmp_path):
     empty = predictions.slice(0, 0)
-    table = shortlist_table(empty, best(empty, judge(empty, SETTINGS), 2), SETTINGS, None)
+    table = shortlist_table(empty, best(empty, row_status(empty, SETTINGS), 2), SETTINGS, None)
     write_shortlist(Folder(str(tmp_path)), "", table, [])
     assert table.num_rows == 0
     assert "desirability_homo_b3lyp_ev" in table.column_names

@@ -1,17 +1,17 @@
 """The rate is that of the last minute, or of the last few units."""
 
-from screener.campaign.results.throughput import N_RECENT, WINDOW_SECONDS, Pace
+from screener.campaign.results.throughput import N_RECENT, WINDOW_SECONDS, Throughput
 
 
 def paced(units):
-    pace = Pace()
+    throughput = Throughput()
     for finished, n_rows in units:
-        pace.add(finished, n_rows)
-    return pace
+        throughput.add(finished, n_rows)
+    return throughput
 
 
 def test_one_unit_is_no_rate():
-    assert Pace().rate(0.0, 0.0) is None
+    assert Throughput().rate(0.0, 0.0) is None
     assert paced([(5.0, 4)]).rate(5.0, 0.0) is None
 
 
@@ -24,15 +24,15 @@ def test_only_the_last_minute_counts_whatever_the_order():
 
 def test_slow_units_count_by_number():
     slow = [(1000.0 * n, 10) for n in range(100)]
-    pace = paced(slow)
-    assert pace.rate(99_000.0, 0.0) == 0.01
-    assert pace.rate(0.0, 0.0) == 0.01  # another machine's clock is behind
-    assert pace.rate(99_000.0, 98_500.0) is None  # what an earlier session did says nothing
-    assert pace.rate(99_000.0, 97_500.0) == 0.01
+    throughput = paced(slow)
+    assert throughput.rate(99_000.0, 0.0) == 0.01
+    assert throughput.rate(0.0, 0.0) == 0.01  # another machine's clock is behind
+    assert throughput.rate(99_000.0, 98_500.0) is None  # what an earlier session did says nothing
+    assert throughput.rate(99_000.0, 97_500.0) == 0.01
 
 
 def test_the_rate_falls_when_nothing_is_finished_any_more():
-    pace = paced([(float(n), 1) for n in range(N_RECENT)])
+    throughput = paced([(float(n), 1) for n in range(N_RECENT)])
     last = N_RECENT - 1.0
-    assert pace.rate(last + WINDOW_SECONDS, 0.0) == 1.0
-    assert pace.rate(2 * last + WINDOW_SECONDS, 0.0) == 0.5
+    assert throughput.rate(last + WINDOW_SECONDS, 0.0) == 1.0
+    assert throughput.rate(2 * last + WINDOW_SECONDS, 0.0) == 0.5

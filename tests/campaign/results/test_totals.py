@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.campaign.results.totals import Tally
+from screener.campaign.results.totals import StageTotals
 from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
 
@@ -36,35 +36,35 @@ def receipt(index, scores, k=3):
 )
 def test_the_sum_does_not_depend_on_the_order(units, order):
     receipts = [receipt(index, scores) for index, scores in enumerate(units)]
-    tally = Tally.of(receipts, 3)
+    totals = StageTotals.of(receipts, 3)
     shuffled = list(receipts)
     order.shuffle(shuffled)
-    other = Tally.of(shuffled, 3)
+    other = StageTotals.of(shuffled, 3)
     assert (other.top, other.counts, other.quarantine) == (
-        tally.top,
-        tally.counts,
-        tally.quarantine,
+        totals.top,
+        totals.counts,
+        totals.quarantine,
     )
-    assert (other.left_out, other.n_units) == (tally.left_out, len(units))
-    assert other.outside == tally.outside
-    assert tally.outside["fluorine"] == len(units)
-    assert tally.counts["in"] == sum(len(scores) + 1 for scores in units)
+    assert (other.left_out, other.n_units) == (totals.left_out, len(units))
+    assert other.outside == totals.outside
+    assert totals.outside["fluorine"] == len(units)
+    assert totals.counts["in"] == sum(len(scores) + 1 for scores in units)
     everything = sorted(
         (-score, f"{index:04d}{n:04d}")
         for index, scores in enumerate(units)
         for n, score in enumerate(scores)
     )
-    assert [(-entry.score, entry.mol_id) for entry in tally.top.entries] == everything[:3]
-    assert (tally.floor is None) == (len(everything) < 3)
+    assert [(-entry.score, entry.mol_id) for entry in totals.top.entries] == everything[:3]
+    assert (totals.floor is None) == (len(everything) < 3)
 
 
 def test_receipts_that_tell_too_few_are_noticed():
-    assert Tally.of([receipt(0, [1.0, 2.0], k=3)], 3).complete
-    assert Tally.of([receipt(0, [1.0, 2.0], k=3)], 2).complete
-    assert not Tally.of([receipt(0, [1.0, 2.0], k=3)], 4).complete
+    assert StageTotals.of([receipt(0, [1.0, 2.0], k=3)], 3).complete
+    assert StageTotals.of([receipt(0, [1.0, 2.0], k=3)], 2).complete
+    assert not StageTotals.of([receipt(0, [1.0, 2.0], k=3)], 4).complete
 
 
 def test_receipts_from_before_reasons_were_told_are_counted():
     old = receipt(0, [1.0])
     del old.details["outside"]
-    assert Tally.of([old], 1).outside == {}
+    assert StageTotals.of([old], 1).outside == {}

@@ -1,0 +1,174 @@
+"""Passes over all rows of a stage, segment by segment: on workers where there are some.
+
+A segment's answer is small: the best of it and sums, or numbers. Without a client the segments go
+by one after the other here, so that memory does not grow with the stage either way.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from distributed import Client
+from numpy.typing import NDArray
+
+from screener.campaign.settings.stage import CampaignStage
+from screener.execution.tasks import Task, run_tasks
+from screener.execution.threads import one_thread
+from screener.ranking.objectives import RankingSettings
+from screener.ranking.row_status import Best, widen
+from screener.ranking.topk import Ranked, TopK
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Statuses:
+    """What the rows of some segments are under a ranking.
+
+    Args:
+        best: the best candidates.
+        counts: rows by status.
+        filtered: rows by rule.
+        left_out: objectives and constraints without a column.
+        value_range: least and largest value of each objective among candidates, by column.
+    """
+
+    best: Best
+    counts: Counter[str] = field(default_factory=Counter)
+    filtered: Counter[str] = field(default_factory=Counter)
+    left_out: set[str] = field(default_factory=set)
+    value_range: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def top(self) -> TopK:
+        """The best candidates, in order."""
+        return self.best.top
+
+    def merge(self, other: "Statuses") -> None:
+        """Add the rows of other segments."""
+        self.best.merge(other.best)
+        self.counts.update(other.counts)
+        self.filtered.update(other.filtered)
+        self.left_out.update(other.left_out)
+        widen(self.value_range, other.value_range)
+
+
+def statuses(
+    stage: CampaignStage, settings: RankingSettings, k: int, client: Client | None
+) -> Statuses:
+    """What all rows of a stage are under a ranking, and the best of them.
+
+    Args:
+        stage: finished.
+        settings: the ranking.
+        k: how many of the best.
+        client: connected; None to look at the rows here.
+    Returns:
+        see `Statuses`.
+    Raises:
+        DamagedError: a file is missing or broken.
+    """
+    everything = Statuses(Best(settings, k))
+    for part in _over_segments(stage, client, statuses_of_segment, settings, k):
+        everything.merge(part)
+    return everything
+
+
+def statuses_of_segment(
+    stage: CampaignStage, number: int, settings: RankingSettings, k: int
+) -> Statuses:
+    """What the rows of one segment are; arguments as `statuses`.
+
+    Args:
+        stage: that is finished.
+        number: of the segment in its plan.
+        settings: the ranking.
+        k: how many of the best are wanted.
+    Returns:
+        counts by status, and the best k.
+    """
+    one_thread()
+    found = Statuses(Best(settings, k))
+    for stored in stage.stored_segment(number):
+        status = stage.row_status(stored.predictions, settings)
+        found.best.add(stored.predictions, status)
+        found.counts.update(status.counts)
+        found.filtered.update(status.filtered)
+        found.left_out.update(status.left_out)
+        widen(found.value_range, status.value_range)
+    return found
+
+
+def numbers_before(
+    stage: CampaignStage,
+    settings: RankingSettings,
+    entries: Sequence[Ranked],
+    client: Client | None,
+) -> IntArray:
+    """How many candidates of a stage come before each of some molecules.
+
+    Args:
+        stage: finished.
+        settings: the ranking, by a score.
+        entries: the molecules.
+        client: connected; None to look at the rows here.
+    Returns:
+        int64 (n_entries,).
+    Raises:
+        DamagedError: a file is missing or broken.
+    """
+    numbers = np.zeros(len(entries), dtype=np.int64)
+    if len(entries):
+        for part in _over_segments(
+            stage, client, numbers_before_in_segment, settings, tuple(entries)
+        ):
+            numbers += part
+    return numbers
+
+
+def numbers_before_in_segment(
+    stage: CampaignStage, number: int, settings: RankingSettings, entries: tuple[Ranked, ...]
+) -> IntArray:
+    """How many candidates of one segment come before each of some molecules; see there.
+
+    Args:
+        stage: that is finished.
+        number: of the segment in its plan.
+        settings: the ranking.
+        entries: the molecules, with their scores.
+    Returns:
+        int64 (n_entries,).
+    """
+    one_thread()
+    scores = np.array([entry.score for entry in entries])
+    numbers = np.zeros(len(entries), dtype=np.int64)
+    for stored in stage.stored_segment(number):
+        score = stage.row_status(stored.predictions, settings).score
+        ascending = np.sort(score[np.isfinite(score)])
+        numbers += len(ascending) - np.searchsorted(ascending, scores, side="right")
+        tied = np.isin(score, scores)
+        if not tied.any():
+            continue
+        mol_ids = stored.predictions["mol_id"].filter(tied).to_pylist()
+        for other, mol_id in zip(score[tied].tolist(), mol_ids, strict=True):
+            for place in np.flatnonzero(scores == other).tolist():
+                numbers[place] += mol_id < entries[place].mol_id
+    return numbers
+
+
+def _over_segments(
+    stage: CampaignStage, client: Client | None, function: Callable[..., Any], *arguments: Any
+) -> Iterator[Any]:
+    """What a function answers for each segment of the stage's plan, in any order."""
+    plan = stage.plan
+    segments = range(-(-plan.n_units // plan.segment_units))
+    if client is None:
+        yield from (function(stage, number, *arguments) for number in segments)
+        return
+    tasks = (
+        Task(f"pass-{stage.name}-{number:08d}", function, (stage, number, *arguments), "CPU")
+        for number in segments
+    )
+    yield from (completed.result for completed in run_tasks(client, tasks))
