@@ -57,4 +57,3 @@ def test_what_cannot_be_fitted_is_refused(names, low, message):
 def test_low_values_that_no_level_computes_are_refused():
     with pytest.raises(ConfigError, match="no level computes that"):
         LowValues(["nonsense_k"])
-
