@@ -129,12 +129,12 @@ def targets_of(fitted: Sequence[Column], low_theory: str | None = None) -> Targe
         if other.difference is None:
             continue
         for theory in dict.fromkeys(each.theory for each in fitted):
-            parts = tuple(quantity(name).column(theory) for name in other.difference)
-            places = [place for place, each in enumerate(listed) if each.name in parts]
+            first, second = (quantity(name).column(theory) for name in other.difference)
+            places = [place for place, each in enumerate(listed) if each.name in (first, second)]
             if len(places) == 2:
                 derived = column(other.column(theory))
                 listed.insert(
-                    places[1] + 1, Target(derived, _low(derived, low_theory), (parts[0], parts[1]))
+                    places[1] + 1, Target(derived, _low(derived, low_theory), (first, second))
                 )
     return Targets(listed)
 

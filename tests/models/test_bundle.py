@@ -78,8 +78,8 @@ def test_arrays_are_stored_whatever_their_order_in_memory(fitted, solvents, tmp_
         geometry_level="mmff94",
     )  # fmt: skip
     save_bundle(
-        tmp_path, FittedModel(predictor, old.report, old.elements), name="x", n_conformers=1, data={}, splits={},
-        seeds={}, metrics={}, golden=solvents[:3],
+        tmp_path, FittedModel(predictor, old.report, old.elements), name="x", n_conformers=1,
+        data={}, splits={}, seeds={}, metrics={}, golden=solvents[:3],
     )  # fmt: skip
     stored = load_file(tmp_path / MODEL)["weights"]
     np.testing.assert_array_equal(stored, old.predictor.model.weights)

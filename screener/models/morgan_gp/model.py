@@ -71,8 +71,8 @@ def own_kernel(fragments: Fragments, extensive: bool, scale: float) -> FloatArra
     """Kernel of each molecule with itself, float64 (n,); arguments as of `chosen`."""
     if not extensive:
         return np.ones(len(fragments))
-    squares = np.concatenate([[0.0], np.cumsum(fragments.counts**2)])
-    return (squares[fragments.offsets[1:]] - squares[fragments.offsets[:-1]]) / scale
+    sums = np.concatenate([[0.0], np.cumsum(fragments.counts**2)])
+    return np.asarray(sums[fragments.offsets[1:]] - sums[fragments.offsets[:-1]]) / scale
 
 
 def product_scale(known: Fragments) -> float:

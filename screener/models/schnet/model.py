@@ -21,14 +21,15 @@ _SIZES = ("n_members", "n_features", "n_interactions", "n_gaussians", "n_head")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Difficulty:
-    """How large errors are: log std = offset + by_spread * log(spread) + mean by_feature of atoms.
+    """How large errors are.
 
-    The spread is that of the members in standardised units; `limits` hold log std within what was
+    log std = offset + by_member_std * log(member std) + mean of by_feature over the atoms. The
+    member std is that of the members in standardised units; `limits` hold log std within what was
     met where it was fitted.
     """
 
     offset: FloatArray  # (n_targets,)
-    by_spread: FloatArray  # (n_targets,)
+    by_member_std: FloatArray  # (n_targets,)
     by_feature: NDArray[np.float32]  # (n_targets, n_features)
     limits: FloatArray  # (2, n_targets)
 
@@ -54,7 +55,7 @@ def schnet_to_arrays(model: SchNetModel) -> Arrays:
         "schnet.known.values": model.known.values,
         "schnet.known.counts": model.known.counts,
         "schnet.difficulty.offset": model.difficulty.offset,
-        "schnet.difficulty.by_spread": model.difficulty.by_spread,
+        "schnet.difficulty.by_spread": model.difficulty.by_member_std,
         "schnet.difficulty.by_feature": model.difficulty.by_feature,
         "schnet.difficulty.limits": model.difficulty.limits,
         **{

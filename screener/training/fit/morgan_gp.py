@@ -226,8 +226,7 @@ def _baseline(counts: FloatArray, values: FloatArray, *, extensive: bool) -> Flo
     if extensive:
         return fit_baseline(counts, values, extensive=True)
     design = np.column_stack([counts, np.ones(len(counts))])
-    coefficients: FloatArray = np.linalg.lstsq(design, values, rcond=None)[0]
-    return coefficients
+    return np.asarray(np.linalg.lstsq(design, values, rcond=None)[0], dtype=np.float64)
 
 
 def _growth(

@@ -1,7 +1,7 @@
 """Features of prepared molecules, streamed, and the normal equations they add up to.
 
 Two sets of equations are kept, on sums over atoms (extensive quantities) and on means (intensive
-ones and the spread). Of 100,000 molecules with 10,000 environments they are most of the work of a
+ones and the stds). Of 100,000 molecules with 10,000 environments they are most of the work of a
 fit, so that they are what is kept when it is interrupted.
 """
 

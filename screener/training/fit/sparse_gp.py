@@ -1,4 +1,4 @@
-"""Fit a sparse model, its spread, calibration and domain.
+"""Fit a sparse model, its stds, calibration and domain.
 
 Three sets of molecules come in: *train* fits, *selection* chooses width and ridges (and then joins
 the fit with these fixed), *calibration* is seen by neither and sets intervals and limits. Splits

@@ -168,7 +168,11 @@ def train(recipe: Recipe, out: Path) -> Metrics:
             {"calibration": calibration, "test": test},
         ),
         splits=_splits(recipe),
-        seeds={"split": splits.SEED, "fit": recipe.settings.seed, "embedding": "from mol_id"},
+        seeds={
+            "split": splits.SEED,
+            "fit": recipe.settings.model_dump().get("seed"),
+            "embedding": "from mol_id",
+        },
         metrics=metrics,
         golden=test.data.structures[:6],
         zero_point=ZERO_POINT + (ZERO_POINT_LEARNED if recipe.low else ""),
@@ -203,7 +207,7 @@ def _at_reference_minima(recipe: Recipe, fitted: FittedModel, met: Labelled) -> 
         f"another, GFN2 within {LEVEL} kcal/mol": ~same & (np.abs(above) <= LEVEL),
         f"another, GFN2 more than {LEVEL} kcal/mol higher": ~same & (above > LEVEL),
     }
-    tables = [fitted.predictor.predict(set_.data.structures) for set_ in (own, other)]
+    tables = [fitted.predict(set_.data.structures) for set_ in (own, other)]
     difference = {"energy_gfn2_kcal": float(np.abs(above).mean())}
     targets = fitted.predictor.targets
     for target in targets.all:

@@ -23,10 +23,11 @@ from screener.models.card import DRAWING
 from screener.models.low_values import LowValues
 from screener.models.registry import model_type
 from screener.models.targets import Kind, Targets, targets_of
-from screener.registry.columns import chain, level, levels
+from screener.registry.columns import chain, column, level, levels
 from screener.registry.model_types import ModelType
 from screener.stores.toml import explained
 from screener.training.fit.model_types import settings_of
+from screener.training.qm9.dataset import HIGH
 from screener.training.splits import PARTS
 from screener.training.tables.conventions import has_zero_point
 from screener.training.tables.names import QuantityConfig, UnitConfig, names_of
@@ -144,11 +145,17 @@ class TrainConfig(BaseModel):
         if self.low is not None:
             return self.low
         of_geometry = level(self.geometry)
-        others = [each for each in levels().values() if each.start is None and each.yields]
+        others = [each for each in levels().values() if each.start is None]
         for each in (of_geometry, *others):
-            if each.compute is not None and each.yields:
+            if each.compute is not None and each.yields and each.theory not in self._label_theories:
                 return each.theory
         raise ConfigError("kind delta: no level computes values; name one with low")
+
+    @property
+    def _label_theories(self) -> set[str]:
+        if self.data is None:
+            return {column(name).theory for name in HIGH}
+        return {self.data.column_of(name).theory for name in self.data.labels}
 
     def targets(self) -> Targets:
         """What is learned from the labels of `data`.

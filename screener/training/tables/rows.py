@@ -104,8 +104,8 @@ def _read(path: str, columns: list[str]) -> pa.Table:
     is_csv = path.lower().endswith(CSV)
     try:
         data = filesystem.cat_file(place)
-        table = pc.read_csv(io.BytesIO(data)) if is_csv else None
-        names = table.column_names if is_csv else pq.read_schema(io.BytesIO(data)).names
+        table: pa.Table | None = pc.read_csv(io.BytesIO(data)) if is_csv else None
+        names = pq.read_schema(io.BytesIO(data)).names if table is None else table.column_names
         missing = [name for name in columns if name not in names]
         if missing:
             raise ConfigError(

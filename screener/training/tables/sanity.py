@@ -220,7 +220,7 @@ def _of_typical(values: FloatArray, column: Column, claim: Claim) -> list[str]:
 
 
 def _of_lumo(values: FloatArray, column: Column, claim: Claim) -> list[str]:
-    """LUMO energies lie on both sides of zero: what tells is how far they spread."""
+    """LUMO energies lie on both sides of zero: what tells is their standard deviation."""
     finite = values[np.isfinite(values)]
     if len(finite) < FEWEST_FOR_STD:
         return []
