@@ -169,6 +169,8 @@ class Campaign:
         on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
         drawing_bundles: names or folders of bundles that read drawings; their columns stand beside
             those of every stage.
+        structures: folder or URL where structures are kept, in common for several libraries
+            (default beside the library).
         reselect: folder or URL of a campaign whose settings a new one takes over where nothing is
             said here; structures are used again.
     Raises:
@@ -195,6 +197,7 @@ class Campaign:
         join: str | None = None,
         on: str | None = None,
         drawing_bundles: Sequence[str | PathLike[str]] = (),
+        structures: str | PathLike[str] | None = None,
         reselect: str | PathLike[str] | None = None,
     ) -> None:
         if config is None:
@@ -220,6 +223,7 @@ class Campaign:
             join=join,
             on=on,
             drawing_bundles=[fspath(each) for each in drawing_bundles],
+            structures=None if structures is None else fspath(structures),
             reselect=None if reselect is None else fspath(reselect),
         )
         if self.config.out is None:
@@ -274,8 +278,6 @@ class Campaign:
             known_column: column of yours that is filled for molecules that are known already.
             join: a table of yours whose columns can be ranked by.
             on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
-        reselect: folder or URL of a campaign whose settings a new one takes over where nothing is
-            said here; structures are used again.
         Returns:
             the new shortlist, which takes the place of the old one in the folder.
         Raises:

@@ -21,7 +21,7 @@ from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 
 if TYPE_CHECKING:
     from screener.cluster.settings import ClusterSettings
-    from screener.structures.making import Site
+    from screener.structures.site import Site
     from screener.training.tables.assessment import Errors, Evaluation
     from screener.training.tables.labelled import LabelledTable
 
@@ -131,7 +131,7 @@ def site(cluster: "ClusterSettings") -> "Iterator[Site]":
     The cluster is started only if structures have to be made.
     """
     from screener.cluster.factory import connect
-    from screener.structures.making import Site
+    from screener.structures.site import Site
 
     columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()
     progress = Progress(*columns, console=console)

@@ -111,6 +111,13 @@ def screen(
             "beside those of every stage. Repeatable."
         ),
     ] = None,
+    structures: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder or URL where structures are kept, in common for several libraries "
+            "(default beside the library)."
+        ),
+    ] = None,
     reselect: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +164,7 @@ def screen(
         join=join,
         on=on,
         drawing_bundles=drawing_bundle or (),
+        structures=structures,
         reselect=reselect,
     )
     if estimate and (scheduler or cluster):

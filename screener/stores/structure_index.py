@@ -123,6 +123,8 @@ class MoleculeIndex:
                 log.warning("%s; it is made again", error)
                 self.folder.remove(path)
                 continue
+            except StoreError:  # merged by somebody else meanwhile
+                continue
             files = {
                 f"index/{name}/units.bin": UNIT.itemsize * run.n_units,
                 **{run.part_path(part): ENTRY.itemsize * n for part, n in enumerate(run.lengths)},

@@ -23,11 +23,13 @@ from screener.campaign.tasks import predict, prefilter
 from screener.funnel.search import SearchSettings
 from screener.funnel.surrogate import fit_surrogate
 from screener.stores.files import Folder, to_parquet
-from screener.stores.library import LibraryStore
+from screener.stores.library import LibraryStore, open_library
 from screener.stores.predictions import PredictionStore
 from screener.stores.remote import filesystem_of
 from screener.stores.runs import runs_of
+from screener.stores.structure_units import MolIds, mol_ids_of, unit_of
 from screener.stores.structures import StructureStore
+from screener.structures.make import are_made
 
 N_SAMPLE = 32
 _SCHEDULING_SECONDS = 0.05  # per unit: submission, receipt and folder look-ups
@@ -122,18 +124,17 @@ def _stage(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> Sta
     n_units_left = plan.n_units - n_done
     n_missing = n_rows_left
     if settings.rows is None:  # of rows chosen later nobody knows which have structures already
-        receipts = StructureStore(stage.structures).receipts.all()
-        n_missing = max(0, n_rows_left - sum(receipt.counts["in"] for receipt in receipts))
+        n_missing = round(n_rows_left * _missing_share(stage, plan, rows))
 
     memory = Folder(f"memory://screener-{uuid4().hex}")
     job = _in_memory(stage, memory)
     try:
         first, rest = Unit(0, "first", runs_of(rows[:1])), Unit(1, "rest", runs_of(rows))
         made_first = predict.prepare(
-            job, first, ()
+            job, first
         )  # starts the chemistry process and loads the bundle
         predict.predict(job, first, made_first, None)
-        made = predict.prepare(job, rest, made_first.units)
+        made = predict.prepare(job, rest)
         started = time.perf_counter()
         receipt = predict.predict(job, rest, made, None)
         prediction_seconds = (time.perf_counter() - started) / len(rows)
@@ -162,6 +163,27 @@ def _stage(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> Sta
         n_bytes=round(n_units_left * fixed + n_rows_left * per_row + n_missing * per_structure),
         n_failed=receipt.counts["quarantined"],
     )
+
+
+def _missing_share(stage: CampaignStage, plan: StagePlan, rows: NDArray[np.int64]) -> float:
+    """Which share of the molecules of a sample has no structure yet.
+
+    Args:
+        stage: that works on all rows.
+        plan: of it.
+        rows: int64 (n,), the sample, ascending.
+    """
+    store = StructureStore(stage.structures)
+    library = open_library(stage.setup.library, stage.setup.library_digest)
+
+    def keys_of(wanted: NDArray[np.int64]) -> MolIds:
+        return mol_ids_of(library.read_rows(wanted, ["mol_id"])["mol_id"].to_pylist())
+
+    there = np.array(are_made(store, keys_of(rows)))
+    for unit in plan.holding(rows[~there]):  # what was made since the index was
+        if store.has(unit_of(keys_of(unit.rows))):
+            there |= np.isin(rows, unit.rows)
+    return float(1.0 - there.mean())
 
 
 def _drawings(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> StageEstimate:

@@ -21,9 +21,9 @@ from screener.campaign.tasks import predict, prefilter
 from screener.execution.pools import Pools
 from screener.execution.tasks import Completed, Task, ready_first, run_tasks
 from screener.records import Receipt
-from screener.stores.runs import Runs
 from screener.stores.structures import StructureStore
-from screener.structures.missing import Prepared, StructureHints
+from screener.structures.index_tasks import on, update_index
+from screener.structures.make import Prepared
 
 _IS_COMPACTED = -1  # in place of the number of units that a segment waits for
 
@@ -65,7 +65,7 @@ class StageRun:
         self._make_room()
         self._repeated: set[int] = set()  # counted already, and done again: their files are damaged
         self._ready: deque[Task] = deque()  # what follows from what is done, before new units
-        self._known_structures = _KnownStructures(stage)
+        self._has_index = stage.is_drawn  # of the structures that are there
         for receipt in self.store.receipts.all(invalidate_broken=True):
             self._add(receipt)
         for name in self.store.receipts.compacted():
@@ -143,6 +143,7 @@ class StageRun:
         pools = Pools(client, patience_seconds=0.0)
         pools.refresh(())
         split = "GPU" in pools.names()
+        self._update_index(client)
         waiting = self._tasks(split)
         while True:
             # run_tasks ends when this iterator does, and what is still under way then may lead to
@@ -156,6 +157,16 @@ class StageRun:
             if not self._ready:
                 return
 
+    def _update_index(self, client: Client) -> None:
+        """Have tasks find the structures that others made; once, since a search chooses rows of
+        which it has made none."""
+        if self._has_index or self._done.all():
+            return
+        store = StructureStore(self.stage.structures)
+        self.stage.recipe.write_about(store)
+        update_index(on(client), store)
+        self._has_index = True
+
     def _compact_if_done(self, number: int) -> None:
         if number < len(self._n_missing) and self._n_missing[number] == 0:
             self._n_missing[number] = _IS_COMPACTED
@@ -164,7 +175,6 @@ class StageRun:
     def _tasks(self, split: bool) -> Iterator[Task]:
         if self._done.all():
             return
-        self._known_structures.read_new()
         for unit in self._plan.units(np.flatnonzero(~self._done).tolist()):
             yield self._task(unit, split)
 
@@ -172,10 +182,9 @@ class StageRun:
         name = f"{self.stage.name}-{unit.name[:12]}"
         if self.stage.is_drawn:
             return Task(name, prefilter.screen, (self._job, unit), "CPU")
-        hints = self._known_structures.touching(unit.runs)
         if split:
-            return Task(f"structures-{name}", predict.prepare, (self._job, unit, hints), "CPU")
-        arguments = (self._job, unit, hints, self.totals.floor)
+            return Task(f"structures-{name}", predict.prepare, (self._job, unit), "CPU")
+        arguments = (self._job, unit, self.totals.floor)
         return Task(name, predict.run_unit, arguments, "CPU")
 
     def _take(self, completed: Completed, split: bool) -> Receipt | None:
@@ -184,7 +193,7 @@ class StageRun:
         if isinstance(result, Receipt):
             return result
         if isinstance(result, Prepared):
-            job, unit, _ = completed.task.arguments
+            job, unit = completed.task.arguments
             name = completed.task.name.removeprefix("structures-")
             arguments = (job, unit, result, self.totals.floor)
             self._ready.append(Task(f"predictions-{name}", predict.predict, arguments, "GPU"))
@@ -194,7 +203,6 @@ class StageRun:
             units = [unit for unit in self._plan.segment(int(segment)) if unit.name in damaged]
             self._n_missing[int(segment)] = len(units)
             self._repeated.update(unit.index for unit in units)
-            self._known_structures.read_new()
             self._ready.extend(self._task(unit, split) for unit in units)
         return None
 
@@ -218,22 +226,3 @@ class StageRun:
             rate=rate,
             seconds_left=left,
         )
-
-
-class _KnownStructures:
-    """The structure units that the library has for a stage; no receipt of them is read twice."""
-
-    def __init__(self, stage: CampaignStage) -> None:
-        self._receipts = None if stage.is_drawn else StructureStore(stage.structures).receipts
-        self._seen: set[str] = set()
-        self._parts: list[StructureHints] = []  # one for each time that there were new receipts
-
-    def read_new(self) -> None:
-        if self._receipts is not None:
-            part = StructureHints.of(self._receipts.all(seen=self._seen))
-            if len(part.units):
-                self._parts.append(part)
-
-    def touching(self, runs: Runs) -> tuple[str, ...]:
-        """Names of the structure units that hold any row of `runs`, sorted."""
-        return tuple(sorted({name for part in self._parts for name in part.touching(runs)}))

@@ -41,8 +41,9 @@ from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.lease import Lease
 from screener.stores.library import open_library
+from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
-from screener.structures.missing import read_structures
+from screener.structures.make import read_structures
 
 log = logging.getLogger(__name__)
 
@@ -323,7 +324,8 @@ def _rows(
         held = table["row"].to_numpy()
         try:
             units = unit.receipt.details["structure_units"]
-            outcomes = read_structures(structures, units, held)
+            keys = mol_ids_of(table["mol_id"].to_pylist())
+            outcomes = read_structures(structures, units, keys)
         except StoreError as error:
             raise DamagedError(
                 f"structures of the shortlist are not in the library any more: {error}",

@@ -65,9 +65,11 @@ def _campaign(folder: Folder) -> Iterator[str]:
 
 
 def _structures(store: StructureStore) -> Iterator[str]:
-    for receipt in store.receipts.all():
+    for unit in sorted(store.units()):
         try:
-            for path in receipt.files:
-                store.receipts.content(receipt, path)
+            store.read(unit)
         except DamagedError as error:
             yield f"{error}; a campaign that needs it makes it again"
+    for group in store.groups.names():
+        for line in store.groups.damaged(group):
+            yield f"{line}; a campaign that needs it makes it again"

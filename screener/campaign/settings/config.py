@@ -265,6 +265,8 @@ class CampaignConfig(BaseModel):
         join: a table of prices or the like, whose columns can be ranked by.
         drawing_bundles: names or paths of bundles that read drawings, such as one of boiling
             points; every stage that predicts has their columns beside its own.
+        structures: folder or URL of structures, which several libraries may share; by default
+            beside the library.
         reselect: folder or URL of a campaign: a new one takes from it whatever is not said here.
             Objectives that are given choose the rows of its later stages anew; structures that the
             library has are used again.
@@ -282,6 +284,7 @@ class CampaignConfig(BaseModel):
     known_column: str | None = None
     join: JoinConfig | None = None
     drawing_bundles: tuple[str, ...] | None = None
+    structures: str | None = None
     reselect: str | None = None
 
     @classmethod
@@ -322,6 +325,7 @@ class CampaignConfig(BaseModel):
         join: str | None = None,
         on: str | None = None,
         drawing_bundles: Sequence[str] = (),
+        structures: str | None = None,
         reselect: str | None = None,
     ) -> "CampaignConfig":
         """The same with what is given here instead; an option that is left out changes nothing.
@@ -343,6 +347,7 @@ class CampaignConfig(BaseModel):
             join: path or URL of a table to rank by.
             on: its column that says which molecule, `inchikey` or `smiles`.
             drawing_bundles: names or paths of bundles that read drawings.
+            structures: folder or URL of structures.
             reselect: campaign that supplies what is not said.
         Returns:
             the changed configuration.
@@ -368,6 +373,7 @@ class CampaignConfig(BaseModel):
             "finalists": finalists,
             "known_column": known_column,
             "drawing_bundles": tuple(drawing_bundles) or None,
+            "structures": structures,
             "reselect": reselect,
         }
         kept = {name: getattr(self, name) for name in type(self).model_fields}

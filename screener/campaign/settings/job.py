@@ -20,7 +20,6 @@ class StageJob:
     drawing_bundles: tuple[tuple[str, str], ...]  # name or path and digest of further bundles
     geometry: StructureSettings | None  # None where molecules are drawings
     structures: str  # URL of the structure store, or of the features
-    structures_digest: str
     wall_clock_seconds: float
     own_columns: tuple[tuple[str, str], ...]  # the caller's columns: name in the library, and here
     acquisition: RankingSettings

@@ -7,7 +7,6 @@ nothing, so that a mistake leaves nothing behind.
 import difflib
 import logging
 import shlex
-from importlib.metadata import version
 
 import pyarrow as pa
 
@@ -42,6 +41,7 @@ from screener.ranking.columns import (
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
+from screener.structures.recipe import installed
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +100,12 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     setup = Setup(
         library=library.folder.url,
         library_digest=library.digest,
+        structures=_structures(config, frozen, base, library),
         n_rows=library.n_rows,
         known_column=known_column_of(config.known_column, own_columns)
         or (base.known_column if base else None),
         joined=joined,
-        versions={name: version(name) for name in ("rdkit", "tblite")},
+        versions=installed(),
         own_columns=own_columns,
         stages=stages,
         acquisition=acquisition,
@@ -118,6 +119,31 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         require_same(config.out, frozen, setup)
     _check_columns(setup, library, bundles)
     return folder, setup
+
+
+def _structures(
+    config: CampaignConfig, frozen: Setup | None, base: Setup | None, library: LibraryStore
+) -> str | None:
+    """The folder of structures; None where it is that beside the library.
+
+    Args:
+        config: what was asked.
+        frozen: the campaign that is resumed.
+        base: that one, or the one whose settings are taken over.
+        library: whose rows are screened.
+    Raises:
+        ConfigError: another folder than that of the campaign.
+    """
+    beside = f"{library.folder.url.rstrip('/')}/structures"
+    root = beside if base is None else base.structures_root
+    if config.structures is not None:
+        root = absolute(config.structures).rstrip("/")
+        if frozen is not None and root != frozen.structures_root:
+            raise ConfigError(
+                f"the campaign {config.out} keeps its structures in {frozen.structures_root}, not "
+                f"in {root}; leave out the other folder to resume it, or give another --out"
+            )
+    return None if root == beside else root
 
 
 def _reselected(url: str) -> Setup:

@@ -45,7 +45,7 @@ class Stage(BaseModel):
     """The configuration of one stage.
 
     Args:
-        structures_digest: names what the library keeps for it: structures, or features at `2d`.
+        structures_digest: names what its structures are, or at `2d` the library's features.
         rows: how many of the best of the stage before enter; None for all, at the first stage.
         geometry: None at `2d`, where molecules are drawings.
         drawing_bundles: further bundles, whose columns stand beside those of `bundle`.
@@ -88,6 +88,8 @@ class Setup(BaseModel):
 
     Args:
         library: absolute path or URL.
+        structures: absolute path or URL of the folder of structures; None where they lie beside
+            the library, as `structures`.
         own_columns: the caller's columns by name in the library, and their names in predictions.
         known_column: name in predictions of the column that marks known molecules.
         joined: a table of the user's whose columns can be ranked by.
@@ -105,6 +107,7 @@ class Setup(BaseModel):
     schema_version: int = SCHEMA_VERSION
     library: str
     library_digest: str
+    structures: str | None = None
     n_rows: PositiveInt
     known_column: str | None = None
     joined: Joined | None = None
@@ -116,12 +119,17 @@ class Setup(BaseModel):
     ranking: RankingSettings
     plugins: dict[str, dict[str, str]] = Field(default_factory=dict)
 
-    @field_validator("library")
+    @field_validator("library", "structures")
     @classmethod
-    def _says_where(cls, library: str) -> str:
-        if "\0" in library or not ("://" in library or Path(library).is_absolute()):
-            raise ValueError(f"{library!r} is neither an absolute path nor a URL")
-        return library
+    def _says_where(cls, url: str | None) -> str | None:
+        if url is not None and ("\0" in url or not ("://" in url or Path(url).is_absolute())):
+            raise ValueError(f"{url!r} is neither an absolute path nor a URL")
+        return url
+
+    @property
+    def structures_root(self) -> str:
+        """The folder of all structures, those of other settings and libraries among them."""
+        return self.structures or f"{self.library.rstrip('/')}/structures"
 
     @property
     def compute(self) -> dict[str, Any]:
@@ -183,11 +191,16 @@ class Setup(BaseModel):
         return digest({"ranking": self.ranking.digest, "known_column": self.known_column, **joined})
 
     def laid_out_as(self, frozen: "Setup") -> "Setup":
-        """The same computation, its files compacted as in the campaign that is there."""
+        """The same computation, with the names and files of the campaign that is there."""
         return self.model_copy(
             update={
                 "stages": tuple(
-                    stage.model_copy(update={"segment_units": kept.segment_units})
+                    stage.model_copy(
+                        update={
+                            "segment_units": kept.segment_units,
+                            "structures_digest": kept.structures_digest,
+                        }
+                    )
                     for stage, kept in zip(self.stages, frozen.stages, strict=True)
                 )
             }

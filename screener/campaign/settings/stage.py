@@ -29,6 +29,7 @@ from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
 from screener.stores.library import open_library
 from screener.stores.predictions import PredictionStore, StoredUnit
+from screener.structures.recipe import Recipe
 
 IntArray = NDArray[np.int64]
 
@@ -210,9 +211,17 @@ class CampaignStage:
 
     @property
     def structures(self) -> Folder:
-        """What the library keeps for it: structures, or features at `2d`."""
-        kind = "features" if self.is_drawn else "structures"
-        return Folder(self.setup.library).child(f"{kind}/{self.settings.structures_digest}")
+        """Where its structures are kept, or the library's features at `2d`."""
+        setup, settings = self.setup, self.settings
+        if settings.geometry is None:
+            return Folder(setup.library).child(f"features/{settings.structures_digest}")
+        return self.recipe.store(Folder(setup.structures_root)).folder
+
+    @property
+    def recipe(self) -> Recipe:
+        """How its structures are made; not at `2d`."""
+        assert self.settings.geometry is not None
+        return Recipe.from_drawing(self.settings.geometry, self.setup.versions)
 
     @property
     def job(self) -> StageJob:
@@ -228,7 +237,6 @@ class CampaignStage:
             drawing_bundles=tuple((each.bundle, each.digest) for each in settings.drawing_bundles),
             geometry=settings.geometry,
             structures=self.structures.url,
-            structures_digest=settings.structures_digest,
             wall_clock_seconds=settings.wall_clock_seconds,
             own_columns=tuple(setup.own_columns.items()),
             acquisition=setup.acquisition,

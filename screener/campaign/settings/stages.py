@@ -15,7 +15,6 @@ from screener.campaign.settings.stage_structures import (
     structure_settings,
     unit_rows,
 )
-from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.features import VERSION
 from screener.funnel.search import SearchSettings
@@ -23,6 +22,7 @@ from screener.models.bundle import Bundle, load_bundle, shipped_bundles
 from screener.models.card import DRAWING
 from screener.stores.files import Folder, digest
 from screener.stores.library import LibraryStore
+from screener.structures.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -176,22 +176,10 @@ def _stage(
         name=wanted.name or geometry.level,
         bundle=wanted.bundle if is_shipped else absolute(wanted.bundle),
         bundle_digest=bundle.digest,
-        structures_digest=structures_digest(library.digest, geometry),
+        structures_digest=Recipe.from_drawing(geometry).digest,
         unit_rows=n_unit_rows,
         segment_units=max(1, min(SEGMENT_UNITS, SEGMENT_ROWS // n_unit_rows)),
         wall_clock_seconds=wanted.wall_clock_seconds or geometry.wall_clock_seconds,
         rows=rows,
         geometry=geometry,
-    )
-
-
-def structures_digest(library_digest: str, geometry: StructureSettings) -> str:
-    """Names the structures of a library at these settings, made with the installed versions."""
-    return digest(
-        {
-            "library": library_digest,
-            "geometry": geometry.model_dump(mode="json"),
-            "rdkit": version("rdkit"),
-            "tblite": version("tblite"),
-        }
     )

@@ -26,33 +26,33 @@ from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.library import open_library
 from screener.stores.predictions import KEY_COLUMNS, SIZE_COLUMNS, PredictionStore
+from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
-from screener.structures.missing import Prepared, make_missing, read_structures
+from screener.structures.make import Prepared, make_missing, read_structures
+from screener.structures.recipe import Item, Recipe
 
 log = logging.getLogger(__name__)
 
 
-def run_unit(job: StageJob, unit: Unit, hints: tuple[str, ...], floor: Ranked | None) -> Receipt:
+def run_unit(job: StageJob, unit: Unit, floor: Ranked | None) -> Receipt:
     """Structures and predictions of one unit, in one task.
 
     Args:
         job: the stage.
         unit: the rows.
-        hints: structure units that may hold some of them.
         floor: the k-th best that the driver knew when it made the task.
     Returns:
         the receipt that counts.
     """
-    return predict(job, unit, prepare(job, unit, hints), floor)
+    return predict(job, unit, prepare(job, unit), floor)
 
 
-def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
+def prepare(job: StageJob, unit: Unit) -> Prepared:
     """Make the structures that are missing.
 
     Args:
         job: the stage.
         unit: the rows.
-        hints: structure units that may hold some of them.
     Returns:
         where the structures lie.
     """
@@ -61,14 +61,11 @@ def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
     molecules = open_library(job.library, job.library_digest).read_rows(
         unit.rows, ["mol_id", "smiles"]
     )
+    names = zip(molecules["mol_id"].to_pylist(), molecules["smiles"].to_pylist(), strict=True)
     return make_missing(
         StructureStore(Folder(job.structures)),
-        job.structures_digest,
-        job.geometry,
-        unit.rows,
-        molecules["mol_id"].to_pylist(),
-        molecules["smiles"].to_pylist(),
-        hints,
+        Recipe.from_drawing(job.geometry),
+        [Item(mol_id, smiles) for mol_id, smiles in names],
         job.wall_clock_seconds,
     )
 
@@ -92,10 +89,14 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     keep_freed_memory()
     started = time.perf_counter()
     rows = unit.rows
-    outcomes = read_structures(StructureStore(Folder(job.structures)), prepared.units, rows)
     library = open_library(job.library, job.library_digest)
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *(name for name, _ in job.own_columns)]
     molecules = library.read_rows(rows, columns)
+    outcomes = read_structures(
+        StructureStore(Folder(job.structures)),
+        prepared.units,
+        mol_ids_of(molecules["mol_id"].to_pylist()),
+    )
     bundle = open_bundle(job.bundle, job.bundle_digest, device_of_worker())
     value_columns = () if job.geometry is None else job.geometry.value_columns
     drawing_bundles = [open_bundle(*each) for each in job.drawing_bundles]
@@ -139,7 +140,7 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
 
 
 def compact(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, ...]:
-    """Make one file of those of a segment of the plan, and of the receipts of its structures.
+    """Make one file of those of a segment of the plan.
 
     Args:
         job: the stage.
@@ -148,12 +149,4 @@ def compact(job: StageJob, segment: str, units: tuple[str, ...]) -> tuple[str, .
     Returns:
         units that have to be done again first, since their files are damaged.
     """
-    store = PredictionStore(Folder(job.campaign), job.stage)
-    if damaged := store.compact(segment, units):
-        return damaged
-    if job.geometry is None:
-        return ()
-    receipts = store.receipts.read_compacted(segment)
-    structures = {name for receipt in receipts for name in receipt.details["structure_units"]}
-    StructureStore(Folder(job.structures)).compact(structures)
-    return ()
+    return PredictionStore(Folder(job.campaign), job.stage).compact(segment, units)

@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 
 from screener.records import Structure
-from screener.training.qm9 import committed
-from screener.training.qm9.labels import KINDS, structure_store
+from screener.training.qm9 import committed, labels
+from screener.training.qm9.labels import KINDS, restored
 
 
 def made(kind: str) -> dict[int, Structure | None]:
-    """What is in the store of one kind: structures by QM9 number, None for those that failed."""
-    store = structure_store(kind)
-    found: dict[int, Structure | None] = {}
-    for unit in store.locate().units:
-        held = store.read_unit(unit)
-        found |= dict(zip(held.rows.tolist(), held.structures, strict=True))
-    return found
+    """What was made of one kind: structures by QM9 number, None for those that failed."""
+    rows = np.sort(restored()["qm9_index"].to_numpy(np.int64))
+    return {
+        row: outcome if isinstance(outcome, Structure) else None
+        for row, outcome in zip(rows.tolist(), labels.made(kind, rows), strict=True)
+        if outcome is not None
+    }
 
 
 def scalars(kind: str, structures: dict[int, Structure | None]) -> pa.Table:

@@ -31,7 +31,7 @@ from screener.training.g4mp2 import reference
 from screener.training.g4mp2.nested import WIDTHS, Task, folds_of
 from screener.training.g4mp2.reference import ReferenceMolecule
 from screener.training.g4mp2.rung import group_numbers
-from screener.training.g4mp2.structures import structures
+from screener.training.g4mp2.structures import reference_structures
 from screener.training.qm9.conformers import conformer_distance
 from screener.units import KCAL_PER_HARTREE
 
@@ -145,12 +145,12 @@ def ladder_rows(
         ConfigError, SchemaError: see `reference`.
     """
     listed = list(reference.ppe() if molecules is None else molecules)
-    reached = structures("gfn2-opt-from-b3lyp", listed)
+    reached = reference_structures("gfn2-opt-from-b3lyp", listed)
     small = [molecule.n_heavy <= largest for molecule in listed]
     from_smiles: list[Structure | None] = list(reached)
     if asked_at == "gfn2-opt":
         wanted = [molecule for molecule, each in zip(listed, small, strict=True) if each]
-        made = iter(structures("gfn2-opt", wanted, n_conformers))
+        made = iter(reference_structures("gfn2-opt", wanted, n_conformers))
         from_smiles = [next(made) if each else None for each in small]
 
     rows = [

@@ -17,7 +17,7 @@ from screener.training.fit.cross_fit import cross_fit
 from screener.training.g4mp2 import reference
 from screener.training.g4mp2.nested import GRID, WIDTHS, Task, by_size, choose_by_size, folds_of
 from screener.training.g4mp2.reference import ReferenceMolecule
-from screener.training.g4mp2.structures import structures
+from screener.training.g4mp2.structures import reference_structures
 
 FloatArray = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def rung_data(level: str) -> RungData:
     made: list[Structure | None] = (
         [molecule.structure for molecule in molecules]
         if level == PUBLISHED
-        else structures("gfn2-opt-from-b3lyp", molecules)
+        else reference_structures("gfn2-opt-from-b3lyp", molecules)
     )
     pairs = [(m, s) for m, s in zip(molecules, made, strict=True) if s is not None]
     kept = tuple(molecule for molecule, _ in pairs)

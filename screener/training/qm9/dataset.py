@@ -14,7 +14,7 @@ from screener.records import Structure
 from screener.stores.files import from_parquet
 from screener.training.fit.data import FitData
 from screener.training.qm9 import committed
-from screener.training.qm9.labels import chosen, structure_store
+from screener.training.qm9.labels import chosen, made
 
 HIGH = ("ae0_b3lyp_kcal", "homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye")  # of QM9
 
@@ -75,16 +75,13 @@ def load(kind: str, wanted: Mapping[str, int]) -> Labelled:
 
 def _made(kind: str, rows: NDArray[np.int64]) -> dict[int, Structure | None]:
     """By QM9 number, from what `make labels` made; None where it failed."""
-    store = structure_store(kind)
-    index = store.locate()
-    at = index.find(rows)
-    if (at < 0).any():
+    outcomes = made(kind, rows)
+    if n_missing := sum(outcome is None for outcome in outcomes):
         raise ConfigError(
-            f"{(at < 0).sum()} of {len(rows)} structures of kind {kind} are not made yet; "
+            f"{n_missing} of {len(rows)} structures of kind {kind} are not made yet; "
             "run `make labels`"
         )
-    found: dict[int, Structure | None] = {}
-    for unit in np.unique(index.unit_of[at]):
-        held = store.read_unit(index.units[unit])
-        found |= dict(zip(held.rows.tolist(), held.structures, strict=True))
-    return found
+    return {
+        row: outcome if isinstance(outcome, Structure) else None
+        for row, outcome in zip(rows.tolist(), outcomes, strict=True)
+    }

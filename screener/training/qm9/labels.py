@@ -1,21 +1,15 @@
 """Training labels: QM9's stereochemistry, and GFN2 values at several geometries, made by the
 product itself.
 
-Everything lies below `$SCREENER_HOME/labels`, unit by unit with receipts, so an interrupted run
-goes on where it was:
-
-    molecules/<block>.parquet     identity and B3LYP values, stereochemistry restored
-    structures/<kind>-<digest>/   a structure store; rows are QM9's own numbers
-
-The work is done by the same executor, child processes and stores as a campaign.
+Identities and B3LYP values, with stereochemistry restored, lie in `$SCREENER_HOME/labels` as
+`molecules/<block>.parquet`, with receipts, so an interrupted run goes on where it was. Structures
+are made and kept like those of campaigns and of outside tables, by `screener.structures`.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
-from importlib.metadata import version
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 
@@ -25,18 +19,22 @@ import pyarrow as pa
 from distributed import Client
 from numpy.typing import NDArray
 
-from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.identity import identify
+from screener.chemistry.levels import GFN2, GFN2_OPT, MMFF94
+from screener.chemistry.placing import restore
 from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import StructureSettings, make_structure, optimised
+from screener.chemistry.structures import StructureSettings
 from screener.errors import MoleculeError
 from screener.execution.child import isolated_map
 from screener.execution.tasks import Task, run_tasks
 from screener.records import Molecule, Receipt, Structure
-from screener.stores.files import Folder, digest
+from screener.stores.files import Folder
 from screener.stores.home import screener_home
 from screener.stores.receipts import Receipts
-from screener.stores.structures import StructureStore
+from screener.structures import site as making
+from screener.structures.make import find_structures
+from screener.structures.recipe import GEOMETRY, Item, Recipe
+from screener.structures.site import Site, own_root
 from screener.training.qm9 import molecules as qm9
 from screener.training.splits import N_CALIBRATION, N_FIT_AND_SELECTION, N_SELECTION
 
@@ -44,7 +42,6 @@ log = logging.getLogger(__name__)
 
 WALL_CLOCK_SECONDS = 120.0
 BLOCK = 4096  # QM9 entries restored by one task
-UNIT = 64  # structures made by one task
 
 # How many molecules of each part are labelled, in each part's own order; kinds are made in this
 # order. `b3lyp-gfn2` and `mmff94-gfn2` are GFN2 single points at QM9's geometry and at the force
@@ -71,19 +68,16 @@ def labels_folder() -> Folder:
     return Folder(str(screener_home() / "labels"))
 
 
-def structure_store(kind: str) -> StructureStore:
-    """The structures of one kind, named by what decides their numbers."""
-    settings = None if kind == "b3lyp-gfn2" else _geometry(kind).model_dump()
-    named = digest({"kind": kind, "settings": settings, "versions": _versions()})
-    return StructureStore(labels_folder().child(f"structures/{kind}-{named[:12]}"))
-
-
-def _geometry(kind: str) -> StructureSettings:
-    return StructureSettings(level="mmff94" if kind == "mmff94-gfn2" else "gfn2-opt")
-
-
-def _versions() -> dict[str, str]:
-    return {package: version(package) for package in ("rdkit", "tblite")}
+def recipe_of(kind: str) -> Recipe:
+    """How the structures of a kind are made."""
+    if kind == "b3lyp-gfn2":
+        return Recipe.at_geometry((GFN2.name,))
+    if kind == "mmff94-gfn2":
+        return Recipe.from_drawing(StructureSettings.at(MMFF94.name, values=(GFN2.name,)))
+    settings = StructureSettings.at(GFN2_OPT.name)
+    if kind == "gfn2-opt-from-b3lyp":
+        return Recipe.minimum_from_geometry(settings)
+    return Recipe.from_drawing(settings)
 
 
 def restore_all(client: Client, progress: Callable[[int], None]) -> pd.DataFrame:
@@ -102,8 +96,17 @@ def restore_all(client: Client, progress: Callable[[int], None]) -> pd.DataFrame
     tasks = (Task(name, restore_block, (folder.url, name)) for name in _write_blocks(folder, done))
     for completed in run_tasks(client, tasks):
         progress(completed.result.counts["in"])
-    names = [f"molecules/{name}.parquet" for name in sorted(receipts.done())]
-    molecules: pd.DataFrame = pa.concat_tables([folder.read_table(n) for n in names]).to_pandas()
+    return restored()
+
+
+def restored() -> pd.DataFrame:
+    """The molecules whose stereochemistry is restored, as `restore_all` returns them."""
+    folder = labels_folder()
+    done = sorted(Receipts(folder, "molecules/receipts").done())
+    if not done:
+        return pd.DataFrame({"qm9_index": np.empty(0, dtype=np.int64)})
+    tables = [folder.read_table(f"molecules/{name}.parquet") for name in done]
+    molecules: pd.DataFrame = pa.concat_tables(tables).to_pandas()
     return molecules
 
 
@@ -159,9 +162,7 @@ def restore_block(url: str, name: str) -> Receipt:
 
 def _restored(entry: Mapping[str, Any]) -> tuple[Molecule, str]:
     positions = np.asarray(entry["positions"]).reshape(-1, 3)
-    molecule = identify(
-        qm9.restore(entry["smiles"], np.asarray(entry["atomic_numbers"]), positions)
-    )
+    molecule = identify(restore(entry["smiles"], np.asarray(entry["atomic_numbers"]), positions))
     standard = standardise(molecule.smiles, StandardiseSettings())[0]
     if standard.mol_id != molecule.mol_id:
         return molecule, "other_when_standardised"
@@ -178,21 +179,58 @@ def make_structures(
     """Make the structures of one kind that are not there yet.
 
     Args:
+        client: connected.
         kind: one of `KINDS`.
         molecules: as `restore_all` returns it.
         splits: columns `qm9_index`, `part`, `order`.
-        progress: called with the number of molecules that a unit held.
+        progress: called with the number of molecules that are there since it was called last.
     """
-    store = structure_store(kind)
-    wanted = chosen(splits, WANTED[kind])
-    missing = wanted[store.locate().find(wanted) < 0]
-    lookup = molecules.set_index("qm9_index")
-    tasks = (
-        Task(f"{kind}-{unit[:8]}", make_unit, (store.folder.url, kind, unit))
-        for unit in _write_batches(store.folder, kind, lookup, missing)
-    )
-    for completed in run_tasks(client, tasks):
-        progress(completed.result.counts["in"])
+    n_told = 0
+
+    def tell(what: str, n_done: int, n_items: int) -> None:
+        nonlocal n_told
+        progress(n_done - n_told)
+        n_told = n_done
+
+    items = _items(kind, molecules, chosen(splits, WANTED[kind]))
+    making.make_structures(items, recipe_of(kind), Site(lambda: nullcontext(client), tell))
+
+
+def made(kind: str, rows: NDArray[np.int64]) -> list[Structure | MoleculeError | None]:
+    """What became of molecules of QM9.
+
+    Args:
+        kind: one of `KINDS`.
+        rows: int64 (n,), QM9's numbers.
+    Returns:
+        (n,), None where nothing was made yet.
+    """
+    recipe, molecules = recipe_of(kind), restored()
+    known = np.flatnonzero(np.isin(rows, molecules["qm9_index"]))
+    items = _items(kind, molecules, rows[known])
+    outcomes: list[Structure | MoleculeError | None] = [None] * len(rows)
+    if items:
+        found = find_structures(recipe.store(own_root()), recipe.keys(items))
+        for place, outcome in zip(known.tolist(), found, strict=True):
+            outcomes[place] = outcome
+    return outcomes
+
+
+def _items(kind: str, molecules: pd.DataFrame, rows: NDArray[np.int64]) -> list[Item]:
+    """What structures of these numbers start from."""
+    is_given = recipe_of(kind).start == GEOMETRY
+    table = molecules.set_index("qm9_index").loc[rows]
+    return [
+        Item(entry.mol_id, entry.flat_smiles, _geometry_of(entry))
+        if is_given
+        else Item(entry.mol_id, entry.smiles)
+        for entry in table.itertuples()
+    ]
+
+
+def _geometry_of(entry: Any) -> Structure:
+    positions = np.asarray(entry.positions, dtype=np.float32).reshape(-1, 3)
+    return Structure(np.asarray(entry.atomic_numbers, dtype=np.uint8), positions)
 
 
 def chosen(splits: pd.DataFrame, wanted: Mapping[str, int]) -> NDArray[np.int64]:
@@ -203,64 +241,3 @@ def chosen(splits: pd.DataFrame, wanted: Mapping[str, int]) -> NDArray[np.int64]
         for part, count in wanted.items()
     ]
     return np.concatenate(parts)
-
-
-def _write_batches(
-    folder: Folder, kind: str, lookup: pd.DataFrame, rows: NDArray[np.int64]
-) -> Iterator[str]:
-    columns = ["mol_id", "smiles", "flat_smiles", "atomic_numbers", "positions"]
-    for start in range(0, len(rows), UNIT):
-        batch = rows[start : start + UNIT]
-        unit = digest({"kind": kind, "rows": batch.tolist()})
-        table = pa.Table.from_pandas(lookup.loc[batch, columns].reset_index(), preserve_index=False)
-        folder.write_table(f"batches/{unit}.parquet", table)
-        yield unit
-
-
-def make_unit(url: str, kind: str, unit: str) -> Receipt:
-    """Make the structures of one unit on a worker."""
-    began = time.monotonic()
-    folder = Folder(url)
-    table = folder.read_table(f"batches/{unit}.parquet")
-    outcomes = isolated_map(
-        partial(label_structure, kind), table.to_pylist(), wall_clock_seconds=WALL_CLOCK_SECONDS
-    )
-    rows = table["qm9_index"].to_numpy()
-    mol_ids = table["mol_id"].to_pylist()
-    receipt = StructureStore(folder).write_unit(
-        unit, rows, mol_ids, outcomes, time.monotonic() - began
-    )
-    folder.remove(f"batches/{unit}.parquet")
-    return receipt
-
-
-def label_structure(kind: str, entry: Mapping[str, Any]) -> Structure:
-    """The structure of one QM9 molecule, made as `kind` says; atoms in QM9's order where it began
-    at QM9's geometry.
-
-    Args:
-        entry: `mol_id`, `smiles` (restored), `flat_smiles`, `atomic_numbers` (n_atoms,),
-            `positions` (3 n_atoms,), Å.
-    Raises:
-        MoleculeError: as `make_structure` and `optimised` do.
-    """
-    if kind == "gfn2-opt":
-        return make_structure(entry["smiles"], entry["mol_id"], _geometry(kind))
-    if kind == "mmff94-gfn2":
-        return with_gfn2(make_structure(entry["smiles"], entry["mol_id"], _geometry(kind)))
-    numbers = np.asarray(entry["atomic_numbers"], np.uint8)
-    positions = np.asarray(entry["positions"]).reshape(-1, 3)
-    if kind == "b3lyp-gfn2":
-        return with_gfn2(Structure(numbers, positions.astype(np.float32)))
-    molecule, order = qm9.restore_with_order(entry["flat_smiles"], numbers, positions)
-    minimum = optimised(molecule, molecule.GetConformer().GetPositions(), _geometry(kind))
-    return _reordered(minimum, np.argsort(order))
-
-
-def _reordered(structure: Structure, order: NDArray[np.int64]) -> Structure:
-    return replace(
-        structure,
-        atomic_numbers=structure.atomic_numbers[order],
-        positions=structure.positions[order],
-        atom_values={name: values[order] for name, values in structure.atom_values.items()},
-    )

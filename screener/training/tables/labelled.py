@@ -21,8 +21,9 @@ from screener.models.uncertainty.domain import electron_reasons
 from screener.records import Molecule, QuarantineRecord, Structure
 from screener.registry.columns import chain, levels
 from screener.registry.elements import symbol_of
-from screener.structures.batches import How, entry
-from screener.structures.making import Site, identities, structures
+from screener.structures.identities import identities
+from screener.structures.recipe import Item, Recipe
+from screener.structures.site import Site, structures
 from screener.training.tables.options import TableOptions
 from screener.training.tables.rows import Rows, read_rows
 from screener.training.tables.sanity import Claim, problems
@@ -190,14 +191,14 @@ def values_from(geometry_level: str, columns: Sequence[str], is_given: bool) -> 
 def _identities(rows: Rows, site: Site) -> list[Molecule | MoleculeError]:
     """Of every row; by the SMILES where the file has them."""
     if rows.smiles:
-        return identities([entry(text or "", "", None) for text in rows.smiles], site)
+        return identities([Item("", text or "") for text in rows.smiles], site)
     result: list[Molecule | MoleculeError] = [
         each if isinstance(each, MoleculeError) else MoleculeError("not_identified", "")
         for each in rows.geometries
     ]
     places = [i for i, each in enumerate(rows.geometries) if isinstance(each, Structure)]
     given = [each for each in rows.geometries if isinstance(each, Structure)]
-    made = identities([entry(None, "", each) for each in given], site)
+    made = identities([Item("", None, each) for each in given], site)
     for place, each in zip(places, made, strict=True):
         result[place] = each
     return result
@@ -260,25 +261,25 @@ def _structures(
     outcomes: Sequence[Molecule | Structure | MoleculeError], needs: Needs, site: Site
 ) -> list[Structure | str | MoleculeError]:
     """What became of every row."""
-    places, entries = [], []
+    places, items = [], []
     is_given = False
     for place, outcome in enumerate(outcomes):
         if isinstance(outcome, Molecule):
-            entries.append(entry(outcome.smiles, outcome.mol_id, None))
+            items.append(Item(outcome.mol_id, outcome.smiles))
             places.append(place)
         elif isinstance(outcome, Structure):
             is_given = True
-            entries.append(entry(None, "", outcome))
+            items.append(Item("", None, outcome))
             places.append(place)
     values = values_from(needs.level, needs.values, is_given)
     made: Sequence[Structure | MoleculeError]
     if is_given and not values:
         made = [outcome for outcome in outcomes if isinstance(outcome, Structure)]
     elif is_given:
-        made = structures(entries, How(geometry=None, gfn2=True), site)
+        made = structures(items, Recipe.at_geometry(values), site)
     else:
         settings = StructureSettings.at(needs.level, needs.n_conformers, values)
-        made = structures(entries, How(geometry=settings, gfn2=False), site)
+        made = structures(items, Recipe.from_drawing(settings), site)
     known = dict(zip(places, made, strict=True))
     return [
         outcome if isinstance(outcome, MoleculeError) else known[place]

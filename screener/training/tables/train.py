@@ -21,7 +21,7 @@ from screener.models.registry import model_type
 from screener.records import Molecule, Structure
 from screener.stores.files import Folder
 from screener.stores.quarantine import quarantine_table
-from screener.structures.making import Site
+from screener.structures.site import Site
 from screener.training.evaluate import (
     Metrics,
     composition_baseline,

@@ -1,0 +1,123 @@
+"""Bringing the index of a store up to date, before somebody looks molecules up in it.
+
+New units become runs of the index, and many runs are merged into one, part by part; both are tasks
+on the workers. The client reads the names of units and nothing of their content.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from distributed import Client
+
+from screener.errors import DamagedError, SchemaError, StoreError
+from screener.execution.tasks import Completed, Task, run_tasks
+from screener.stores.files import Folder, digest
+from screener.stores.structure_index import PART_ENTRIES, Run, part_path
+from screener.stores.structures import StructureStore
+
+log = logging.getLogger(__name__)
+
+RUN_UNITS = 2048  # that one task reads
+MAX_RUNS = 8  # a look-up asks each
+
+T = TypeVar("T")
+Carry = Callable[[Iterable[Task]], Iterator[Completed]]
+
+
+def on(client: Client) -> Carry:
+    """Tasks carried out by a cluster."""
+    return partial(run_tasks, client)
+
+
+def here(tasks: Iterable[Task]) -> Iterator[Completed]:
+    """Tasks carried out in this process, one after the other."""
+    for task in tasks:
+        yield Completed(task, task.function(*task.arguments))
+
+
+def update_index(carry: Carry, store: StructureStore) -> dict[str, int]:
+    """Have the index know every unit that is there.
+
+    Several clients may do so at once: they write the same runs, or merge the same ones.
+
+    Args:
+        carry: carries out tasks.
+        store: of structures.
+    Returns:
+        all units that are in the index, with how many molecules each has.
+    """
+    store.index.repair()
+    known = _tried_again(store.index.units)
+    new = sorted(store.all_units() - known.keys())
+    tasks = (
+        Task(f"index-{start}", index_units, (store.folder.url, tuple(new[start:][:RUN_UNITS])))
+        for start in range(0, len(new), RUN_UNITS)
+    )
+    for _ in carry(tasks):
+        pass
+    runs = _tried_again(store.index.runs)
+    if len(runs) > MAX_RUNS:
+        try:
+            _merge(carry, store, runs)
+        except StoreError as error:  # another client has merged them, and theirs are as good
+            if all(store.folder.exists(f"index/{run.name}.json") for run in runs):
+                raise
+            log.info("the index was merged by somebody else: %s", error)
+    return _tried_again(store.index.units) if new else known
+
+
+def index_units(url: str, units: Sequence[str]) -> None:
+    """Make a run of the index from units, on a worker; damaged ones are left out."""
+    store = StructureStore(Folder(url))
+    read = []
+    for unit in units:
+        try:
+            read.append((unit, store.read_arrays(unit).mol_ids))
+        except (DamagedError, SchemaError) as error:
+            log.warning("not in the index: %s", error)
+    if read:
+        store.index.add(read)
+
+
+def merge_part(url: str, runs: Sequence[Run], name: str, bits: int, part: int) -> int:
+    """Write a part of a run that others are merged into, on a worker; returns its length.
+
+    Args:
+        url: of the store.
+        runs: that are merged.
+        name: of what they become.
+        bits: leading bits of a key that tell its part there.
+        part: which of them.
+    """
+    index = StructureStore(Folder(url)).index
+    entries = index.merged_part(runs, bits, part)
+    index.folder.write_bytes(part_path(name, part), entries.tobytes())
+    return len(entries)
+
+
+def _merge(carry: Carry, store: StructureStore, runs: Sequence[Run]) -> None:
+    name = digest({"runs": [run.name for run in runs]})
+    n_entries = sum(run.n_entries for run in runs)
+    bits = max(0, math.ceil(math.log2(n_entries / PART_ENTRIES)))
+    tasks = (
+        Task(f"merge-{part}", merge_part, (store.folder.url, tuple(runs), name, bits, part))
+        for part in range(1 << bits)
+    )
+    lengths = {each.task.arguments[-1]: each.result for each in carry(tasks)}
+    units = np.concatenate([store.index.read_units(run) for run in runs])
+    whole = Run(name, bits, tuple(lengths[part] for part in range(1 << bits)), len(units))
+    store.index.publish(whole, units)
+    for run in runs:
+        store.index.remove(run)
+
+
+def _tried_again(read: Callable[[], T]) -> T:
+    """What is read of the index, also where another client merges runs at this moment."""
+    try:
+        return read()
+    except StoreError:
+        return read()

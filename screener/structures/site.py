@@ -1,0 +1,162 @@
+"""Structures of any number of molecules, made where a client or this process can, and kept.
+
+Molecules are cut into units, in their order; units that the store has cost a question each, and the
+others are tasks. A cluster is started only when something is missing.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from distributed import Client
+
+from screener.errors import DamagedError, MoleculeError
+from screener.execution.tasks import Task
+from screener.records import Structure
+from screener.stores.files import Folder
+from screener.stores.home import screener_home
+from screener.stores.structure_units import unit_of
+from screener.stores.structures import StructureStore
+from screener.structures.index_tasks import Carry, here, on, update_index
+from screener.structures.make import Prepared, make_missing, read_structures
+from screener.structures.recipe import Item, Recipe, from_table, to_table
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where and by whom the work is done.
+
+    Args:
+        connect: gives a client; called once something has to be made. None: in this process.
+        progress: called with what is made, how many are there, and how many there will be.
+    """
+
+    connect: Callable[[], AbstractContextManager[Client]] | None
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
+
+    @contextmanager
+    def carrying(self) -> Iterator[Carry]:
+        """What carries out tasks, for as long as the context."""
+        if self.connect is None:
+            yield here
+            return
+        with self.connect() as client:
+            yield on(client)
+
+
+def own_root() -> Folder:
+    """The folder of structures that belong to no library."""
+    return Folder(str(screener_home() / "structures"))
+
+
+def structures(
+    items: Sequence[Item], recipe: Recipe, site: Site, root: Folder | None = None
+) -> list[Structure | MoleculeError]:
+    """The structures of molecules, or why there is none.
+
+    Args:
+        items: (n,) molecules, with what the recipe starts from.
+        recipe: how they are made.
+        site: where they are made.
+        root: the folder of all structures; by default `$SCREENER_HOME/structures`.
+    Returns:
+        (n,), in order.
+    """
+    store = recipe.store(root or own_root())
+    batches = _batches(items, recipe)
+    made: dict[str, list[Structure | MoleculeError]] = {}
+    while missing := {unit: batch for unit, batch in batches.items() if unit not in made}:
+        lying = _carry_out(missing, store, recipe, site, is_first=not made)
+        for unit, batch in missing.items():
+            try:
+                made[unit] = read_structures(store, lying[unit], recipe.keys(batch))
+            except DamagedError as error:
+                log.warning("structures are made again: %s", error)
+    size = recipe.unit_rows
+    pieces = (list(items[start : start + size]) for start in range(0, len(items), size))
+    return [outcome for piece in pieces for outcome in made[unit_of(recipe.keys(piece))]]
+
+
+def make_structures(
+    items: Sequence[Item], recipe: Recipe, site: Site, root: Folder | None = None
+) -> None:
+    """Have the structures of molecules made as far as they are missing; arguments as `structures`.
+
+    They are in the index afterwards, for `screener.structures.make.find_structures`.
+    """
+    store = recipe.store(root or own_root())
+    _carry_out(_batches(items, recipe), store, recipe, site, is_first=True)
+    with site.carrying() as carry:
+        update_index(carry, store)
+
+
+def _batches(items: Sequence[Item], recipe: Recipe) -> dict[str, list[Item]]:
+    """Molecules by the names of the units that they would make, in order."""
+    size = recipe.unit_rows
+    pieces = (list(items[start : start + size]) for start in range(0, len(items), size))
+    return {unit_of(recipe.keys(piece)): piece for piece in pieces}
+
+
+def _carry_out(
+    batches: dict[str, list[Item]],
+    store: StructureStore,
+    recipe: Recipe,
+    site: Site,
+    *,
+    is_first: bool,
+) -> dict[str, tuple[str, ...]]:
+    """Have batches done; returns the structure units that hold each.
+
+    Args:
+        batches: molecules by the name of the unit that they would make.
+        store: where the structures are kept.
+        recipe: how they are made.
+        site: where.
+        is_first: whether a unit that is there is taken as good, without a look into it.
+    """
+    recipe.write_about(store)
+    lying: dict[str, tuple[str, ...]] = {}
+    if is_first:
+        lying = {unit: (unit,) for unit in batches if store.has(unit)}
+    missing = {unit: batch for unit, batch in batches.items() if unit not in lying}
+    n_items = sum(map(len, batches.values()))
+    n_done = n_items - sum(map(len, missing.values()))
+    site.progress("structures", n_done, n_items)
+    if missing:
+        with site.carrying() as carry:
+            update_index(carry, store)
+            for completed in carry(_tasks(store, recipe, missing)):
+                unit = completed.task.arguments[1]
+                lying[unit] = completed.result.units
+                store.folder.remove(input_path(unit))
+                n_done += len(missing[unit])
+                site.progress("structures", n_done, n_items)
+    return lying
+
+
+def _tasks(store: StructureStore, recipe: Recipe, batches: dict[str, list[Item]]) -> Iterator[Task]:
+    for unit, batch in batches.items():
+        store.folder.write_table(input_path(unit), to_table(batch))
+        arguments = (store.folder.url, unit, recipe)
+        yield Task(f"structures-{unit[:8]}", make_batch, arguments)
+
+
+def make_batch(url: str, unit: str, recipe: Recipe) -> Prepared:
+    """Make what is missing of a batch that was written down for it, on a worker.
+
+    Args:
+        url: of the store.
+        unit: names the batch.
+        recipe: how structures are made.
+    """
+    store = StructureStore(Folder(url))
+    items = from_table(store.folder.read_table(input_path(unit)))
+    return make_missing(store, recipe, items)
+
+
+def input_path(unit: str) -> str:
+    """Where the molecules of a batch are written down until it is done."""
+    return f"input/{unit}.parquet"
