@@ -145,6 +145,100 @@ def info(
     typer.echo(f"\nRDKit {manifest.rdkit_version}, digest {manifest.digest}")
 
 
+@app.command()
+def compact(
+    folder: Annotated[
+        str, typer.Argument(help="Folder or URL of a library, or of structures in common.")
+    ],
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
+) -> None:
+    """Join the files of structures into large Zarr groups, which dask.array opens as well.
+
+    Campaigns may run meanwhile. The same command again finishes what was interrupted.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from screener.cluster.factory import connect
+    from screener.stores.structure_groups import ROOT
+    from screener.structures.compact import compact as compact_store
+    from screener.structures.compact import stores_below
+    from screener.structures.index_tasks import on
+
+    stores = stores_below(folder)
+    where = cluster_settings(cluster, scheduler, workers)
+    with connect(where) as client, Progress(console=Console(stderr=True)) as progress:
+        for store in stores:
+            bar = progress.add_task("molecules", total=None)
+            done = compact_store(
+                on(client),
+                store,
+                lambda n, total, bar=bar: progress.update(bar, completed=n, total=total),
+            )
+            left = f"; {done.n_left:,} files are left" if done.n_left else ""
+            typer.echo(
+                f"{done.digest}: {done.n_rows:,} molecules of {done.n_units:,} files in "
+                f"{done.n_groups:,} groups{left}"
+            )
+            typer.echo(f"zarr: {store.folder.url}/{ROOT}")
+
+
+@app.command()
+def convert(
+    folder: Annotated[str, typer.Argument(help="Folder or URL of a library.")],
+    structures: Annotated[
+        str | None,
+        typer.Option(help="Folder or URL that structures go to (default beside the library)."),
+    ] = None,
+    campaign: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Campaign that made structures, where these had settings that nobody guesses. "
+            "Repeatable."
+        ),
+    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    cluster: Cluster = None,
+) -> None:
+    """Bring structures of earlier versions, which belonged to one library, up to date.
+
+    The same command again goes on where it was interrupted.
+    """
+    from screener.campaign.settings.stage import Campaign
+    from screener.campaign.settings.stages import absolute
+    from screener.cluster.factory import connect
+    from screener.stores.files import Folder
+    from screener.stores.library import LibraryStore
+    from screener.structures.convert import convert as convert_structures
+    from screener.structures.convert import former_folders
+    from screener.structures.index_tasks import on
+
+    library = LibraryStore.open(absolute(folder))
+    if not former_folders(library):
+        typer.echo(f"{library.folder.url} has no structures of earlier versions")
+        return
+    campaigns = [Campaign.open(Folder(absolute(url))) for url in campaign or ()]
+    told = [stage.recipe for each in campaigns for stage in each.stages if not stage.is_drawn]
+    root = Folder(absolute(structures)) if structures else library.folder.child("structures")
+    n_unknown = 0
+    with connect(cluster_settings(cluster, scheduler, workers)) as client:
+        for done in convert_structures(on(client), library, root, told):
+            if done.recipe is None:
+                n_unknown += 1
+                typer.echo(f"{done.folder}: made with settings that are not known here")
+                continue
+            lost = f", {done.n_lost:,} cannot be read" if done.n_lost else ""
+            typer.echo(f"{done.folder}: {done.n_units:,} files are {done.recipe.digest} now{lost}")
+    if n_unknown:
+        raise ConfigError(
+            f"{n_unknown} folders of structures stay as they are; name the campaigns that made "
+            "them with --campaign"
+        )
+
+
 def _settings(values: dict[str, object]) -> "StandardiseSettings":
     from pydantic import ValidationError
 

@@ -260,6 +260,21 @@ class Folder:
             name for name in names if name.endswith(suffix) and not name.endswith(".partial")
         )
 
+    def folders(self, path: str = "") -> list[str]:
+        """Sorted names of the folders directly in `path`; empty where it is missing."""
+        with self._told("list", path):
+            try:
+                entries = self._filesystem.ls(self._full(path), detail=True)
+            except FileNotFoundError as error:
+                if remote.is_without_bucket(error):
+                    raise
+                return []
+        return sorted(
+            entry["name"].rstrip("/").rsplit("/", 1)[-1]
+            for entry in entries
+            if entry["type"] == "directory"
+        )
+
     def sizes(self, path: str, suffix: str = "") -> dict[str, int]:
         """Bytes of every file below `path` that ends in `suffix`, by its path in this folder;
         empty where there is none."""

@@ -5,47 +5,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structure_examples import ATOM, equal, random_ids, structures
 
 from screener.errors import DamagedError, MoleculeError, SchemaError
 from screener.records import Structure
 from screener.stores.files import Folder
-from screener.stores.structures import DONE, QUARANTINED, StructureStore, row_index
+from screener.stores.structure_units import mol_ids_of, unit_of
+from screener.stores.structures import StructureStore, unit_path
 
-SYMBOLS = (1, 6, 7, 8, 9)
-
-
-@st.composite
-def structures(draw, n_values: int, n_atom_values: int):
-    n = draw(st.integers(1, 12))
-    seed = draw(st.integers(0, 2**32 - 1))
-    rng = np.random.default_rng(seed)
-    numbers = rng.choice(SYMBOLS, n).astype(np.uint8)
-    positions = rng.normal(scale=4, size=(n, 3)).astype(np.float32)
-    values = {f"energy_level{i}_ha": float(rng.normal()) for i in range(n_values)}
-    of_atoms = {
-        f"charges_level{i}": rng.normal(size=n).astype(np.float32) for i in range(n_atom_values)
-    }
-    charge, n_unpaired = int(rng.integers(-2, 3)), int(rng.integers(0, 3))
-    return Structure(numbers, positions, values, of_atoms, charge, n_unpaired)
+UNIT = "ab" * 16
 
 
-def equal(one: Structure, other: Structure) -> bool:
-    return (
-        one.atomic_numbers.tobytes() == other.atomic_numbers.tobytes()
-        and one.positions.tobytes() == other.positions.tobytes()
-        and one.values == other.values
-        and one.atom_values.keys() == other.atom_values.keys()
-        and all(
-            one.atom_values[name].tobytes() == other.atom_values[name].tobytes()
-            for name in one.atom_values
-        )
-        and (one.charge, one.n_unpaired) == (other.charge, other.n_unpaired)
-    )
-
-
-def write(store, unit, rows, outcomes):
-    rows = np.asarray(rows, dtype=np.int64)
-    return store.write_unit(unit, rows, [f"{row:032x}" for row in rows], outcomes, 1.5)
+def write(store, outcomes, unit=UNIT):
+    ids = random_ids(np.random.default_rng(0), len(outcomes))
+    store.write(unit, ids, outcomes)
+    return ids
 
 
 @settings(max_examples=25)
@@ -57,153 +31,111 @@ def test_what_is_written_is_read_exactly(tmp_path_factory, data, n_values, n_ato
             st.one_of(structures(n_values, n_atom_values), st.just(failure)), min_size=1, max_size=6
         )
     )
-    rows = data.draw(st.permutations(range(100, 100 + len(outcomes))))
     store = StructureStore(Folder(str(tmp_path_factory.mktemp("store"))))
-    receipt = write(store, "u", rows, outcomes)
-    unit = store.read_unit("u")
-    assert unit.rows.tolist() == list(rows)
-    for outcome, status, read in zip(outcomes, unit.status, unit.structures, strict=True):
-        if isinstance(outcome, Structure):
-            assert status == DONE
-            assert equal(outcome, read)
-        else:
-            assert (status, read) == (QUARANTINED, None)
-    n_failed = sum(isinstance(outcome, MoleculeError) for outcome in outcomes)
-    assert receipt.counts == {
-        "in": len(rows),
-        "done": len(rows) - n_failed,
-        "quarantined": n_failed,
-    }
-    index = store.locate()
-    found = index.find(np.asarray(rows))
-    assert index.position[found].tolist() == list(range(len(rows)))
-    assert index.find(np.array([5, 99, 10_000])).tolist() == [-1, -1, -1]
-
-
-ATOM = Structure(np.array([8], np.uint8), np.zeros((1, 3), np.float32))
+    assert not store.has(UNIT)
+    ids = write(store, outcomes)
+    assert store.has(UNIT)
+    unit = store.read(UNIT)
+    assert unit.mol_ids.tolist() == ids.tolist()
+    assert all(equal(*each) for each in zip(outcomes, unit.outcomes, strict=True))
+    assert list(store.units()) == [UNIT]
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):
     contents = []
     for name in ("a", "b"):
         store = StructureStore(Folder(str(tmp_path / name)))
-        write(store, "u", [3, 4], [ATOM, MoleculeError("timed_out", "60 s")])
-        contents.append(store.folder.read_bytes("structures.zarr/u.zip"))
+        write(store, [ATOM, MoleculeError("timed_out", "60 s")])
+        contents.append(store.folder.read_bytes(unit_path(UNIT)))
     assert contents[0] == contents[1]
 
 
-def test_of_a_row_made_twice_the_same_unit_counts_for_every_reader(tmp_path):
+def test_a_unit_is_named_by_its_molecules_in_their_order():
+    ids = random_ids(np.random.default_rng(1), 3)
+    assert unit_of(ids) == unit_of(ids.copy())
+    assert len({unit_of(ids), unit_of(ids[::-1]), unit_of(ids[:2])}) == 3
+    assert mol_ids_of([each.tobytes().hex() for each in ids]).tolist() == ids.tolist()
+    with pytest.raises(ValueError, match="32 hexadecimal digits"):
+        mol_ids_of(["abcd"])
+
+
+def test_the_first_attempt_at_a_unit_counts_unless_it_is_damaged(tmp_path):
     store = StructureStore(Folder(str(tmp_path)))
-    write(store, "bb", [1, 2, 3], [ATOM] * 3)
-    write(store, "aa", [3, 9], [ATOM] * 2)
-    index = store.locate()
-    assert index.rows.tolist() == [1, 2, 3, 9]
-    assert [index.units[unit] for unit in index.unit_of] == ["bb", "bb", "aa", "aa"]
-    assert index.position.tolist() == [0, 1, 0, 1]
+    ids = write(store, [ATOM])
+    late = Structure(np.array([1], np.uint8), np.ones((1, 3), np.float32))
+    store.write(UNIT, ids, [late])
+    assert equal(store.read(UNIT).outcomes[0], ATOM)
+    store.write(UNIT, ids, [late], replace=True)
+    assert equal(store.read(UNIT).outcomes[0], late)
 
 
-def test_the_first_receipt_of_a_unit_wins(tmp_path):
+def test_folders_hold_few_entries(tmp_path):
     store = StructureStore(Folder(str(tmp_path)))
-    first = write(store, "u", [1], [ATOM])
-    late = store.write_unit("u", np.array([1]), ["0" * 32], [ATOM], 99.0)
-    assert late == first
-
-
-def test_quarantine_says_which_molecule_and_why(tmp_path):
-    store = StructureStore(Folder(str(tmp_path)))
-    write(store, "u", [1, 2], [ATOM, MoleculeError("scf_failed", "250 cycles")])
-    (record,) = store.folder.read_table("quarantine/u.parquet").to_pylist()
-    assert (record["stage"], record["code"], record["row"]) == ("structures", "scf_failed", 2)
-    assert record["mol_id"] == f"{2:032x}"
-
-
-def test_empty_index():
-    index = row_index([])
-    assert index.find(np.array([0, 1])).tolist() == [-1, -1]
+    ids = random_ids(np.random.default_rng(2), 300)
+    for i in range(300):
+        store.write(unit_of(ids[i : i + 1]), ids[i : i + 1], [ATOM])
+    assert len(store.units()) == 300
+    assert max(len(list(folder.iterdir())) for folder in (tmp_path / "units").iterdir()) < 10
+    assert len(list((tmp_path / "units").iterdir())) <= 256
 
 
 class TestBrokenFiles:
     def written(self, tmp_path):
         store = StructureStore(Folder(str(tmp_path)))
-        receipt = write(store, "u", [1, 2], [ATOM, ATOM])
-        return store, receipt, tmp_path / "structures.zarr" / "u.zip"
+        write(store, [ATOM, MoleculeError("embedding_failed", "no conformer")])
+        return store, tmp_path / unit_path(UNIT)
 
     def test_truncated(self, tmp_path):
-        store, _, path = self.written(tmp_path)
+        store, path = self.written(tmp_path)
         whole = path.read_bytes()
         for length in range(0, len(whole), 97):
             path.write_bytes(whole[:length])
-            with pytest.raises(DamagedError, match=r"u\.zip is broken"):
-                store.read_unit("u")
+            with pytest.raises(DamagedError, match=r"\.zip is broken"):
+                store.read(UNIT)
 
     def test_a_flipped_bit_is_found_or_changes_nothing(self, tmp_path):
-        store, receipt, path = self.written(tmp_path)
+        store, path = self.written(tmp_path)
+        before = store.read(UNIT)
         whole = path.read_bytes()
         n_found = 0
         for at in range(0, len(whole), 5):
             damaged = bytearray(whole)
             damaged[at] ^= 1 << (at % 8)
             path.write_bytes(bytes(damaged))
-            with pytest.raises(DamagedError, match="checksum"):
-                store.receipts.content(receipt, "structures.zarr/u.zip")
             try:
-                unit = store.read_unit("u")
-            except DamagedError:
+                unit = store.read(UNIT)
+            except DamagedError as error:
+                assert error.units == (UNIT,)
                 n_found += 1
             else:  # a date, say
-                assert unit.rows.tolist() == [1, 2]
-                assert all(equal(structure, ATOM) for structure in unit.structures)
+                assert unit.mol_ids.tolist() == before.mol_ids.tolist()
+                assert all(map(equal, unit.outcomes, before.outcomes))
         assert n_found > len(whole) / 5 / 2
 
-    def test_damage_to_why_a_molecule_was_set_aside(self, tmp_path):
-        store = StructureStore(Folder(str(tmp_path)))
-        write(store, "u", [1, 2], [ATOM, MoleculeError("embedding_failed", "no conformer")])
-        assert store.read_unit("u").errors[2].code == "embedding_failed"
-        path = tmp_path / "quarantine" / "u.parquet"
-        path.write_bytes(path.read_bytes()[:-9])
-        with pytest.raises(DamagedError, match=r"quarantine/u\.parquet is broken"):
-            store.read_unit("u")
-
     def test_another_schema_version(self, tmp_path):
-        store, _, path = self.written(tmp_path)
+        store, path = self.written(tmp_path)
         sink = io.BytesIO()
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(sink, "w") as new:
             for name in old.namelist():
                 data = old.read(name)
                 if name == "zarr.json":
-                    data = data.replace(b'"schema_version": 1', b'"schema_version": 2')
+                    data = data.replace(b'"schema_version": 2', b'"schema_version": 3')
                 new.writestr(name, data)
         path.write_bytes(sink.getvalue())
-        with pytest.raises(SchemaError, match="version 2"):
-            store.read_unit("u")
+        with pytest.raises(SchemaError, match="version 3"):
+            store.read(UNIT)
 
     def test_missing(self, tmp_path):
-        store, _, path = self.written(tmp_path)
+        store, path = self.written(tmp_path)
         path.unlink()
-        with pytest.raises(DamagedError, match=r"u\.zip is lost"):
-            store.read_unit("u")
-
-
-def test_joined_receipts_tell_the_same_rows(tmp_path):
-    store = StructureStore(Folder(str(tmp_path)))
-    for unit, rows in (("u", [1, 2]), ("v", [5, 4]), ("w", [9])):
-        write(store, unit, rows, [ATOM] * len(rows))
-    before = store.locate()
-    store.compact(["w", "u"])
-    store.compact(["u", "v"])  # by another campaign, which has seen `u` as well
-    assert len(store.receipts.compacted()) == 2
-    after = store.locate()
-    assert after.rows.tolist() == before.rows.tolist() == [1, 2, 4, 5, 9]
-    for index in (before, after):
-        units = [index.units[unit] for unit in index.unit_of]
-        assert units == ["u", "u", "v", "v", "w"]
-        assert index.position.tolist() == [0, 1, 1, 0, 0]
+        with pytest.raises(DamagedError, match=r"\.zip is lost"):
+            store.read(UNIT)
 
 
 def test_values_of_former_names_come_back_by_those_of_now(tmp_path):
     store = StructureStore(Folder(str(tmp_path)))
     numbers, positions = np.array([8, 1, 1], np.uint8), np.zeros((3, 3), np.float32)
     values = {"ip_gfn2_ev": 14.0, "homo_gfn2_ev": -12.0}
-    write(store, "u1", [5], [Structure(numbers, positions, values)])
-    structure = store.read_unit("u1").structures[0]
+    write(store, [Structure(numbers, positions, values)])
+    structure = store.read(UNIT).outcomes[0]
     assert structure.values == {"ip_uncorrected_gfn2_ev": 14.0, "homo_gfn2_ev": -12.0}

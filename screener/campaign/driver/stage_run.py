@@ -4,6 +4,7 @@ Units without a receipt become tasks, and the units of a segment whose last rece
 compacted. What is remembered of a unit is a bit, and of a segment a number.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -21,9 +22,13 @@ from screener.campaign.tasks import predict, prefilter
 from screener.execution.pools import Pools
 from screener.execution.tasks import Completed, Task, ready_first, run_tasks
 from screener.records import Receipt
+from screener.stores.files import Folder
 from screener.stores.structures import StructureStore
+from screener.structures.convert import former_digest
 from screener.structures.index_tasks import on, update_index
 from screener.structures.make import Prepared
+
+log = logging.getLogger(__name__)
 
 _IS_COMPACTED = -1  # in place of the number of units that a segment waits for
 
@@ -162,6 +167,16 @@ class StageRun:
         which it has made none."""
         if self._has_index or self._done.all():
             return
+        setup = self.stage.setup
+        former = former_digest(setup.library_digest, self.stage.recipe)
+        if Folder(setup.library).exists(f"structures/{former}"):
+            log.warning(
+                "the library has structures of an earlier version for stage %s, which are not used "
+                "as they are; screener library convert %s --campaign %s makes them usable",
+                self.stage.name,
+                setup.library,
+                self.stage.folder.url,
+            )
         store = StructureStore(self.stage.structures)
         self.stage.recipe.write_about(store)
         update_index(on(client), store)

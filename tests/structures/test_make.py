@@ -1,0 +1,168 @@
+"""Structures are made once, found again wherever they lie, and made again where they are damaged."""
+
+import numpy as np
+import pytest
+
+from screener.chemistry.identity import mol_id
+from screener.chemistry.structures import StructureSettings
+from screener.errors import DamagedError, MoleculeError, StoreError
+from screener.records import Structure
+from screener.stores.files import Folder
+from screener.stores.structure_units import mol_ids_of, unit_of
+from screener.stores.structures import unit_path
+from screener.structures import make
+from screener.structures.index_tasks import here, update_index
+from screener.structures.make import are_made, find_structures, make_missing, read_structures
+from screener.structures.recipe import Item, Recipe
+
+RECIPE = Recipe.from_drawing(StructureSettings())
+SMILES = ["O=C1OCCO1", "COC(=O)OC", "CC#N", "COCCOC", "C1CCOC1", "CO", "COC", "CCO", "CC=O", "C=O"]
+IMPOSSIBLE = "CC1([C@H]2CC[C@]1(C(=O)C2)C)C"  # camphor with its bridge inside out
+
+
+def items_of(smiles):
+    return [Item(mol_id(text), text) for text in smiles]
+
+
+def keys_of(smiles):
+    return mol_ids_of([mol_id(text) for text in smiles])
+
+
+@pytest.fixture
+def store(tmp_path):
+    return RECIPE.store(Folder(str(tmp_path)))
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """SMILES of all molecules of which a structure was made."""
+    asked = []
+    inner = make.isolated_map
+
+    def isolated_map(function, items, **limits):
+        asked.extend(item.smiles for item in items)
+        return inner(function, items, **limits)
+
+    monkeypatch.setattr(make, "isolated_map", isolated_map)
+    return asked
+
+
+def have(store, smiles):
+    return make_missing(store, RECIPE, items_of(smiles))
+
+
+def test_only_what_is_missing_is_made(store, made):
+    first = have(store, SMILES[:3])
+    again = have(store, SMILES[:3])
+    update_index(here, store)
+    more = have(store, SMILES[1:5])
+    assert (first.n_made, again.n_made, more.n_made) == (3, 0, 2)
+    assert made == SMILES[:5]
+    assert again.units == first.units
+    assert len(store.units()) == 2
+    found = read_structures(store, more.units, keys_of(SMILES[4:0:-3]))
+    assert [structure.n_atoms for structure in found] == [13, 12]
+
+
+def test_a_set_with_one_molecule_more_makes_one_molecule(store, made):
+    """Wherever it is put, so that all units after it hold others."""
+    before = [SMILES[start : start + 3] for start in range(0, 9, 3)]
+    for unit in before:
+        have(store, unit)
+    update_index(here, store)
+    made.clear()
+    for place in range(3):
+        new = "C" * (place + 2)
+        longer = [*SMILES[: 4 * place], new, *SMILES[4 * place : 9]]
+        prepared = [have(store, longer[start : start + 3]) for start in range(0, 10, 3)]
+        assert made == [new]
+        assert sum(each.n_made for each in prepared) == 1
+        update_index(here, store)
+        made.clear()
+
+
+def test_an_attempt_that_came_this_far_is_not_repeated(store, made):
+    have(store, SMILES[:2])
+    update_index(here, store)
+    first = have(store, SMILES[:4])
+    path = unit_path(unit_of(keys_of(SMILES[2:4])))
+    before = store.folder.read_bytes(path)
+    made.clear()
+    again = have(store, SMILES[:4])  # its own unit is not in the index, as after a lost worker
+    assert again.units == first.units
+    assert made == []
+    assert store.folder.read_bytes(path) == before
+
+
+def test_the_index_is_asked_about_as_many_molecules_as_units_are_read(store, monkeypatch):
+    smiles = ["C" * n for n in range(1, 41)]
+    ids = keys_of(smiles)
+    atom = Structure(np.array([6], np.uint8), np.zeros((1, 3), np.float32))
+    for start in (0, 20):
+        some = ids[start : start + 20]
+        store.write(unit_of(some), some, [atom] * 20)
+    update_index(here, store)
+    asked = []
+    inner = type(store.index).find
+    monkeypatch.setattr(
+        type(store.index),
+        "find",
+        lambda self, mol_ids: asked.append(len(mol_ids)) or inner(self, mol_ids),
+    )
+    assert have(store, smiles[10:30]).n_made == 0
+    assert sum(asked) <= 20
+    assert asked[0] == 8
+    asked.clear()
+    assert have(store, smiles[2:18]).n_made == 0  # all in one unit: one question
+    assert asked == [8]
+
+
+def test_a_failure_comes_back_with_its_reason(store):
+    prepared = have(store, ["CC#N", IMPOSSIBLE])
+    structure, error = read_structures(store, prepared.units, keys_of(["CC#N", IMPOSSIBLE]))
+    assert isinstance(structure, Structure)
+    assert isinstance(error, MoleculeError)
+    assert error.code
+    assert error.message
+
+
+def test_a_missing_molecule_is_an_error(store):
+    prepared = have(store, SMILES[:1])
+    with pytest.raises(StoreError, match=f"no structure of molecule {mol_id('CO')}"):
+        read_structures(store, prepared.units, keys_of([SMILES[0], "CO"]))
+
+
+def test_what_is_damaged_is_made_again(store, made, tmp_path):
+    first = have(store, SMILES[:3])
+    path = store.folder.local_path(unit_path(*first.units))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(DamagedError):
+        read_structures(store, first.units, keys_of(SMILES[:3]))
+    made.clear()
+    assert have(store, SMILES[:3]).units == first.units
+    assert made == SMILES[:3]
+    assert path.read_bytes() == whole
+
+
+def test_what_is_damaged_in_another_unit_is_made_again(store, made):
+    first = have(store, SMILES[:3])
+    update_index(here, store)
+    path = store.folder.local_path(unit_path(*first.units))
+    path.write_bytes(path.read_bytes()[:-100])
+    made.clear()
+    prepared = have(store, SMILES[1:5])
+    assert made == SMILES[1:5]
+    assert first.units[0] not in prepared.units
+    update_index(here, store)
+    made.clear()
+    assert have(store, SMILES[1:4]).n_made == 0  # in the new unit, though the old one is damaged
+
+
+def test_which_molecules_are_there_is_told_by_the_index(store):
+    have(store, SMILES[:2])
+    update_index(here, store)
+    assert are_made(store, keys_of(SMILES[:3])) == [True, True, False]
+    found = find_structures(store, keys_of(SMILES[2::-1]))
+    assert found[0] is None
+    assert [each.n_atoms for each in found[1:]] == [12, 10]
