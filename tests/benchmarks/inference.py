@@ -3,14 +3,16 @@
 from alternating import Comparison, Variant, compare
 from scene import Scene, Stage
 
+from screener.campaign.settings.plan import Unit
 from screener.campaign.tasks import predict
 from screener.chemistry.structures import StructureSettings
 from screener.execution.tasks import Task, run_tasks
 from screener.models.bundle import load_bundle
 from screener.records import Structure
 from screener.stores.files import Folder
+from screener.stores.structure_units import MolIds, mol_ids_of
 from screener.stores.structures import StructureStore
-from screener.structures.missing import Prepared, read_structures
+from screener.structures.make import Prepared, read_structures
 
 
 def run(scene: Scene, name: str, n_molecules: int, n_rounds: int) -> Comparison:
@@ -21,15 +23,19 @@ def run(scene: Scene, name: str, n_molecules: int, n_rounds: int) -> Comparison:
     structures = scene.new_folder()
     job = stage.job(structures)
     units = list(stage.plan.units())
-    makers = (Task(f"{i}", predict.prepare, (job, unit, ())) for i, unit in enumerate(units))
+    makers = (Task(f"{i}", predict.prepare, (job, unit)) for i, unit in enumerate(units))
     prepared: dict[int, Prepared] = {
         int(completed.task.name): completed.result for completed in run_tasks(scene.client, makers)
     }
     store = StructureStore(Folder(structures))
+
+    def keys_of(unit: Unit) -> MolIds:
+        return mol_ids_of(library.read_rows(unit.rows, ["mol_id"])["mol_id"].to_pylist())
+
     batches = [
         [
             outcome
-            for outcome in read_structures(store, prepared[i].units, unit.rows)
+            for outcome in read_structures(store, prepared[i].units, keys_of(unit))
             if isinstance(outcome, Structure)
         ]
         for i, unit in enumerate(units)

@@ -11,7 +11,6 @@ from distributed import Client
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan
 from screener.campaign.settings.stage_structures import unit_rows
-from screener.campaign.settings.stages import structures_digest
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
 from screener.library_build.build import build_library
@@ -83,7 +82,6 @@ class Stage:
             bundle_digest=self.bundle_digest,
             geometry=self.geometry,
             structures=structures,
-            structures_digest=structures_digest(self.library.digest, self.geometry),
             wall_clock_seconds=60.0,
             own_columns=(),
             joined=None,

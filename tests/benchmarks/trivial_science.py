@@ -30,6 +30,7 @@ from screener.records import Receipt
 from screener.stores.features import FeatureStore
 from screener.stores.files import Folder
 from screener.stores.predictions import PredictionStore
+from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 
 N_COUNTS = 12  # features of a molecule
@@ -121,12 +122,12 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
     return _published(job, unit, table, status, TopK(job.k))
 
 
-def run_unit(job: StageJob, unit: Unit, hints: tuple[str, ...], floor: Ranked | None) -> Receipt:
+def run_unit(job: StageJob, unit: Unit, floor: Ranked | None) -> Receipt:
     """A unit of the stage that predicts, as `screener.campaign.tasks.predict.run_unit` does it."""
     rows = unit.rows
     table = pa.table({**molecules(rows), "value": values_of(rows)})
     structures = StructureStore(Folder(job.structures))
-    structures.write_unit(unit.name, rows, table["mol_id"].to_pylist(), [ATOM] * len(rows), 0.0)
+    structures.write(unit.name, mol_ids_of(table["mol_id"].to_pylist()), [ATOM] * len(rows))
     status = row_status(table, job.acquisition)
     return _published(job, unit, table, status, best(table, status, job.k, floor))
 

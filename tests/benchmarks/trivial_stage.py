@@ -15,6 +15,7 @@ from screener.ranking.topk import Ranked
 from screener.records import Receipt, Structure
 from screener.stores.files import Folder
 from screener.stores.predictions import PredictionStore
+from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 
 ATOM = Structure(np.array([2], dtype=np.uint8), np.zeros((1, 3), dtype=np.float32))
@@ -54,8 +55,8 @@ def trivial_unit(job: StageJob, unit: Unit, floor: Ranked | None) -> Receipt:
     rows = unit.rows
     mol_ids = [f"{row:032x}" for row in rows.tolist()]
     structures = StructureStore(Folder(job.structures))
-    structures.write_unit(unit.name, rows, mol_ids, [ATOM] * len(rows), 0.0)
-    structures.read_unit(unit.name)
+    structures.write(unit.name, mol_ids_of(mol_ids), [ATOM] * len(rows))
+    structures.read(unit.name)
     values = np.random.default_rng(int(rows[0])).random(len(rows))
     table = pa.table(
         {

@@ -25,6 +25,7 @@ from screener.stores.library import (
     LibraryTotals,
 )
 from screener.stores.quarantine import quarantine_table
+from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 
 # SMILES, known as, source id, heavy atoms, atoms, HOMO, LUMO, dipole, kcal/mol
@@ -155,12 +156,10 @@ def carry_out(stage, quarantined):
         ]
         table = predictions(kept, stage.settings.geometry.level)
         status = row_status(table, stage.setup.acquisition)
-        StructureStore(stage.structures).write_unit(
+        StructureStore(stage.structures).write(
             unit.name,
-            np.array(kept, dtype=np.int64),
-            [mol_id(row) for row in kept],
+            mol_ids_of([mol_id(row) for row in kept]),
             [fake_structure(MOLECULES[row][0]) for row in kept],
-            1.0,
         )
         store.write_unit(
             unit.name,

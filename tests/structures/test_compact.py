@@ -95,7 +95,7 @@ def kill_at(monkeypatch):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.2, 0.45, 0.5, 0.52, 0.8, 0.94, 0.96, 0.98])
-def test_a_compaction_that_was_killed_is_finished_to_the_same_files(
+def test_a_compaction_that_was_killed_is_finished(
     tmp_path, kill_at, monkeypatch, share
 ):
     whole, units = filled(tmp_path / "whole")
@@ -110,7 +110,7 @@ def test_a_compaction_that_was_killed_is_finished_to_the_same_files(
         compact(here, store, group_rows=12)
     monkeypatch.undo()
     assert all_there(store, units)  # campaigns go on meanwhile
-    extra, more = filled(tmp_path / "killed", n_units=1, seed=9)  # and make others
+    _, more = filled(tmp_path / "killed", n_units=1, seed=9)  # and make others
     compact(here, store, group_rows=12)
     assert all_there(store, units | more)
     assert store.units() == {}

@@ -135,14 +135,18 @@ def _structures(
         ConfigError: another folder than that of the campaign.
     """
     beside = f"{library.folder.url.rstrip('/')}/structures"
-    root = beside if base is None else base.structures_root
+    kept = beside if frozen is None else frozen.structures or beside
     if config.structures is not None:
         root = absolute(config.structures).rstrip("/")
-        if frozen is not None and root != frozen.structures_root:
+        if frozen is not None and root != kept:
             raise ConfigError(
-                f"the campaign {config.out} keeps its structures in {frozen.structures_root}, not "
-                f"in {root}; leave out the other folder to resume it, or give another --out"
+                f"the campaign {config.out} keeps its structures in {kept}, not in {root}; leave "
+                "out the other folder to resume it, or give another --out"
             )
+    elif frozen is None and base is not None:
+        root = base.structures_root
+    else:
+        root = kept
     return None if root == beside else root
 
 
