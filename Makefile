@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
-.PHONY: install screen test lint types layers bench labels soak check
+.PHONY: install screen test test-slow lint types layers bench labels soak check
 
 install: .venv/installed
 
@@ -16,7 +16,10 @@ screen: install
 	$(BIN)/screener screen example-library --out example-campaign --preset electrolyte-solvent --known-column known_as
 
 test: install
-	$(BIN)/pytest --nbmake tests notebooks
+	$(BIN)/pytest -m 'not slow' --nbmake tests notebooks
+
+test-slow: install
+	$(BIN)/pytest -m slow tests
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -102,7 +102,16 @@ class QuarantineRecord:
     def from_error(
         cls, error: MoleculeError, stage: str, *, row: int, mol_id: str
     ) -> "QuarantineRecord":
-        """The record of a molecule that failed at a later stage than the library."""
+        """The record of a molecule that failed at a later stage than the library.
+
+        Args:
+            error: why it failed.
+            stage: `structures` or `predictions`.
+            row: of the library.
+            mol_id: of the molecule.
+        Returns:
+            the record.
+        """
         return cls(stage=stage, code=error.code, message=error.message, row=row, mol_id=mol_id)
 
 

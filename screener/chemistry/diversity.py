@@ -28,6 +28,8 @@ def choose_diverse(
         max_similarity: two chosen ones are at most as similar as this, 0 to 1; None for any.
         per_scaffold: chosen ones of one scaffold at most; None for any. Molecules without rings
             have none, and are not limited by it.
+    Returns:
+        places in `smiles`, from 0, ascending.
     """
     chosen: list[int] = []
     prints: list[Any] = []

@@ -53,6 +53,8 @@ def as_before(
         name: of the level that makes the geometry.
         values: names of the levels of values.
         settings: of all levels, complete.
+    Returns:
+        the former keys and values; None where an entry has no former counterpart.
     """
     if name not in (MMFF94.name, GFN2_OPT.name) or values not in ((), (GFN2_REDOX.name,)):
         return None

@@ -94,7 +94,15 @@ def identify(mol: Chem.Mol, n_undefined_stereo: int = 0) -> Molecule:
 
 
 def describe(smiles: str, mol: Chem.Mol, n_undefined_stereo: int) -> Molecule:
-    """The record of a molecule parsed from `smiles`, which is canonical already (see `settle`)."""
+    """The record of a molecule parsed from `smiles`, which is canonical already (see `settle`).
+
+    Args:
+        smiles: canonical isomeric SMILES.
+        mol: the molecule parsed from it.
+        n_undefined_stereo: stereo elements that were open in the input and fixed by us.
+    Returns:
+        the record, with `mol_id`, InChIKey, sizes and charge.
+    """
     return Molecule(
         mol_id=mol_id(smiles),
         smiles=smiles,

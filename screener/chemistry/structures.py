@@ -69,6 +69,8 @@ class StructureSettings(BaseModel):
             n_conformers: embedded, of which the lowest is kept, by the levels that do so; None for
                 their own number.
             values: names of levels whose values are computed at this geometry.
+        Returns:
+            the settings.
         """
         embedding = [each for each in chain(name) if CONFORMERS in each.settings.model_fields]
         given = {} if n_conformers is None else {CONFORMERS: n_conformers}
@@ -190,6 +192,8 @@ def optimised(
         molecule: with hydrogens, in the order of `positions`; tells charge and multiplicity.
         positions: (n_atoms, 3), angstrom, in place of the geometry of the level below.
         settings: the level, which starts from a geometry, and those of its values.
+    Returns:
+        the structure, with the values of the level and of those computed at its geometry.
     Raises:
         MoleculeError: what `Level.apply` raises.
     """

@@ -101,7 +101,15 @@ def origin_of(scores: FloatArray) -> float:
 
 
 def expected_above(found: Prediction, scorer: Scorer, threshold: float) -> float:
-    """How many of the molecules are expected to be candidates with a higher score."""
+    """How many of the molecules are expected to be candidates with a higher score.
+
+    Args:
+        found: of (n,) molecules: means, and draws of the ensemble.
+        scorer: from predicted quantities to scores.
+        threshold: score that counts.
+    Returns:
+        the sum of probabilities, at most n.
+    """
     above = np.zeros(len(found.mean))
     for member in found.members:
         is_above = scorer.score(member) > threshold

@@ -11,6 +11,8 @@ def keys(rows: NDArray[np.int64], seed: int, purpose: int) -> NDArray[np.float64
         rows: int64 (n,), row numbers.
         seed: of the run.
         purpose: another one gives an independent order.
+    Returns:
+        float64 (n,), the same for a row whoever asks and in whatever chunk.
     References:
         Steele, Lea and Flood, OOPSLA 2014, 453 (the mixing function of SplitMix64).
     """

@@ -94,7 +94,15 @@ class InMemory:
         self._surrogate = fit_surrogate(points, targets, scores, settings.surrogate, settings.seed)
 
     def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
-        """See `Candidates`."""
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were chosen before.
+            size: of the batch.
+        Returns:
+            int64 (size,), best first.
+        """
         settings = self._settings
         chooser = Chooser(size, settings.acquisition.exploration, settings.seed, number)
         for rows, prediction in self._left(taken):
@@ -103,11 +111,28 @@ class InMemory:
         return chooser.rows()
 
     def gain(self, number: int, rows: IntArray, threshold: float) -> float:
-        """See `Candidates`."""
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            rows: int64 (n,).
+            threshold: score that counts.
+        Returns:
+            expected number of rows above it.
+        """
         return expected_above(self._predict(rows), self._scorer, threshold)
 
     def audit(self, number: int, taken: IntArray, n: int, purpose: int) -> Audit:
-        """See `Candidates`."""
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were evaluated.
+            n: how many rows to draw.
+            purpose: another one draws other rows.
+        Returns:
+            the rows drawn, with their strata.
+        """
         parts = [
             (rows, self._values(prediction, rows, AcquisitionSettings(), number))
             for rows, prediction in self._left(taken)

@@ -37,6 +37,8 @@ class Projection:
             sample: molecules drawn at random; fewer than `n_dims` give as many directions.
             n_dims: how many directions are kept.
             seed: of the randomised decomposition.
+        Returns:
+            the projection.
         Raises:
             ConfigError: the sample is empty.
         References:

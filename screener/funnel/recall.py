@@ -108,6 +108,8 @@ def first_by_key(rows: IntArray, order: FloatArray, n: int) -> IntArray:
         rows: int64 (m,).
         order: float64 (m,), random numbers.
         n: how many.
+    Returns:
+        int64 (at most n,).
     """
     return rows[np.lexsort((rows, order))[:n]]
 
@@ -162,6 +164,8 @@ def estimate_recall(
         top_n: how many are the best; at least so many must have a score.
         seed: of the posterior's draws.
         level: of the interval, each end having half of what is missing from 1.
+    Returns:
+        the recall with its interval, between 0 and 1.
     Raises:
         ConfigError: fewer evaluated than `top_n`.
     References:

@@ -102,11 +102,27 @@ class Candidates(Protocol):
         ...
 
     def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
-        """A batch by that surrogate, best first, of those whose rows are not in `taken`."""
+        """A batch by that surrogate, best first, of those whose rows are not in `taken`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were chosen before.
+            size: of the batch.
+        Returns:
+            int64 (size,), fewer where fewer are left.
+        """
         ...
 
     def gain(self, number: int, rows: IntArray, threshold: float) -> float:
-        """How many of these rows are expected to have a score above the threshold."""
+        """How many of these rows are expected to have a score above the threshold.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            rows: int64 (n,).
+            threshold: score that counts.
+        Returns:
+            a sum of probabilities.
+        """
         ...
 
     def audit(self, number: int, taken: IntArray, n: int, purpose: int) -> Audit:

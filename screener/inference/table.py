@@ -66,6 +66,8 @@ def no_predictions(
         bundle: that predicts.
         own_columns: the caller's columns, by name in the library, and their names in the table.
         value_columns: computed by levels at the structures.
+    Returns:
+        a table without rows.
     """
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
     return predictions(library.read_range(0, 0, columns), [], bundle, own_columns, value_columns)

@@ -87,6 +87,8 @@ def compose(
         records: the block (see `screener.library.record_schema`).
         results: one for each of `entries(records)`, in order.
         source_names: the inputs by position, for messages.
+    Returns:
+        The rows of the molecules, and the records that are set aside.
     """
     waiting = iter(results)
     positions: list[int] = []  # for each molecule, the record it came from

@@ -75,8 +75,11 @@ def column_type(name: str, text: str | None, typed: Sequence[pa.DataType]) -> pa
     """The type in which a column is stored.
 
     Args:
+        name: of the column, for messages.
         text: kind over all text inputs (see `text_kind`); None where none has the column.
         typed: the types it has in Parquet inputs.
+    Returns:
+        A type that holds the values of all inputs.
     Raises:
         ConfigError: the inputs disagree in a way that no type can hold.
     """

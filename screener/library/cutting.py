@@ -4,12 +4,14 @@ A cut lies between two records. A line of a SMILES file is a record, whatever ca
 file is cut at line ends; an SDF is cut after lines that begin with `$$$$`. Both can be looked
 through from any byte on. A row of a table may go on over several lines once a quote is opened, so
 tables are looked through from their first row: at the speed of a search for line ends as long as
-there is no quote, and row by row, as they are read later, from the first quote on.
+every field that is in quotes begins and ends on one line, and row by row, as they are read later,
+from the first one on that does not.
 """
 
 import io
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -73,7 +75,7 @@ class Cutter:
         while chunk := stream.read(_CHUNK):
             if self._table is not None:
                 chunk += stream.readline(MAX_LINE_BYTES)
-                if b'"' in chunk:
+                if b'"' in chunk and not _are_rows(chunk, self._table.separator):
                     yield from self._in_rows(self._table, chunk, stream)
                     return
             ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == _NEWLINE) + 1
@@ -144,6 +146,18 @@ class Cutter:
             seen = at + 1
             if self._piece is not None:
                 self._piece += 1
+
+
+def _are_rows(lines: bytes, separator: str) -> bool:
+    """Whether every one of these lines of a table is a row by itself, and strictly CSV."""
+    return _rows_pattern(re.escape(separator.encode())).fullmatch(lines) is not None
+
+
+@cache
+def _rows_pattern(separator: bytes) -> re.Pattern[bytes]:
+    in_quotes = rb'"[^"\r\n]*+(?:""[^"\r\n]*+)*+"'
+    field = rb'(?:%b|[^"\r\n%b]*+)' % (in_quotes, separator)
+    return re.compile(rb"(?:%b(?:%b%b)*+\r?\n)*+" % (field, separator, field))
 
 
 class _Joined(io.RawIOBase):

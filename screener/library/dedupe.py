@@ -60,6 +60,8 @@ class Shuffle:
             n_blocks: blocks of the library.
             n_rows: rows of all blocks.
             bucket_rows: at most in one bucket, where `mol_id`s are spread evenly.
+        Returns:
+            Groups of at least as many blocks as there are buckets.
         """
         wanted = max(1, -(-n_rows // bucket_rows))
         n_buckets = 1 << (wanted - 1).bit_length()
@@ -173,6 +175,8 @@ def read_parts(
         kind: what its records are.
         n_parts: how many parts it has.
         parts: those wanted, none left out in between.
+    Returns:
+        `kind` (n_records,), those of one part after the other.
     Raises:
         StoreError: the file is missing or cut.
     """

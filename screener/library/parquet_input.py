@@ -76,6 +76,8 @@ def parquet_columns(source: Source, schema: pa.Schema, settings: BuildSettings) 
         source: for messages.
         schema: of the file.
         settings: name the columns, or leave them to be found.
+    Returns:
+        The names of the two columns.
     Raises:
         ConfigError: there is no SMILES column, it is not text, or names collide.
     """
@@ -104,6 +106,8 @@ def pieces_of_row_groups(
         groups: a run of row groups.
         layout: how large blocks are.
         grows: whether the first tables are to be small, as blocks are.
+    Yields:
+        Tables of all columns, in order; none has more rows than a block.
     Raises:
         ConfigError: the source cannot be read.
     """

@@ -71,6 +71,12 @@ def choose_columns(
 ) -> TableColumns:
     """The columns of a table with SMILES, named by the caller or found.
 
+    Args:
+        source: for messages.
+        names: of all columns.
+        smiles_column, id_column: named by the caller; None to find them by their names.
+    Returns:
+        The names of the two columns.
     Raises:
         ConfigError: there is no such column, or names are missing or repeated.
     """
@@ -125,6 +131,8 @@ def read_head(source: Source, smiles_column: str | None, id_column: str | None) 
         source: any format but Parquet.
         smiles_column: of a table; None to find it by its name.
         id_column: of a table or among an SDF's data; None to find it, or take an SDF's title.
+    Returns:
+        The place of the first record, and of a table how to read its rows.
     Raises:
         ConfigError: it cannot be read, or is a table without a usable header.
     """
@@ -159,6 +167,8 @@ def has_record(source: Source, smiles_column: str | None, id_column: str | None)
     Args:
         source: any format but Parquet.
         smiles_column, id_column: as for `read_head`.
+    Returns:
+        Whether there is one.
     Raises:
         ConfigError: it cannot be read as what it is, as far as its head shows.
     """
@@ -174,6 +184,8 @@ def read_records(
         source: any format but Parquet.
         smiles_column, id_column: as for `read_head`.
         blank: counts blank lines.
+    Yields:
+        Every record, one that cannot be read with an error.
     Raises:
         ConfigError: the source cannot be read to its end, or is a table without a usable header.
     """
@@ -200,6 +212,8 @@ def records_of(
         lines: begin where a record does.
         id_column: where to find an SDF's ids among its data; None for its titles.
         blank: counts blank lines.
+    Returns:
+        The records in order, one that cannot be read with an error.
     """
     if source_format == "smiles":
         return _smiles_records(lines, blank)

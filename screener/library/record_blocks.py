@@ -121,7 +121,7 @@ def read_block(
     read_bytes: Callable[[RecordRange, int, int], bytes],
     read_table: Callable[[str], pa.Table],
 ) -> tuple[pa.Table, int]:
-    """The records of a block, and how many blank lines lie among them.
+    """Read the records of a block.
 
     Args:
         number: of the block.
@@ -130,6 +130,8 @@ def read_block(
         settings: name the columns of SMILES and ids, or leave them to be found.
         read_bytes: gives bytes of a range's input, of which it may give fewer but not none.
         read_table: gives the content of the `file` of a Parquet input's range.
+    Returns:
+        The records (see `screener.library.record_schema`), and how many blank lines lie among them.
     Raises:
         Exception: whatever the readers raise.
     """

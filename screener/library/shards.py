@@ -23,6 +23,8 @@ def library_rows(pieces: Sequence[pa.Table], first_row: int, own: pa.Schema) -> 
         pieces: rows that are kept, in order (see `blocks.MOLECULE_SCHEMA`).
         first_row: number of the first.
         own: the caller's columns in the library, by their names there.
+    Returns:
+        A table of the library's columns.
     """
     typed = [_with_own(piece, own) for piece in pieces]
     table = pa.concat_tables(typed)
@@ -46,11 +48,11 @@ def _with_own(piece: pa.Table, own: pa.Schema) -> pa.Table:
 def histograms(rows: pa.Table) -> dict[str, dict[str, int]]:
     """Counts over rows of the library: `n_heavy`, and `elements` (rows that have the element)."""
     sizes = Counter(map(str, rows["n_heavy"].to_pylist()))
-    found: Counter[str] = Counter()
+    elements: Counter[str] = Counter()
     columns = (rows[name].to_pylist() for name in ("smiles", "n_heavy", "n_atoms"))
     for smiles, n_heavy, n_atoms in zip(*columns, strict=True):
-        found.update(elements_of(smiles) | ({"H"} if n_atoms > n_heavy else set()))
-    return {"n_heavy": dict(sizes), "elements": dict(found)}
+        elements.update(elements_of(smiles) | ({"H"} if n_atoms > n_heavy else set()))
+    return {"n_heavy": dict(sizes), "elements": dict(elements)}
 
 
 def elements_of(smiles: str) -> set[str]:
@@ -64,14 +66,16 @@ def count_undefined(rows: pa.Table) -> int:
 
 
 def duplicate_rows(
-    molecules: pa.Table, found: Records, source_names: Mapping[int, str]
+    molecules: pa.Table, duplicates: Records, source_names: Mapping[int, str]
 ) -> pa.Table:
     """What is written down of a block's rows that are not kept.
 
     Args:
         molecules: the rows that are not kept, in order.
-        found: their records, in the same order (see `dedupe.losers`).
+        duplicates: their records, in the same order (see `dedupe.DUPLICATE`).
         source_names: the inputs by position.
+    Returns:
+        A table of `DUPLICATES_SCHEMA`.
     """
     columns = {
         "mol_id": molecules["mol_id"],
@@ -79,7 +83,7 @@ def duplicate_rows(
         "source": [source_names[k] for k in molecules["source"].to_pylist()],
         "line": molecules["line"],
         "smiles_input": molecules["smiles_input"],
-        "kept_source": [source_names[k] for k in found["kept_source"].tolist()],
-        "kept_line": found["kept_line"],
+        "kept_source": [source_names[k] for k in duplicates["kept_source"].tolist()],
+        "kept_line": duplicates["kept_line"],
     }
     return pa.table(columns, schema=DUPLICATES_SCHEMA)

@@ -77,14 +77,14 @@ def _expanded(entry: str) -> list[str]:
             raise ConfigError(f"{entry} is a folder; name files, or quote a glob such as '*.smi'")
         if filesystem.exists(path) or not any(mark in entry for mark in "*?["):
             return [entry]
-        found = sorted(str(name) for name in filesystem.glob(path) if filesystem.isfile(name))
+        files = sorted(str(name) for name in filesystem.glob(path) if filesystem.isfile(name))
     except failures(ValueError) as error:
         raise ConfigError(f"cannot look for {entry}: {reason(error)}") from error
-    if not found:
+    if not files:
         raise ConfigError(f"no file matches {entry}")
     if "://" not in entry:
-        return [os.path.relpath(name) if not os.path.isabs(entry) else name for name in found]
-    return [str(filesystem.unstrip_protocol(name)) for name in found]
+        return [os.path.relpath(name) if not os.path.isabs(entry) else name for name in files]
+    return [str(filesystem.unstrip_protocol(name)) for name in files]
 
 
 def _file_name(url: str) -> str:
@@ -211,6 +211,8 @@ def read_range(source: Source, start: int, stop: int) -> bytes:
     Args:
         source: one that is plain (see `is_plain`).
         start, stop: the first byte, and the one after the last.
+    Returns:
+        All of them.
     Raises:
         ConfigError: the file cannot be read, or ends before `stop`.
     """

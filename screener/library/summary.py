@@ -32,8 +32,11 @@ def tautomer_groups(
     with, so memory does not grow with the library.
 
     Args:
+        library: the library that is looked through.
         n_largest: how many groups to name, the largest first, then by InChIKey.
         rows_at_once: about how many keys to hold.
+    Returns:
+        How many groups there are, and the largest of them.
     """
     n_letters = 0
     while 26**n_letters * rows_at_once < library.n_rows:

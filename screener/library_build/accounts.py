@@ -55,6 +55,8 @@ def pieces_of(ends: NDArray[np.int64], first: int, stop: int) -> list[Piece]:
     Args:
         ends: int64 (n_blocks,).
         first, stop: the first row, and the one after the last.
+    Returns:
+        Pieces of blocks in order, none of them empty.
     """
     blocks = range(
         int(np.searchsorted(ends, first, side="right")),
@@ -77,6 +79,8 @@ def add_up(
     Args:
         blocks: what was read and standardised.
         shards, parts: receipts of what was written.
+    Returns:
+        Where every record went.
     Raises:
         StoreError: they do not add up.
     """

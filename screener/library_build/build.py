@@ -18,7 +18,8 @@ from screener.library.record_blocks import check_sources
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import find_sources, fingerprint
 from screener.library_build.folder import TEMPORARY, begin, clear, require_free, require_same
-from screener.library_build.passes import BuildPlan, BuildProgress, Passes, RefusedError, Report
+from screener.library_build.passes import BuildPlan, BuildProgress, Passes, Report
+from screener.library_build.refused import RefusedError
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
 from screener.stores.library import (
@@ -54,6 +55,8 @@ def plan_build(
         smiles_column, id_column: of tables, the latter also among an SDF's data; None to find them
             by their names.
         layout: how the work is cut; the default suits any size.
+    Returns:
+        What `carry_out` takes.
     Raises:
         ConfigError: an input is missing, empty or unreadable, or has no SMILES column; none has a
             record, or a column that is named; or `out` is not free or cannot be written.
@@ -93,8 +96,11 @@ def carry_out(plan: BuildPlan, client: Client, progress: Report | None = None) -
     """Build the library, or what is missing of it.
 
     Args:
+        plan: what is built (see `plan_build`).
         client: a Dask client.
         progress: called after every task.
+    Returns:
+        The library.
     Raises:
         ConfigError: an input cannot be read to its end, no molecule is valid, or the folder cannot
             be written: nothing is left of the build. Or the folder holds another, unfinished one.
@@ -130,8 +136,24 @@ def build_library(
 ) -> LibraryStore:
     """Build a library from files, or finish one that was begun.
 
-    One that is complete and was made from the same is opened and left alone. For arguments and
-    errors see `plan_build` and `carry_out`.
+    One that is complete and was made from the same inputs and settings is opened and left alone.
+
+    Args:
+        inputs: paths, globs or fsspec URLs. Where workers cannot read them, this process reads them
+            for the workers.
+        out: folder or URL of the library, which all workers can write.
+        settings: what is accepted and how it is standardised.
+        client: a Dask client.
+        progress: called after every task.
+        smiles_column, id_column: of tables, the latter also among an SDF's data; None to find them
+            by their names.
+        layout: how the work is cut; the default suits any size.
+    Returns:
+        The library.
+    Raises:
+        ConfigError: an input cannot be used, or the folder cannot (see `plan_build`).
+        StoreError: a file of the build is lost or broken.
+        ScreenerError: workers or scheduler were lost; the same call again goes on.
     """
     plan = plan_build(
         inputs, out, settings, smiles_column=smiles_column, id_column=id_column, layout=layout

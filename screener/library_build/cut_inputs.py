@@ -29,6 +29,7 @@ from screener.library.sources import (
 )
 from screener.library_build.read_blocks import Unreadable
 from screener.library_build.receipts import earlier_receipt, receipts_of
+from screener.library_build.refused import refusing
 from screener.library_build.storage_keys import storage_key, task_name
 from screener.records import Receipt
 from screener.stores.files import Folder
@@ -59,8 +60,10 @@ def plan_spans(
 
     Args:
         sources: the inputs.
-        files: what was found out of each when the build began.
+        files: the size of each when the build began.
         layout: how large spans are.
+    Yields:
+        Spans with numbers from 0.
     Raises:
         ConfigError: an input cannot be read.
     """
@@ -100,8 +103,10 @@ def cut_span(
         span: what to look through.
         settings: name the columns of tables.
         layout: how large pieces and copies are.
+    Returns:
+        A receipt whose details say where to cut, or why the input cannot be read in this process.
     Raises:
-        ConfigError: the input's content is broken.
+        RefusedError: the input's content is broken.
     """
     started = time.monotonic()
     if (earlier := earlier_receipt(temporary, "span", span.number)) is not None:
@@ -113,10 +118,11 @@ def cut_span(
     if n_bytes != span.n_bytes:
         reason = f"{span.source.url} has {n_bytes} bytes, and {span.n_bytes} when the build began"
         return Unreadable(span.position, reason)
-    if span.way == "parquet":
-        details = _copy_row_groups(temporary, span, layout)
-    else:
-        details = _cut_text(temporary, span, settings, layout)
+    with refusing():
+        if span.way == "parquet":
+            details = _copy_row_groups(temporary, span, layout)
+        else:
+            details = _cut_text(temporary, span, settings, layout)
     seconds = time.monotonic() - started
     counts = {"pieces": len(details["rows"])}
     receipt = Receipt(task_name("span", span.number), "span", counts, {}, seconds, details)

@@ -48,7 +48,15 @@ def require_free(folder: Folder) -> None:
 
 
 def require_same(held: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> None:
-    """Raises ConfigError: two plans differ; the message shows where."""
+    """See that two plans are the same.
+
+    Args:
+        held: the plan that was followed.
+        wanted: the plan that is to be followed now.
+        what: what was made by the first, as the message begins.
+    Raises:
+        ConfigError: they differ; the message shows where.
+    """
     lines = [
         f"  {key}: there {there!r}, now {here!r}"
         for key, there, here in _differences(held, wanted, "")

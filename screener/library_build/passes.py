@@ -21,7 +21,6 @@ import rdkit
 from distributed import Client
 from numpy.typing import NDArray
 
-from screener.errors import ConfigError
 from screener.execution.child import isolated_map
 from screener.execution.tasks import Task, run_tasks
 from screener.library.columns import column_type
@@ -37,6 +36,7 @@ from screener.library_build.cut_inputs import cut_span, plan_spans, ranges_of, t
 from screener.library_build.folder import TEMPORARY
 from screener.library_build.read_blocks import Unreadable
 from screener.library_build.receipts import PassReceipts
+from screener.library_build.refused import RefusedError, refusing
 from screener.library_build.storage_keys import storage_key, task_name
 from screener.records import Receipt
 from screener.stores.files import Folder, digest
@@ -87,10 +87,6 @@ class BuildPlan:
             "settings": self.settings.model_dump(mode="json"),
             "inputs": [file.model_dump() for file in self.inputs],
         }
-
-
-class RefusedError(ConfigError):
-    """No library can be made of these inputs; running again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +141,12 @@ class Passes:
             RefusedError: no library can be made of these inputs.
             StoreError: a file of the build is lost or broken.
         """
-        try:
-            inputs, ranges = self._cut()
-            blocks = list(join_ranges(ranges, self._layout))
-            totals = self._standardise(blocks, inputs)
-            self._require_molecules(totals)
+        inputs, ranges = self._cut()
+        blocks = list(join_ranges(ranges, self._layout))
+        totals = self._standardise(blocks, inputs)
+        self._require_molecules(totals)
+        with refusing():  # types that do not go together
             own = self._own_columns(totals)
-        except ConfigError as error:
-            raise RefusedError(str(error)) from error
         n_rows = totals.counts["rows"]
         shuffle = Shuffle.of(len(blocks), n_rows, self._layout.bucket_rows)
         duplicates = self._deduplicate(shuffle)
@@ -241,7 +235,7 @@ class Passes:
         def instead(number: int) -> Receipt:
             result = cut_span(*arguments(number))
             if isinstance(result, Unreadable):
-                raise ConfigError(result.reason)
+                raise RefusedError(result.reason)
             return result
 
         self._carry_out(_Pass("read", "span", len(spans)), task, settle, instead)
@@ -265,11 +259,17 @@ class Passes:
         def task(number: int) -> Task:
             ranges = [self._copied(each, inputs[each.source]) for each in blocks[number]]
             needed = {each.source: inputs[each.source] for each in ranges}
-            arguments = (self._temporary, number, ranges, needed, self._settings, self._layout)
-            return Task(task_name("block", number), _standardise_block, arguments, "CPU")
+            return self._block_task(number, ranges, needed)
 
         self._carry_out(_Pass("standardise", "block", len(blocks)), task, settle, task)
         return totals
+
+    def _block_task(
+        self, block: int, ranges: Sequence[RecordRange], inputs: Mapping[int, Input]
+    ) -> Task:
+        """The task that reads and standardises a block."""
+        arguments = (self._temporary, block, ranges, inputs, self._settings, self._layout)
+        return Task(task_name("block", block), _standardise_block, arguments, "CPU")
 
     def _copied(self, each: RecordRange, its_input: Input) -> RecordRange:
         """The range, with a copy of its bytes where workers cannot read the input."""

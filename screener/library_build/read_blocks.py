@@ -13,6 +13,7 @@ from screener.errors import ConfigError, StoreError
 from screener.library.record_blocks import Input, RecordRange, read_block
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import read_range
+from screener.library_build.refused import refusing
 from screener.library_build.storage_keys import storage_key
 from screener.stores.files import Folder
 
@@ -41,7 +42,7 @@ def records_of_block(
     settings: BuildSettings,
     layout: Layout,
 ) -> tuple[pa.Table, int]:
-    """The records of a block, and how many blank lines lie among them.
+    """Read the records of a block, wherever they lie.
 
     Args:
         temporary: the build's folder for temporary files.
@@ -50,10 +51,12 @@ def records_of_block(
         inputs: those that the ranges are of, by position.
         settings: name the columns of SMILES and ids, or leave them to be found.
         layout: how unpacked inputs are cut.
+    Returns:
+        The records (see `screener.library.record_schema`), and how many blank lines lie among them.
     Raises:
         UnreadableError: an input cannot be read in this process.
         StoreError: a file of the build is lost or cut.
-        ConfigError: the caller's columns collide.
+        RefusedError: the caller's columns collide.
     """
 
     def read_bytes(each: RecordRange, start: int, stop: int) -> bytes:
@@ -66,7 +69,8 @@ def records_of_block(
         except ConfigError as error:
             raise UnreadableError(each.source, str(error)) from error
 
-    return read_block(block, ranges, inputs, settings, read_bytes, temporary.read_table)
+    with refusing():
+        return read_block(block, ranges, inputs, settings, read_bytes, temporary.read_table)
 
 
 def _read_segment(

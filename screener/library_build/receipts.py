@@ -16,7 +16,14 @@ from screener.stores.receipts import Receipts, receipt_of
 
 
 def receipts_of(temporary: Folder, kind: str, number: int) -> Receipts:
-    """The receipts among which that of a task lies."""
+    """The receipts among which that of a task lies.
+
+    Args:
+        temporary: the build's folder for temporary files.
+        kind, number: the pass, and the task in it.
+    Returns:
+        At most a thousand receipts.
+    """
     return Receipts(temporary, f"receipts/{kind}/{number // PER_FOLDER:03d}")
 
 
@@ -26,6 +33,8 @@ def earlier_receipt(temporary: Folder, kind: str, number: int) -> Receipt | None
     Args:
         temporary: the build's folder for temporary files.
         kind, number: the pass, and the task in it.
+    Returns:
+        The receipt, or None where the task is not done.
     Raises:
         SchemaError: the receipt is broken.
     """
@@ -75,7 +84,7 @@ class PassReceipts:
         run = number // PER_FOLDER
         waiting = self._unjoined.setdefault(run, [])
         waiting.append(receipt)
-        if len(waiting) == min(PER_FOLDER, self._n_tasks - run * PER_FOLDER):
+        if len(waiting) == len(self._numbers(run)):
             del self._unjoined[run]
             waiting.sort(key=lambda each: each.unit)
             values = [asdict(each) for each in waiting]
@@ -87,14 +96,20 @@ class PassReceipts:
         if self._temporary.exists(path):
             try:
                 receipts = [receipt_of(values) for values in self._temporary.read_json(path)]
+                units = [task_name(self._kind, number) for number in self._numbers(run)]
+                if [each.unit for each in receipts] != units:
+                    raise ValueError(f"of {units[0]} to {units[-1]} some are missing")
             except (TypeError, ValueError) as error:
                 raise SchemaError(
                     f"{self._temporary.url}/{path} holds no receipts ({error}); delete it"
                 ) from error
-            self._joined = {run * PER_FOLDER + k: each for k, each in enumerate(receipts)}
+            self._joined = dict(zip(self._numbers(run), receipts, strict=True))
         else:
             names = self._temporary.names(path.removesuffix(".json"), ".json")
             self._single = {name.removesuffix(".json") for name in names}
+
+    def _numbers(self, run: int) -> range:
+        return range(run * PER_FOLDER, min((run + 1) * PER_FOLDER, self._n_tasks))
 
     def _path(self, run: int) -> str:
         return f"receipts/{self._kind}/{run:03d}.json"

@@ -4,7 +4,7 @@ Doing one twice is harmless: it writes the same bytes. `temporary` is the folder
 of the library; `screener.library_build.passes` says which tasks there are, and where they run.
 
     inputs -> molecules/, keys/, quarantine/ by block -> key_groups/ by group of blocks
-    -> duplicates_found/ by bucket -> duplicates/ by group of blocks -> the library
+    -> bucket_duplicates/ by bucket -> duplicates/ by group of blocks -> the library
 """
 
 import time
@@ -67,7 +67,7 @@ def standardise_block(
         The receipt, or which input could not be read here.
     Raises:
         StoreError: a file of the build is lost or cut.
-        ConfigError: the caller's columns collide.
+        RefusedError: the caller's columns collide.
     """
     started = time.monotonic()
     if (earlier := earlier_receipt(temporary, "block", block)) is not None:
@@ -105,6 +105,8 @@ def group_keys(temporary: Folder, group: int, shuffle: dedupe.Shuffle) -> Receip
         temporary: the build's folder for temporary files.
         group: its number.
         shuffle: which blocks it has, and how many buckets there are.
+    Returns:
+        A receipt that counts the keys.
     """
     started = time.monotonic()
     data = [temporary.read_bytes(storage_key("keys", block)) for block in shuffle.blocks_of(group)]
@@ -122,6 +124,8 @@ def deduplicate_bucket(temporary: Folder, bucket: int, shuffle: dedupe.Shuffle) 
         temporary: the build's folder for temporary files.
         bucket: its number.
         shuffle: how many groups and buckets there are.
+    Returns:
+        A receipt that counts keys and duplicates.
     """
     started = time.monotonic()
     part = range(bucket, bucket + 1)
@@ -136,7 +140,7 @@ def deduplicate_bucket(temporary: Folder, bucket: int, shuffle: dedupe.Shuffle) 
     duplicates = dedupe.duplicates_among(keys)
     first_blocks = np.arange(shuffle.n_groups) * shuffle.blocks_per_group
     packed = dedupe.by_block(duplicates, first_blocks)
-    temporary.write_bytes(storage_key("duplicates_found", bucket), packed)
+    temporary.write_bytes(storage_key("bucket_duplicates", bucket), packed)
     counts = {"keys": len(keys), "duplicates": len(duplicates)}
     return _publish(temporary, "bucket", bucket, started, counts)
 
@@ -158,7 +162,7 @@ def group_duplicates(temporary: Folder, group: int, shuffle: dedupe.Shuffle) -> 
             [
                 dedupe.read_parts(
                     temporary,
-                    storage_key("duplicates_found", bucket),
+                    storage_key("bucket_duplicates", bucket),
                     dedupe.DUPLICATE,
                     shuffle.n_groups,
                     part,
@@ -218,6 +222,8 @@ def write_shard(
         shuffle: which blocks lie in which group.
         own: the caller's columns in the library, by their names there.
         row_group_rows: rows in a row group of the file.
+    Returns:
+        A receipt with the file's checksum, its size and what its rows are.
     """
     started = time.monotonic()
     blocks = range(pieces[0].block, pieces[-1].block + 1)
@@ -257,6 +263,8 @@ def write_part(
         quarantined: those of them that have records in quarantine.
         shuffle: which blocks lie in which group.
         source_names: the inputs by position.
+    Returns:
+        A receipt with the checksums of the files, if any, and the number of their rows.
     """
     started = time.monotonic()
     tables = []

@@ -62,6 +62,8 @@ def with_structural(
         names: of columns; those that the table has and those not known here are passed over.
             `sa_score` (1 to 10), `alerts` (how many kinds), `alert_<name>` (0 or 1).
         mols: the molecules, where they are at hand.
+    Returns:
+        the table; `sa_score` is float64, the others are int32.
     """
     wanted = [
         name

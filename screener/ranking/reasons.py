@@ -23,6 +23,8 @@ def terms(table: pa.Table, settings: RankingSettings, status: RowStatus) -> list
         table: (n,) rows.
         settings: the ranking.
         status: of these rows.
+    Returns:
+        (n,), in the order of the rows.
     """
     rows = with_asked(table, settings).to_pylist()
     return [list(_terms(row, place, settings, status)) for place, row in enumerate(rows)]

@@ -165,6 +165,8 @@ def emptied_by(
         counts: rows by status, none of them a candidate.
         filtered: rows by the rule that is the first to exclude them.
         settings: the ranking.
+    Returns:
+        a clause that says which constraint, or what else, excluded the rows.
     """
     n_inside = n_left = counts.get("filtered", 0)
     if n_inside == 0:

@@ -65,6 +65,8 @@ class TopK:
             mol_ids: (n,).
             rows: (n,), row numbers in the library.
             k: how many to keep.
+        Returns:
+            the best k, equal scores in the order of `mol_id`.
         Raises:
             ValueError: the lengths differ, or k is not positive.
         """

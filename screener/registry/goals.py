@@ -44,7 +44,8 @@ class Goal:
         desirability: values float64 (n,) and all numbers to float64 (n,) between 0 and 1, NaN
             where a value is NaN. It rises up to the best values and falls beyond them, so that the
             worst of an interval is at one of its ends.
-        acceptable: from all numbers the lowest and the highest value worth at least one half.
+        acceptable: from all numbers the lowest and the highest value that meet the goal, all of
+            them worth at least one half.
     """
 
     name: str

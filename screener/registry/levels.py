@@ -119,6 +119,8 @@ class Level:
             subject: the molecule.
             start: its structure at the level that this one starts from; None for the drawing.
             settings: of the class `settings`.
+        Returns:
+            the structure with what the level adds.
         Raises:
             ConfigError: values of this level are given, never computed.
             MoleculeError: `unknown_element`, `charge_out_of_range` and `open_shell` where the entry

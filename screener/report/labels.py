@@ -65,6 +65,8 @@ def written(value: float | None, label: Label, *, sign: bool = False) -> str:
         value: in the column's unit.
         label: of the column.
         sign: whether a plus is written too, for corrections.
+    Returns:
+        the number as text, without its unit.
     """
     if value is None or math.isnan(value):
         return "–"

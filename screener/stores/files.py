@@ -110,7 +110,14 @@ class Folder:
     def read_bytes(self, path: str, start: int | None = None, stop: int | None = None) -> bytes:
         """The file, or its bytes from `start` to `stop`.
 
-        Raises StoreError: the file is missing or cannot be read.
+        Args:
+            path: of the file in this folder.
+            start: first byte; None for the beginning.
+            stop: one past the last byte; None for the end.
+        Returns:
+            the bytes.
+        Raises:
+            StoreError: the file is missing or cannot be read.
         """
         with self._told("read", path):
             return bytes(self._filesystem.cat_file(self._full(path), start=start, end=stop))
@@ -265,7 +272,15 @@ class Folder:
             raise StoreError(f"{self.url}/{path} is not valid JSON: {error}") from error
 
     def write_table(self, path: str, table: pa.Table, row_group_rows: int | None = None) -> str:
-        """Write Parquet with fixed settings: equal tables give equal bytes. Returns the SHA-256."""
+        """Write Parquet with fixed settings: equal tables give equal bytes. Returns the SHA-256.
+
+        Args:
+            path: of the file in this folder.
+            table: what is written.
+            row_group_rows: rows per row group; None for one row group.
+        Returns:
+            the SHA-256 (hex) of the file.
+        """
         return self.write_bytes(path, to_parquet(table, row_group_rows))
 
     def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:

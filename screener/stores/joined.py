@@ -50,6 +50,10 @@ def with_joined(table: pa.Table, joined: JoinedTable | None) -> pa.Table:
 def write_joined(folder: Folder, digest: str, table: pa.Table) -> None:
     """Keep a table with a campaign.
 
+    Args:
+        folder: of the campaign.
+        digest: names the table.
+        table: one row per molecule, with the key that it is joined by.
     Raises:
         StoreError: it cannot be written.
     """

@@ -193,6 +193,12 @@ class LibraryStore:
     def read_range(self, start: int, stop: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows `start` to `stop` (exclusive), of the named columns or all.
 
+        Args:
+            start: first row.
+            stop: one past the last row.
+            columns: names; None for all.
+        Returns:
+            (stop - start) rows, in their order.
         Raises:
             StoreError: rows or columns that the library does not have, or a shard is missing.
         """

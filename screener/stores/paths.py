@@ -15,6 +15,7 @@ from pydantic import AfterValidator
 
 # control characters, what separates folders or drives or URLs elsewhere, and patterns of globs
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\\:*?\[\]%#]")
+_PLAIN = re.compile(r"[\w-]+(?:[./][\w-]+)*", re.ASCII)  # as we name nearly all of ours
 _ASTRAY = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")  # an empty part, `.` or `..`
 
 
@@ -26,6 +27,8 @@ def fault_of(path: object) -> str:
     """
     if not isinstance(path, str):
         return "it is no text"
+    if _PLAIN.fullmatch(path):
+        return ""
     if match := _UNFIT.search(path):
         return f"it holds {match[0]!r}"
     if not _ASTRAY.search(path):
@@ -52,8 +55,7 @@ def require_name(name: str) -> str:
     Raises:
         ValueError: it is more, or may lead out of the folder.
     """
-    fault = fault_of(name) or ("it holds '/'" if "/" in name else "")
-    if fault:
+    if fault := fault_of(name) or ("it holds '/'" if "/" in name else ""):
         raise ValueError(f"{name!r} is no name in this folder: {fault}")
     return name
 

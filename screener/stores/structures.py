@@ -127,6 +127,8 @@ class StructureStore:
             mol_ids: of the same molecules.
             outcomes: a structure, or why there is none, for each row.
             seconds: what the unit took.
+        Returns:
+            the receipt that counts, of this attempt or of an earlier one.
         """
         failures = [
             QuarantineRecord.from_error(outcome, "structures", row=int(row), mol_id=mol_id)

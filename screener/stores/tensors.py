@@ -25,6 +25,8 @@ def write_tensors(
         path: in it.
         tensors: arrays by name.
         told: plain values, which JSON can hold.
+    Returns:
+        the SHA-256 (hex) of the file.
     """
     # safetensors writes memory as it lies, whatever the order of the axes
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -36,6 +38,12 @@ def read_tensors(
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Arrays by name, and what is told with them.
 
+    Args:
+        folder: where it lies.
+        path: in the folder.
+        checksum: SHA-256 (hex) that the file must have.
+    Returns:
+        arrays by name, and the plain values that were written with them.
     Raises:
         StoreError: the file is missing, or its bytes are not those with this SHA-256.
     """

@@ -13,6 +13,8 @@ from small_campaign import SHORTLIST, Commands, shortlist
 
 from screener.stores.files import Folder
 
+pytestmark = pytest.mark.slow
+
 SIZE = 8 << 20
 BLOCK = 4096
 

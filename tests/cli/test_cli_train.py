@@ -69,6 +69,7 @@ def train(screener, write_table, client, tmp_path):
 GIVEN = {"positions": "nested", "atomic_numbers": "numbers", "geometry": "mmff94"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_and_ends_the_same(
     train, outside_columns, tmp_path, monkeypatch, caplog
 ):

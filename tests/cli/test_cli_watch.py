@@ -98,6 +98,7 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_a_campaign_is_followed_through_death_and_resumption(
     finished, tmp_path, screener, monkeypatch
 ):

@@ -19,6 +19,7 @@ def nap(folder, number):
 """
 
 
+@pytest.mark.slow
 def test_a_worker_finishes_what_it_has_begun_before_it_leaves(tmp_path: Path) -> None:
     """Dask's own worker would drop it, and the task would begin once more on the other one."""
     scope: dict[str, object] = {}

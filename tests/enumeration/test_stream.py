@@ -14,6 +14,8 @@ from screener.enumeration.spec import Spec, load_spec, spec_names
 from screener.enumeration.stream import Stream
 from screener.models.bundle import load_bundle
 
+pytestmark = pytest.mark.slow
+
 SEEDS = ["O=C1OCCO1", "COCCOC", "CCC#N", "CCOC(C)=O", "O=C1CCCO1", "CN(C)C(C)=O"]
 
 

@@ -149,6 +149,7 @@ def _blame_at_once(dask_scheduler: Scheduler) -> None:
     dask_scheduler.allowed_failures = 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_costs_nothing_but_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

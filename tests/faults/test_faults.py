@@ -8,7 +8,10 @@ import time
 import pytest
 from machines import SOAK, Command, Machines, kill, wait_until, worker_pids
 
-pytestmark = pytest.mark.timeout(1800)  # of seconds; on a machine that does other things too
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+]  # of seconds; on a machine that does other things too
 N_CLIENT_KILLS = 25 if SOAK else 5
 MOSTLY_DONE = 24  # of 34 units
 KILL_SECONDS = (4.0, 8.0)  # between two kills; a worker takes some to start and load a model

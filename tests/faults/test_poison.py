@@ -14,7 +14,10 @@ from screener.library_build.build import build_library
 from screener.stores.frozen_toml import to_toml
 from screener.stores.library import LibraryStore
 
-pytestmark = pytest.mark.timeout(1800)  # of seconds; on a machine that does other things too
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+]  # of seconds; on a machine that does other things too
 N_EACH = 10 if SOAK else 1
 CODES = {"crashes": "crashed", "devours": "out_of_memory", "hangs": "timed_out"}
 WALL_CLOCK_SECONDS = 30.0  # enough for slow machines to fill the memory that a molecule may have

@@ -4,7 +4,10 @@ import pytest
 from distributed import Client
 from machines import Command, Machines
 
-pytestmark = pytest.mark.timeout(1800)  # of seconds; on a machine that does other things too
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+]  # of seconds; on a machine that does other things too
 
 
 def test_stages_run_where_they_belong_and_side_by_side(

@@ -118,14 +118,31 @@ def test_pieces_are_of_the_size_that_is_wanted() -> None:
     assert [(mark.offset, mark.rows) for mark in marks] == [(51, 1), (69, 9), (87, 9), (105, 9)]
 
 
-def test_tables_without_quotes_are_not_read_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("row", "is_plain"),
+    [
+        (b"C,a", True),
+        (b'"C","a, ""b"""', True),
+        (b'C,""\r', True),
+        (b'C,"a\nb"', False),
+        (b'C,"a', False),
+        (b'C,5" pipe', False),
+        (b'"C"x,a', False),
+    ],
+)
+def test_rows_of_one_line_are_not_read_one_by_one(
+    row: bytes, is_plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> CsvRows:
         raise AssertionError("rows are read")
 
+    data = b"C,a\n" * 9 + row + b"\n"
     monkeypatch.setattr(cutting, "CsvRows", refuse)
-    assert len(cut(b"C,a\n" * 100, "csv")[1]) == 50
-    with pytest.raises(AssertionError, match="rows are read"):
-        cut(b"C,a\n" * 100 + b'C,"a"\n', "csv")
+    if is_plain:
+        assert [mark.offset for mark in cut(data, "csv")[1]] == [8, 16, 24, 32, len(data)]
+    else:
+        with pytest.raises(AssertionError, match="rows are read"):
+            cut(data, "csv")
 
 
 def test_a_line_that_is_too_long_hides_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,9 +151,9 @@ def test_a_line_that_is_too_long_hides_its_quotes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("screener.library.lines.MAX_LINE_BYTES", 8)
     data = b"C,a\n" + b"C" * 30 + b',"open\nCC,b\n' + b"CCC,c\n" * 3
     cutter, marks = cut(data, "csv")
-    apart = [
-        each for piece in pieces(data, marks) for each in records(piece[0], "csv", *piece[1:])[0]
-    ]
+    apart: list[Any] = []
+    for piece, offset, line in pieces(data, marks):
+        apart += records(piece, "csv", offset, line)[0]
     assert apart == records(data, "csv")[0]
     assert [each[0] for each in apart] == [1, 2, 3, 4, 5, 6]
     assert cutter.n_lines == 6

@@ -7,6 +7,7 @@ import base64
 import re
 import urllib.parse
 
+import pytest
 from proxy import proxy
 from s3fs import S3FileSystem
 from small_campaign import N_MOLECULES, OTHER, Commands, shortlist
@@ -14,6 +15,8 @@ from small_campaign import N_MOLECULES, OTHER, Commands, shortlist
 from screener.api import Campaign, Library
 from screener.campaign.results.accounts import accounts
 from screener.stores.files import Folder
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_campaign_on_s3_is_killed_and_resumed_to_the_same_shortlist(
@@ -23,7 +26,7 @@ def test_a_campaign_on_s3_is_killed_and_resumed_to_the_same_shortlist(
     Folder(bucket).write_bytes("input/a.csv", (local_campaign.folder / "input.csv").read_bytes())
     library, campaign = Folder(f"{bucket}/library"), Folder(f"{bucket}/campaign")
     build = ("library", "build", f"{bucket}/input/*.csv", "--out", library.url, "--workers", "2")
-    commands.kill_once(lambda: bool(library.names("tmp/spool")), *build)
+    commands.kill_once(lambda: bool(library.names("tmp/molecules/000")), *build)
     assert not library.exists("manifest.json")
     assert f"{N_MOLECULES} read" in commands.run(*build)
     assert f"{N_MOLECULES} read" in commands.run("library", "info", library.url)

@@ -13,6 +13,8 @@ from screener.errors import ConfigError, StoreError
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
 
+pytestmark = pytest.mark.slow
+
 CREATE = """
 import json, sys
 from screener.stores.files import Folder

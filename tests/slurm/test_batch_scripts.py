@@ -10,6 +10,8 @@ from one_machine import SlurmMachine
 from screener import Library
 from screener.stores.library import LibraryStore
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "deploy" / "slurm"
 SOLVENTS = "CCO ethanol\nCOC(=O)OC dmc\nCC#N acetonitrile\nC1CCOC1 thf\nO=C1OCCO1 ec\n"
 

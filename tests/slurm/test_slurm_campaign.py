@@ -28,6 +28,8 @@ from screener.errors import ConfigError
 from screener.execution.tasks import Task, run_tasks
 from screener.stores.library import LibraryStore
 
+pytestmark = pytest.mark.slow
+
 POOL = {"memory": "1G", "walltime": "01:00:00"}
 CONFIG = """
 library = "{library}"

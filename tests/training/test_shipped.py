@@ -22,6 +22,7 @@ def test_there_is_a_bundle_for_each_recipe_and_all_are_small():
 
 
 class TestG4mp2:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "level", "low", "largest"),
         [

@@ -96,7 +96,17 @@ class CampaignCandidates:
         self._fitted = Fitted(number, checksum, projection)
 
     def choose(self, number: int, taken: IntArray, size: int) -> IntArray:
-        """See `Candidates`."""
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were chosen before.
+            size: of the batch.
+        Returns:
+            int64 (size,), best first; fewer where fewer are left.
+        Raises:
+            ConfigError: no molecule is left to choose from.
+        """
         settings, parts = self._settings, self._parts_without(taken)
         rated = self._rated(number, parts, is_audit=False)
         n_left = sum(each.sketch.n for each in rated)
@@ -127,7 +137,15 @@ class CampaignCandidates:
         return chooser.rows()
 
     def gain(self, number: int, rows: IntArray, threshold: float) -> float:
-        """See `Candidates`."""
+        """See `Candidates`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            rows: int64 (n,).
+            threshold: score that counts.
+        Returns:
+            expected number of rows above it.
+        """
         ascending = np.sort(rows)
         arguments = [
             (self._fitted, some, threshold)
@@ -137,7 +155,16 @@ class CampaignCandidates:
         return float(sum(self._of_parts(f"gain-{number:05d}", rating.gain, arguments)))
 
     def audit(self, number: int, taken: IntArray, n: int, purpose: int) -> Audit:
-        """See `Candidates`; the strata are those of `draw_audit`."""
+        """See `Candidates`; the strata are those of `draw_audit`.
+
+        Args:
+            number: of the batch that the surrogate was fitted for.
+            taken: int64, ascending, rows that were evaluated.
+            n: how many rows to draw.
+            purpose: another one draws other rows.
+        Returns:
+            the rows drawn, with their strata and the sizes of these.
+        """
         parts = self._parts_without(taken)
         rated = self._rated(number, parts, is_audit=True)
         sizes = strata_sizes(sum(each.sketch.n for each in rated))

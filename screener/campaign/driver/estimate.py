@@ -78,6 +78,8 @@ def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -
         config: what is asked.
         n_workers: worker threads that it would run on.
         n_sample: molecules, spread evenly over the library.
+    Returns:
+        what was measured and what follows from it, stage by stage.
     Raises:
         ConfigError: the campaign cannot start as asked.
     """

@@ -92,7 +92,13 @@ class EventLog:
         log.info("%s %s", event, text, extra={"event": event, "fields": {"level": level, **fields}})
 
     def append(self, event: str, level: str, fields: dict[str, Any]) -> None:
-        """Add an event that `logging` knows of already."""
+        """Add an event that `logging` knows of already.
+
+        Args:
+            event: what happened.
+            level: as `logging` names it.
+            fields: plain values, by name.
+        """
         time_now = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._journal.append({"time": time_now, "level": level, "event": event, **fields})
 

@@ -79,7 +79,16 @@ def statuses(
 def statuses_of_segment(
     stage: CampaignStage, number: int, settings: RankingSettings, k: int
 ) -> Statuses:
-    """What the rows of one segment are; arguments as `statuses`."""
+    """What the rows of one segment are; arguments as `statuses`.
+
+    Args:
+        stage: that is finished.
+        number: of the segment in its plan.
+        settings: the ranking.
+        k: how many of the best are wanted.
+    Returns:
+        counts by status, and the best k.
+    """
     one_thread()
     found = Statuses(Best(settings, k))
     for stored in stage.stored_segment(number):
@@ -122,7 +131,16 @@ def numbers_before(
 def numbers_before_in_segment(
     stage: CampaignStage, number: int, settings: RankingSettings, entries: tuple[Ranked, ...]
 ) -> IntArray:
-    """How many candidates of one segment come before each of some molecules; see there."""
+    """How many candidates of one segment come before each of some molecules; see there.
+
+    Args:
+        stage: that is finished.
+        number: of the segment in its plan.
+        settings: the ranking.
+        entries: the molecules, with their scores.
+    Returns:
+        int64 (n_entries,).
+    """
     one_thread()
     scores = np.array([entry.score for entry in entries])
     numbers = np.zeros(len(entries), dtype=np.int64)

@@ -81,6 +81,8 @@ def write_shortlist(
         path: a folder below it that ends in '/', or nothing.
         table: from `shortlist_table`.
         structures: of its rows.
+    Returns:
+        SHA-256 (hex) by name of the file.
     Raises:
         StoreError: a file cannot be written.
     """

@@ -320,6 +320,8 @@ class CampaignConfig(BaseModel):
             known_column: own column that marks known molecules.
             join: path or URL of a table to rank by.
             on: its column that says which molecule, `inchikey` or `smiles`.
+        Returns:
+            the changed configuration.
         Raises:
             ConfigError: a text or number does not fit.
         """

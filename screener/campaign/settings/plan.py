@@ -67,6 +67,8 @@ class StagePlan:
             n_rows: of the library.
             unit_rows: rows per unit.
             segment_units: units per segment.
+        Returns:
+            a plan of one batch.
         """
         return cls(stage_digest, (range(n_rows),), unit_rows, segment_units)
 
@@ -88,6 +90,8 @@ class StagePlan:
             unit_rows: rows per unit.
             segment_units: units per segment.
             is_open: whether more batches may follow.
+        Returns:
+            a plan with as many batches; of each the rows are ascending and unique.
         """
         ascending = tuple(np.unique(np.asarray(rows, dtype=np.int64)) for rows in batches)
         return cls(stage_digest, ascending, unit_rows, segment_units, is_open)

@@ -358,6 +358,10 @@ def known_column_of(asked_for: str | None, own_columns: dict[str, str]) -> str |
 def require_same(out: str, frozen: Setup, now: Setup) -> None:
     """Refuse to resume a campaign with another computation.
 
+    Args:
+        out: the campaign's folder, for the message.
+        frozen: what it was begun with.
+        now: what is asked.
     Raises:
         ConfigError: shows the difference key by key.
     """

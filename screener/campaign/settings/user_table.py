@@ -217,6 +217,10 @@ def _n_in(library: LibraryStore, key: str, values: pa.ChunkedArray) -> int:
 def keep_joined(folder: Folder, joined: Joined, library: LibraryStore) -> None:
     """Keep a table with a campaign, unless it is there already.
 
+    Args:
+        folder: of the campaign.
+        joined: the table, as `read_join` checked it.
+        library: whose molecules it is joined to.
     Raises:
         StoreError: its file has changed since `read_join`, or the folder cannot be written.
     """

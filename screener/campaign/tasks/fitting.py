@@ -73,6 +73,11 @@ def gather(job: SearchJob, batch: int, part: int) -> None:
 
     Rows without values, out of domain or quarantined, are NaN. `learnt_score` passes over
     constraints on what is predicted, `score` is that of the campaign.
+
+    Args:
+        job: the search.
+        batch: its number.
+        part: of the batch.
     """
     one_thread()
     keep_freed_memory()
@@ -105,7 +110,15 @@ def gather(job: SearchJob, batch: int, part: int) -> None:
 
 
 def fit_basis(job: SearchJob, number: int, projection: str) -> str:
-    """The basis of the fit for batch `number`; returns the checksum of its file."""
+    """The basis of the fit for batch `number`; returns the checksum of its file.
+
+    Args:
+        job: the search.
+        number: of the batch.
+        projection: checksum of the projection.
+    Returns:
+        SHA-256 (hex) of its file.
+    """
     one_thread()
     keep_freed_memory()
     search = open_search(job)

@@ -33,7 +33,16 @@ log = logging.getLogger(__name__)
 
 
 def run_unit(job: StageJob, unit: Unit, hints: tuple[str, ...], floor: Ranked | None) -> Receipt:
-    """Structures and predictions of one unit, in one task."""
+    """Structures and predictions of one unit, in one task.
+
+    Args:
+        job: the stage.
+        unit: the rows.
+        hints: structure units that may hold some of them.
+        floor: the k-th best that the driver knew when it made the task.
+    Returns:
+        the receipt that counts.
+    """
     return predict(job, unit, prepare(job, unit, hints), floor)
 
 
@@ -44,6 +53,8 @@ def prepare(job: StageJob, unit: Unit, hints: tuple[str, ...]) -> Prepared:
         job: the stage.
         unit: the rows.
         hints: structure units that may hold some of them.
+    Returns:
+        where the structures lie.
     """
     one_thread()
     assert job.geometry is not None

@@ -141,7 +141,16 @@ def _outside(domain: Domain, mol: Chem.Mol, charge: int, n_heavy: int) -> list[s
 
 
 def features_of(folder: str, unit: str, library: LibraryStore, rows: NDArray[np.int64]) -> Bits:
-    """The features of rows, kept below `folder` under the unit's name, or made and kept."""
+    """The features of rows, kept below `folder` under the unit's name, or made and kept.
+
+    Args:
+        folder: where features are kept.
+        unit: names the rows.
+        library: with their SMILES.
+        rows: int64 (n,).
+    Returns:
+        features of n molecules.
+    """
     store = FeatureStore(Folder(folder))
     if (found := store.read(unit)) is not None:
         return Bits(*found)

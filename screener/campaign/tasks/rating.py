@@ -140,6 +140,8 @@ def bracketed(
         part: of `2d`.
         checksum: of its values.
         brackets: of the limits.
+    Returns:
+        one entry per bracket.
     """
     one_thread()
     values = _kept(job, fitted, part, checksum, is_audit=True)
@@ -187,6 +189,8 @@ def gain(job: SearchJob, fitted: Fitted, rows: IntArray, threshold: float) -> fl
         fitted: the surrogate that predicts.
         rows: int64 (n,), ascending.
         threshold: a score.
+    Returns:
+        a sum of probabilities, at most n.
     """
     one_thread()
     search = open_search(job)

@@ -118,6 +118,7 @@ def test_targets_must_be_finite(prepared):
         LabelledNeighbours(prepared[0].molecules, targets)
 
 
+@pytest.mark.slow
 def test_twenty_molecules_are_learned_by_heart(sets):
     fit = sets[0]
     settings = TrainingSettings(

@@ -38,6 +38,7 @@ def errors(model: FittedModel, data: FitData, name: str) -> np.ndarray:
     return np.abs(found[inside] - data.high[name][inside])
 
 
+@pytest.mark.slow
 def test_more_molecules_give_smaller_errors(qm9, models):
     test = parts(qm9, 0)[3]
     limits = {"ae0_b3lyp_kcal": 4.0, "homo_b3lyp_ev": 0.3, "lumo_b3lyp_ev": 0.4}

@@ -12,9 +12,12 @@ from screener.records import Structure
 from screener.training.qm9 import committed, dataset, labels
 from screener.training.qm9 import molecules as qm9
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("qm9pack") is None, reason="qm9pack is not installed"
+    ),
+]
 
 N = 12  # the first molecules of QM9 are tiny: methane, ammonia, water, acetylene, ...
 
