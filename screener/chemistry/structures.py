@@ -60,7 +60,11 @@ class StructureSettings(BaseModel):
 
     @classmethod
     def at(
-        cls, name: str, n_conformers: int | None = None, values: tuple[str, ...] = ()
+        cls,
+        name: str,
+        n_conformers: int | None = None,
+        values: tuple[str, ...] = (),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> "StructureSettings":
         """Settings at a level, all other numbers as the levels have them.
 
@@ -69,12 +73,16 @@ class StructureSettings(BaseModel):
             n_conformers: embedded, of which the lowest is kept, by the levels that do so; None for
                 their own number.
             values: names of levels whose values are computed at this geometry.
+            settings: of levels, by name, as far as they are to be others; they come before
+                `n_conformers`.
         Returns:
-            the settings.
+            complete settings.
         """
-        embedding = [each for each in chain(name) if CONFORMERS in each.settings.model_fields]
-        given = {} if n_conformers is None else {CONFORMERS: n_conformers}
-        return cls(level=name, values=values, settings={each.name: given for each in embedding})
+        given = {level_name: dict(each) for level_name, each in (settings or {}).items()}
+        for each in chain(name):
+            if n_conformers is not None and CONFORMERS in each.settings.model_fields:
+                given[each.name] = {CONFORMERS: n_conformers, **given.get(each.name, {})}
+        return cls(level=name, values=values, settings=given)
 
     @model_validator(mode="before")
     @classmethod
@@ -158,6 +166,16 @@ class StructureSettings(BaseModel):
         return max(int(each.get(CONFORMERS, 1)) for each in self.settings.values())
 
     @property
+    def seconds(self) -> float:
+        """What a molecule of ten heavy atoms takes on one core, about."""
+        return sum(each.seconds for each, _ in self.steps)
+
+    @property
+    def wall_clock_seconds(self) -> float:
+        """What a molecule may take before it is set aside: far more than a large one needs."""
+        return max(60.0, *(2400.0 * each.seconds for each, _ in self.steps))
+
+    @property
     def value_columns(self) -> tuple[str, ...]:
         """Columns that the levels of `values` add to the structures."""
         return tuple(column for name in self.values for column in level(name).yields)
@@ -193,7 +211,7 @@ def optimised(
         positions: (n_atoms, 3), angstrom, in place of the geometry of the level below.
         settings: the level, which starts from a geometry, and those of its values.
     Returns:
-        the structure, with the values of the level and of those computed at its geometry.
+        atoms in the order of the molecule.
     Raises:
         MoleculeError: what `Level.apply` raises.
     """

@@ -10,7 +10,8 @@ from distributed import Client
 
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan
-from screener.campaign.settings.resolve import UNIT_ROWS, structures_digest
+from screener.campaign.settings.stage_structures import unit_rows
+from screener.campaign.settings.stages import structures_digest
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
 from screener.library_build.build import build_library
@@ -68,7 +69,7 @@ class Stage:
     def plan(self) -> StagePlan:
         """Units of the size that campaigns have."""
         return StagePlan.whole(
-            "benchmark", self.library.n_rows, UNIT_ROWS[self.geometry.level], 128
+            "benchmark", self.library.n_rows, unit_rows(self.geometry.seconds, 10**9), 128
         )
 
     def job(self, structures: str) -> StageJob:

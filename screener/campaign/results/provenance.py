@@ -14,6 +14,7 @@ from typing import Any
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.setup import SCHEMA_VERSION, Setup
 from screener.campaign.settings.stage import Campaign
+from screener.campaign.settings.used_plugins import told
 from screener.errors import SchemaError
 from screener.stores.files import Folder
 from screener.stores.paths import require_name
@@ -73,6 +74,7 @@ class Session:
                 },
                 "library": setup.library,
                 "versions": versions(),
+                "plugins": told(setup),
                 "seeds": _SEEDS,
                 "sessions": [*self._past, self._this],
                 **self._results,

@@ -6,12 +6,13 @@ checked here once; whether bundles, columns and library fit each other is checke
 """
 
 import re
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -21,6 +22,7 @@ from pydantic import (
 
 from screener.campaign.settings.renamed import with_new_names
 from screener.campaign.settings.user_table import JoinConfig
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
 from screener.funnel.search import OLD_NAMES, SearchSettings
@@ -34,9 +36,8 @@ from screener.ranking.objectives import (
     parse_objective,
 )
 from screener.ranking.presets import load_preset
+from screener.registry.columns import levels
 from screener.stores.toml import read_toml
-
-Level = Literal["mmff94", "gfn2-opt"]
 
 DEFAULT_BUNDLES: dict[str, str] = {"mmff94": "qm9-mmff94-direct", "gfn2-opt": "qm9-gfn2opt-delta"}
 DEFAULT_PRESET = "electrolyte-solvent"
@@ -58,18 +59,30 @@ class StageConfig(BaseModel):
         rows: how many rows enter; by default all at the first stage and `finalists` at later ones.
         redox_solvent: for ionisation potential and electron affinity at `gfn2-opt`; by default
             acetonitrile for rows that were chosen, `none` for a whole library.
+        values: names of further levels of the registry, computed at the structures; their columns
+            can be ranked by.
+        settings: of levels, by name, as far as they are to be others than the levels' own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bundle: str
     name: str | None = None
-    geometry: Level | None = None
+    geometry: str | None = None
     n_conformers: PositiveInt | None = None
     unit_rows: PositiveInt | None = None
     wall_clock_seconds: PositiveFloat | None = None
     rows: PositiveInt | None = None
     redox_solvent: str | None = None
+    values: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("geometry")
+    @classmethod
+    def _can_be_made(cls, geometry: str | None) -> str | None:
+        if geometry is not None:
+            StructureSettings.at(geometry)
+        return geometry
 
     @field_validator("name")
     @classmethod
@@ -88,7 +101,7 @@ class StageConfig(BaseModel):
             ConfigError: the text is empty.
         """
         bundle, at, level = text.strip().rpartition("@")
-        if not at or level not in DEFAULT_BUNDLES:
+        if not at or level not in levels():
             bundle, level = text.strip(), ""
         if not bundle:
             raise ConfigError(f"stage {text!r}: write a geometry level, a bundle, or BUNDLE@LEVEL")
@@ -250,6 +263,11 @@ class CampaignConfig(BaseModel):
         known_column: own column; rows in which it is not empty are known molecules, marked in the
             shortlist and followed by the report.
         join: a table of prices or the like, whose columns can be ranked by.
+        drawing_bundles: names or paths of bundles that read drawings, such as one of boiling
+            points; every stage that predicts has their columns beside its own.
+        reselect: folder or URL of a campaign: a new one takes from it whatever is not said here.
+            Objectives that are given choose the rows of its later stages anew; structures that the
+            library has are used again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -263,6 +281,8 @@ class CampaignConfig(BaseModel):
     funnel: FunnelConfig = FunnelConfig()
     known_column: str | None = None
     join: JoinConfig | None = None
+    drawing_bundles: tuple[str, ...] | None = None
+    reselect: str | None = None
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], where: str) -> "CampaignConfig":
@@ -301,6 +321,8 @@ class CampaignConfig(BaseModel):
         known_column: str | None = None,
         join: str | None = None,
         on: str | None = None,
+        drawing_bundles: Sequence[str] = (),
+        reselect: str | None = None,
     ) -> "CampaignConfig":
         """The same with what is given here instead; an option that is left out changes nothing.
 
@@ -320,6 +342,8 @@ class CampaignConfig(BaseModel):
             known_column: own column that marks known molecules.
             join: path or URL of a table to rank by.
             on: its column that says which molecule, `inchikey` or `smiles`.
+            drawing_bundles: names or paths of bundles that read drawings.
+            reselect: campaign that supplies what is not said.
         Returns:
             the changed configuration.
         Raises:
@@ -343,6 +367,8 @@ class CampaignConfig(BaseModel):
             "stages": parsed or None,
             "finalists": finalists,
             "known_column": known_column,
+            "drawing_bundles": tuple(drawing_bundles) or None,
+            "reselect": reselect,
         }
         kept = {name: getattr(self, name) for name in type(self).model_fields}
         kept["ranking"] = {name: getattr(self.ranking, name) for name in ranking}

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from screener.campaign.settings.setup import SCHEMA_VERSION, Setup
 from screener.campaign.settings.user_table import keep_joined
 from screener.errors import ConfigError, SchemaError
+from screener.registry.plugins import lost_plugins
 from screener.stores.files import Folder
 from screener.stores.frozen_toml import to_toml
 from screener.stores.library import LibraryStore
@@ -30,6 +31,7 @@ def read_setup(folder: Folder) -> Setup | None:
     """The frozen campaign in a folder; None where there is none.
 
     Raises:
+        ConfigError: a plug-in that the campaign uses is not there.
         SchemaError: the file is broken or of another version.
     """
     if not folder.exists(FILE):
@@ -43,9 +45,15 @@ def read_setup(folder: Folder) -> Setup | None:
                 f"{where} has schema version {version}, this screener reads {SCHEMA_VERSION}; "
                 "use the screener that made it, or another --out"
             )
-        return Setup.model_validate(values)
-    except (ValueError, ValidationError, ConfigError) as error:
+        lost = lost_plugins(values.get("plugins", {}))
+        if not lost:
+            return Setup.model_validate(values)
+    except (AttributeError, ValueError, ValidationError, ConfigError) as error:
         raise SchemaError(f"{where} was not written by screener, or was edited: {error}") from error
+    raise ConfigError(
+        f"the campaign {folder.url} uses plug-ins that are not there: {'; '.join(lost)}; install "
+        "them as they were, and `screener plugins` lists them"
+    )
 
 
 def open_setup(folder: Folder) -> Setup:

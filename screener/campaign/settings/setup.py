@@ -8,7 +8,16 @@ difference makes another ranking). Where its results lie and how far it is is th
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.user_table import Joined
@@ -23,6 +32,15 @@ SCHEMA_VERSION = 2
 LEVEL_2D = "2d"
 
 
+class DrawingBundle(BaseModel):
+    """A bundle that reads drawings, and is asked about the molecules of a stage as well."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bundle: str  # name of a shipped one, or a path
+    digest: str
+
+
 class Stage(BaseModel):
     """The configuration of one stage.
 
@@ -30,6 +48,7 @@ class Stage(BaseModel):
         structures_digest: names what the library keeps for it: structures, or features at `2d`.
         rows: how many of the best of the stage before enter; None for all, at the first stage.
         geometry: None at `2d`, where molecules are drawings.
+        drawing_bundles: further bundles, whose columns stand beside those of `bundle`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +62,15 @@ class Stage(BaseModel):
     wall_clock_seconds: PositiveFloat
     rows: PositiveInt | None = None
     geometry: StructureSettings | None = None
+    drawing_bundles: tuple[DrawingBundle, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `drawing_bundles` where there are none: digests of such stages are older."""
+        values: dict[str, Any] = handler(self)
+        if not self.drawing_bundles:
+            values.pop("drawing_bundles", None)
+        return values
 
     @property
     def value_columns(self) -> tuple[str, ...]:
@@ -68,6 +96,8 @@ class Setup(BaseModel):
         funnel: how the rows of the stage after `2d` are searched for; None where there is no such
             stage and every row is evaluated.
         ranking: of the first run; later ones lie in `rankings/`.
+        plugins: packages, versions and digests of levels, models, quantities and goals that come
+            from others, by group and name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +114,7 @@ class Setup(BaseModel):
     acquisition: RankingSettings
     funnel: SearchSettings | None = None
     ranking: RankingSettings
+    plugins: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @field_validator("library")
     @classmethod
@@ -108,7 +139,21 @@ class Setup(BaseModel):
             "acquisition": asked(self.acquisition),
             **({} if self.funnel is None else {"funnel": self.funnel.model_dump(mode="json")}),
             **({} if self.acquired_by_joined is None else {"joined": self.acquired_by_joined}),
+            **({"plugins": self.deciding_plugins} if self.deciding_plugins else {}),
         }
+
+    @property
+    def deciding_plugins(self) -> dict[str, dict[str, str]]:
+        """Plug-ins that decide what is computed: all but goals that only rank."""
+        goals = {each.goal for each in self.acquisition.objectives}
+        ranking_alone = {each.goal for each in self.ranking.objectives} - goals
+        kept = {
+            group: {name: text for name, text in named.items() if name not in ranking_alone}
+            if group == "objectives"
+            else named
+            for group, named in self.plugins.items()
+        }
+        return {group: named for group, named in kept.items() if named}
 
     @property
     def compute_digest(self) -> str:

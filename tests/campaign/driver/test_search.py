@@ -23,7 +23,7 @@ from screener.campaign.settings.resolve import resolve
 from screener.campaign.settings.stage import Campaign
 from screener.campaign.tasks import fitting
 from screener.campaign.tasks.searching import SearchJob
-from screener.chemistry.coordination import drawn_coordinations
+from screener.chemistry.coordination import coordinations, drawn_coordinations
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
@@ -43,7 +43,6 @@ from screener.funnel.scoring import TableScorer, learnt
 from screener.funnel.search import Search
 from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
 from screener.library_build.build import build_library
-from screener.models.uncertainty.domain import coordinations
 from screener.report.collect import write_report
 from screener.stores.files import Folder
 

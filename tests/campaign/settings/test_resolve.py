@@ -1,6 +1,7 @@
 """What a campaign is decided to be, and every reason why one cannot start; nothing is written."""
 
 import logging
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,8 +10,10 @@ import pytest
 from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.campaign.settings.differences import differences
 from screener.campaign.settings.frozen import FILE, open_setup, read_setup, write_setup
-from screener.campaign.settings.resolve import resolve, unit_rows
+from screener.campaign.settings.resolve import resolve
+from screener.campaign.settings.stage_structures import as_asked, structure_settings, unit_rows
 from screener.chemistry.standardise import StandardiseSettings
+from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, SchemaError, StoreError
 from screener.library_build.build import build_library
 from screener.stores.files import Folder
@@ -47,7 +50,7 @@ def test_defaults_are_filled_in(asked, small_library, tiny_bundles, tmp_path):
     ],
 )
 def test_units_are_small_in_small_stages_and_bounded_in_large_ones(level, n_rows, expected):
-    assert unit_rows(level, n_rows) == expected
+    assert unit_rows(StructureSettings.at(level).seconds, n_rows) == expected
 
 
 def test_paths_are_made_absolute_for_workers_elsewhere(asked, small_library, monkeypatch):
@@ -238,3 +241,32 @@ def test_own_columns_that_would_break_an_sd_file_are_renamed(asked, client, tmp_
     before = setup.model_copy(update={"own_columns": {name: name for name in setup.own_columns}})
     write_setup(folder, before)  # as it was begun before names were changed
     assert resolve(asked.with_options(library=library))[1].own_columns == before.own_columns
+
+
+def test_further_levels_of_a_stage_are_frozen_and_asked_again(asked):
+    stages = (
+        StageConfig(
+            bundle=asked.stages[0].bundle,
+            values=("gfn2",),
+            settings={"mmff94": {"n_conformers": 2}},
+        ),
+        *asked.stages[1:],
+    )
+    _, setup = resolve(asked.model_copy(update={"stages": stages}))
+    first, last = setup.stages[0].geometry, setup.stages[1].geometry
+    assert first is not None
+    assert last is not None
+    assert (first.value_columns[0], first.n_conformers) == ("energy_gfn2_ha", 2)
+    assert last.settings["gfn2-redox"]["solvent"] == "acetonitrile"
+    for geometry in (first, last):
+        asked_again = StageConfig.model_validate({"bundle": "b", **as_asked(geometry)})
+        card = asked_card(geometry.level, geometry.n_conformers)
+        assert structure_settings(asked_again, card, are_finalists=True) == geometry
+    unknown = stages[0].model_copy(update={"values": ("gfn2-redox",)})
+    with pytest.raises(ConfigError, match="gfn2-redox starts from gfn2-opt, so its values cannot"):
+        resolve(asked.model_copy(update={"stages": (unknown, *stages[1:])}))
+
+
+def asked_card(level, n_conformers):
+    """As much of a card as structures need."""
+    return SimpleNamespace(name="b", geometry_level=level, n_conformers=n_conformers)
