@@ -27,6 +27,7 @@ from screener.chemistry.coordination import coordinations, drawn_coordinations
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
+from screener.execution.threads import one_thread
 from screener.funnel import surrogate
 from screener.funnel.acquisition import (
     AcquisitionSettings,
@@ -209,6 +210,7 @@ def test_a_campaign_chooses_what_a_search_in_memory_chooses(searched):
 
 def test_a_fit_in_parts_is_the_fit_in_memory(searched, tmp_path, monkeypatch):
     """Results gathered by seven rows, moments of forty: the same bytes as in one place."""
+    one_thread()  # as workers: the last digits of the directions depend on how many
     shutil.copytree(searched.folder, tmp_path / "part")
     shutil.rmtree(tmp_path / "part" / "funnel")
     folder = Folder(str(tmp_path / "part"))
