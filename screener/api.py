@@ -21,7 +21,7 @@ from screener.campaign.results.accounts import Accounts, accounts
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import Status, status
 from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
-from screener.campaign.settings.resolve import absolute
+from screener.campaign.settings.stages import absolute
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
@@ -167,6 +167,10 @@ class Campaign:
         known_column: column of yours that is filled for molecules that are known already.
         join: a table of yours (CSV, Parquet) whose columns can be ranked by.
         on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
+        drawing_bundles: names or folders of bundles that read drawings; their columns stand beside
+            those of every stage.
+        reselect: folder or URL of a campaign whose settings a new one takes over where nothing is
+            said here; structures are used again.
     Raises:
         ConfigError: an argument or the file is not valid.
     """
@@ -190,6 +194,8 @@ class Campaign:
         known_column: str | None = None,
         join: str | None = None,
         on: str | None = None,
+        drawing_bundles: Sequence[str | PathLike[str]] = (),
+        reselect: str | PathLike[str] | None = None,
     ) -> None:
         if config is None:
             config = CampaignConfig()
@@ -213,6 +219,8 @@ class Campaign:
             known_column=known_column,
             join=join,
             on=on,
+            drawing_bundles=[fspath(each) for each in drawing_bundles],
+            reselect=None if reselect is None else fspath(reselect),
         )
         if self.config.out is None:
             raise ConfigError("give the campaign's folder: Campaign(library, out)")
@@ -266,6 +274,8 @@ class Campaign:
             known_column: column of yours that is filled for molecules that are known already.
             join: a table of yours whose columns can be ranked by.
             on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
+        reselect: folder or URL of a campaign whose settings a new one takes over where nothing is
+            said here; structures are used again.
         Returns:
             the new shortlist, which takes the place of the old one in the folder.
         Raises:

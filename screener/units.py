@@ -14,21 +14,6 @@ EV_PER_HARTREE = 27.211386245988  # CODATA 2018
 ANGSTROM_PER_BOHR = 0.529177210903  # CODATA 2018
 DEBYE_PER_ATOMIC_UNIT = 2.541746473  # CODATA 2018: e * a0
 
-ELEMENTS = {
-    "H": 1,
-    "B": 5,
-    "C": 6,
-    "N": 7,
-    "O": 8,
-    "F": 9,
-    "Si": 14,
-    "P": 15,
-    "S": 16,
-    "Cl": 17,
-    "Br": 35,
-}
-SYMBOLS = {number: symbol for symbol, number in ELEMENTS.items()}
-
 # Ramakrishnan et al., Sci. Data 1, 140022 (2014), table of reference atoms: B3LYP/6-31G(2df,p), 0
 # K.
 FREE_ATOMS_B3LYP_HA: Mapping[int, float] = {

@@ -28,9 +28,11 @@ from screener.execution.threads import one_thread
 from screener.library_build.build import build_library
 from screener.records import Structure
 from screener.stores.library import LibraryStore
+from screener.training.fit.data import FitData, FitSets, FitSettings
 from screener.training.fit.save import save_bundle
-from screener.training.fit.sparse_gp import FitData, FitSettings, fit_model
+from screener.training.fit.sparse_gp import fit_model
 from screener.training.g4mp2.reference import VARIABLE
+from screener.training.qm9.train import qm9_targets
 
 pytest_plugins = ["model_fixtures"]  # of models and of their fits
 
@@ -112,7 +114,7 @@ OCCO,glycol,,1
 
 
 def labels(structures: list[Structure]) -> dict[str, np.ndarray]:
-    """Made up, smooth in the structure: one row per name of `FITTED`."""
+    """Made up, smooth in the structure: one row per column."""
     counts = np.array(
         [[np.sum(s.atomic_numbers == number) for number in (1, 6, 7, 8)] for s in structures]
     )
@@ -141,7 +143,8 @@ def fit_bundle(folder: Path, kind: str, level: str, smiles: list[str]) -> str:
         min_seen=1,
         outside=0.001,
     )
-    fitted = fit_model(*parts, settings, kind=kind, geometry_level=level)
+    targets = qm9_targets("gfn2" if kind == "delta" else None)
+    fitted = fit_model(FitSets(*parts, targets, level), settings)
     save_bundle(
         folder,
         fitted,

@@ -18,16 +18,17 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from screener.records import Structure
+from screener.registry.elements import number_of
 from screener.training.fit.calibrate import FittedModel
-from screener.training.fit.data import FitData, FitSettings
+from screener.training.fit.data import FitData, FitSets, FitSettings
 from screener.training.fit.schnet import SchNetFitSettings, fit_schnet_model
 from screener.training.fit.sparse_gp import fit_model
+from screener.training.qm9.train import qm9_targets
 from screener.units import (
     EV_PER_HARTREE,
     FREE_ATOMS_B3LYP_HA,
     FREE_ATOMS_GFN2_HA,
     KCAL_PER_HARTREE,
-    SYMBOLS,
     atomization_energy_ha,
 )
 
@@ -95,6 +96,8 @@ def labelled(structures: list[Structure]) -> FitData:
     return FitData(structures, {name: np.array([v[name] for v in values]) for name in values[0]})
 
 
+ELEMENTS = (1, 6, 7, 8, 9)
+DIRECT, DELTA = qm9_targets(None), qm9_targets("gfn2")
 SMALL = FitSettings(
     n_inducing=300, n_components=64, widths=(2.0, 4.0), width_sample=50, n_leading=100,
     n_difficulty=50, min_seen=1, outside=0.0,
@@ -121,9 +124,9 @@ def fitted(solvents: list[Structure]) -> dict[str, FittedModel]:
     ]
     sets = labelled(solvents), labelled(solvents[::3]), labelled(displaced)
     return {
-        "direct": fit_model(*sets, SMALL, kind="direct", geometry_level="mmff94"),
-        "delta": fit_model(*sets, SMALL, kind="delta", geometry_level="mmff94"),
-        "schnet": fit_schnet_model(*sets, SMALL_NETWORK, kind="delta", geometry_level="mmff94"),
+        "direct": fit_model(FitSets(*sets, DIRECT, "mmff94"), SMALL),
+        "delta": fit_model(FitSets(*sets, DELTA, "mmff94"), SMALL),
+        "schnet": fit_schnet_model(FitSets(*sets, DELTA, "mmff94"), SMALL_NETWORK),
     }
 
 
@@ -155,8 +158,7 @@ def qm9() -> FitData:
 
 
 def _entry(row: dict[str, str]) -> tuple[Structure, dict[str, float]]:
-    symbols = {symbol: number for number, symbol in SYMBOLS.items()}
-    numbers = np.array([symbols[s] for s in re.findall(r"\w+", row["Elements"])], dtype=np.uint8)
+    numbers = np.array([number_of(s) for s in re.findall(r"\w+", row["Elements"])], dtype=np.uint8)
     # Mathematica's numbers: `1.*^-6` and `0.`
     text = re.sub(r"\.(?=[],e])", ".0", row["XYZ_Ang"].replace("*^", "e"))
     positions = np.array(json.loads(text), dtype=np.float32)

@@ -60,7 +60,7 @@ def test_configuration_example_is_understood():
     ranking = config.ranking.settings()
     assert ranking.top == 100
     (dipole,) = (each for each in ranking.objectives if each.column == "dipole_b3lyp_debye")
-    assert (dipole.goal, dipole.target) == ("target", 4.0)
+    assert (dipole.goal, dipole.numbers["target"]) == ("target", 4.0)
 
 
 def test_training_example_is_understood(tmp_path):

@@ -1,6 +1,11 @@
-"""What each atom of a drawing is bonded to."""
+"""What each atom of a drawing or of a geometry is bonded to, such as `C:C,F,F,F`."""
 
+import numpy as np
 from rdkit import Chem
+
+from screener.chemistry.geometry import bonded
+from screener.records import Structure
+from screener.registry.elements import symbol_of
 
 
 def coordination_of(atom: Chem.Atom) -> str:
@@ -29,3 +34,12 @@ def drawn_coordinations(mol: Chem.Mol) -> set[str]:
         f"{symbol}:{','.join(sorted(each))}" for symbol, each in zip(symbols, around, strict=True)
     )
     return found
+
+
+def coordinations(structure: Structure) -> list[str]:
+    """The coordination of every atom of a geometry, bonds as of `geometry.bonded`."""
+    symbols = [symbol_of(number) for number in structure.atomic_numbers.tolist()]
+    return [
+        f"{symbol}:" + ",".join(sorted(symbols[other] for other in np.flatnonzero(row)))
+        for symbol, row in zip(symbols, bonded(structure), strict=True)
+    ]

@@ -1,24 +1,52 @@
 """What a geometry says of a molecule: which atoms are close, which stereoisomer it is."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
 from screener.errors import MoleculeError
 from screener.records import Structure
+from screener.registry.elements import N_ELEMENTS, covalent_radius
 
+BOND_TOLERANCE = 1.25  # two atoms are bonded when closer than this many sums of covalent radii
 _BONDED = 1.3  # relative distance up to which two atoms may be bonded
 _OPEN = (Chem.BondStereo.STEREONONE, Chem.BondStereo.STEREOANY)
 
 
 def relative_distances(structure: Structure) -> NDArray[np.float64]:
     """Distances (n_atoms, n_atoms) divided by the sums of covalent radii; about 1 for a bond."""
-    table = Chem.GetPeriodicTable()
-    radii = np.array([table.GetRcovalent(int(number)) for number in structure.atomic_numbers])
-    positions = structure.positions.astype(np.float64)
-    distances = np.linalg.norm(positions[:, None] - positions[None, :], axis=-1)
-    relative: NDArray[np.float64] = distances / (radii[:, None] + radii[None, :])
+    relative: NDArray[np.float64] = atom_distances(structure) / _sums_of_radii(structure)
     return relative
+
+
+def atom_distances(structure: Structure) -> NDArray[np.float64]:
+    """Between all atoms, (n_atoms, n_atoms), angstrom."""
+    positions = structure.positions.astype(np.float64)
+    result: NDArray[np.float64] = np.linalg.norm(positions[:, None] - positions[None, :], axis=2)
+    return result
+
+
+def bonded(structure: Structure) -> NDArray[np.bool_]:
+    """Which atoms are bonded, (n_atoms, n_atoms), symmetric; see `BOND_TOLERANCE`."""
+    bonds: NDArray[np.bool_] = atom_distances(structure) < BOND_TOLERANCE * _sums_of_radii(
+        structure
+    )
+    np.fill_diagonal(bonds, False)
+    return bonds
+
+
+def _sums_of_radii(structure: Structure) -> NDArray[np.float64]:
+    radii = _radii()[structure.atomic_numbers]
+    sums: NDArray[np.float64] = np.add.outer(radii, radii)
+    return sums
+
+
+@cache
+def _radii() -> NDArray[np.float64]:
+    """Covalent radii by atomic number, angstrom."""
+    return np.array([0.0, *(covalent_radius(number) for number in range(1, N_ELEMENTS + 1))])
 
 
 def require_same_molecule(molecule: Chem.Mol, structure: Structure) -> None:

@@ -32,7 +32,7 @@ console = Console(stderr=True)
 
 def evaluate(
     bundle: Annotated[str, typer.Argument(help="Name of a shipped bundle, or a folder.")],
-    data: Annotated[str, typer.Argument(help="Parquet file with labels; path or URL.")],
+    data: Annotated[str, typer.Argument(help="Parquet or CSV file with labels; path or URL.")],
     label: Annotated[
         list[str],
         typer.Option(help="QUANTITY=COLUMN, such as ae0_b3lyp_kcal=energy. Repeatable."),
@@ -49,19 +49,17 @@ def evaluate(
     ] = None,
     geometry: Annotated[
         str | None,
-        typer.Option(help="b3lyp, gfn2-opt or mmff94: what the positions were optimised with."),
+        typer.Option(help="Level that the positions were optimised with, such as gfn2-opt."),
     ] = None,
     low: Annotated[
         str | None,
-        typer.Option(
-            help="Column of the low level's atomization energies, where it cannot be computed here."
-        ),
+        typer.Option(help="Column of the low level's values, where it cannot be computed here."),
     ] = None,
     unit: Annotated[
         list[str] | None,
         typer.Option(
             help="Of atomization energies: kcal/mol (default), kJ/mol, eV, hartree; QUANTITY=UNIT "
-            "of another quantity. Repeatable."
+            "of any one quantity, such as boiling_point_k=degC. Repeatable."
         ),
     ] = None,
     sign: Annotated[
@@ -92,8 +90,10 @@ def evaluate(
     from screener.training.tables.assessment import evaluate as assess
     from screener.training.tables.assessment import needs_of
     from screener.training.tables.labelled import labelled_table
+    from screener.training.tables.names import names_of
     from screener.training.tables.options import pairs, table_options
 
+    loaded = load_bundle(bundle)
     general = [text for text in unit or () if "=" not in text]
     options = table_options(
         {
@@ -111,8 +111,8 @@ def evaluate(
             "where": pairs(where or (), "--where"),
         },
         "options",
+        names_of(more=loaded.card.columns().values()),
     )
-    loaded = load_bundle(bundle)
     needs = needs_of(loaded.card, options)
     with site(cluster_settings(cluster, scheduler, workers)) as here:
         table = labelled_table(options, needs, here)

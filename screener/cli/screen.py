@@ -104,6 +104,20 @@ def screen(
     known_column: KnownColumn = None,
     join: Join = None,
     on: On = None,
+    drawing_bundle: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Bundle that reads drawings, such as one of boiling points: its columns stand "
+            "beside those of every stage. Repeatable."
+        ),
+    ] = None,
+    reselect: Annotated[
+        str | None,
+        typer.Option(
+            help="Campaign whose settings a new one takes over where no option says otherwise; "
+            "structures are used again."
+        ),
+    ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
@@ -126,7 +140,7 @@ def screen(
 
     options = {"--estimate": estimate or None, "--plan": plan or None}
     estimate = bool(with_new_names(options, {"--plan": "--estimate"}, "screen")["--estimate"])
-    asked = (read_config(config) if config else CampaignConfig()).with_options(
+    settings = (read_config(config) if config else CampaignConfig()).with_options(
         library=library,
         out=out,
         stages=stages.split(",") if stages else (),
@@ -142,6 +156,8 @@ def screen(
         known_column=known_column,
         join=join,
         on=on,
+        drawing_bundles=drawing_bundle or (),
+        reselect=reselect,
     )
     if estimate and (scheduler or cluster):
         raise ConfigError(
@@ -149,10 +165,10 @@ def screen(
             "with --workers how many threads that cluster has"
         )
     if estimate:
-        _estimate(asked, workers)
+        _estimate(settings, workers)
     else:
         where = cluster_settings(cluster, scheduler, workers, config)
-        _run(asked, where, performance_report)
+        _run(settings, where, performance_report)
 
 
 def _objectives(
@@ -165,17 +181,17 @@ def _objectives(
     ]
 
 
-def _estimate(asked: "CampaignConfig", workers: int | None) -> None:
+def _estimate(settings: "CampaignConfig", workers: int | None) -> None:
     from dask.system import CPU_COUNT
 
     from screener.campaign.driver.estimate import estimate
     from screener.cli import show
 
-    show.estimate(estimate(asked, workers or CPU_COUNT))
+    show.estimate(estimate(settings, workers or CPU_COUNT))
 
 
 def _run(
-    asked: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
+    settings: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
 ) -> None:
     from screener.campaign.driver.run import carry_out
     from screener.campaign.settings.resolve import resolve
@@ -186,7 +202,7 @@ def _run(
     from screener.report.collect import write_report
 
     require_report_path(performance_report)
-    folder, setup = resolve(asked)  # mistakes are told before a cluster is started
+    folder, setup = resolve(settings)  # mistakes are reported before a cluster is started
     Campaign(folder, setup).require_writable()
     with (
         connect(cluster) as client,
@@ -218,7 +234,7 @@ def status(
     """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
     from screener.campaign.results import accounts as account
     from screener.campaign.results import status as campaign_status
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.cli import watch as watching
     from screener.stores.files import Folder as Store
@@ -259,14 +275,14 @@ def rank(
     """Rank a finished campaign by other objectives, without computing anything again."""
     from screener.campaign.results.rank import rank_again
     from screener.campaign.settings.config import CampaignConfig
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.cluster.factory import connect
     from screener.cluster.settings import LocalSettings
     from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
 
-    asked = CampaignConfig().with_options(
+    settings = CampaignConfig().with_options(
         preset=preset,
         objectives=_objectives(minimise, maximise, objective),
         constraints=constraint or (),
@@ -280,10 +296,10 @@ def rank(
     folder = Store(absolute(campaign))
     setup, _ = rank_again(
         folder,
-        asked.ranking,
+        settings.ranking,
         command=["screener", *sys.argv[1:]],
         known_column=known_column,
-        join=asked.join,
+        join=settings.join,
         connect=partial(connect, LocalSettings()),
     )
     write_report(folder)
@@ -296,7 +312,7 @@ def explain(
 ) -> None:
     """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
     from screener.campaign.results import explain as explaining
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
     for label, text in explaining.explain(Store(absolute(campaign)), name):
@@ -308,7 +324,7 @@ def compare(
 ) -> None:
     """Say which molecules entered or left the shortlist from one campaign to another, and why."""
     from screener.campaign.results import compare as comparing
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.stores.files import Folder as Store
 
@@ -323,7 +339,7 @@ def verify(
     The exit code is 1 if anything is. A campaign that is resumed makes its damaged parts again.
     """
     from screener.campaign.results.verify import verify as damage
-    from screener.campaign.settings.resolve import absolute
+    from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
     n_damaged = 0

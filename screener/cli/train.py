@@ -99,7 +99,8 @@ def _shipped(name: str, out: Path | None) -> Path:
 
 
 def _from_file(path: Path, out: Path | None, cluster: "ClusterSettings") -> Path:
-    from screener.training.fit.model_types import model_type, settings_of
+    from screener.models.registry import model_type
+    from screener.training.fit.model_types import settings_of
     from screener.training.qm9.train import Recipe
     from screener.training.qm9.train import train as fit
     from screener.training.tables.config import read_train_config
@@ -117,7 +118,7 @@ def _from_file(path: Path, out: Path | None, cluster: "ClusterSettings") -> Path
         Recipe(
             name=config.name,
             model=config.model,
-            kind=config.kind,
+            low=config.low_theory,
             geometry_level=config.geometry,
             fitted_on=qm9.fitted_on,
             n_fit=qm9.fit,

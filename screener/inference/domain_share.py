@@ -57,6 +57,8 @@ def domain_shares(smiles: Sequence[str]) -> list[DomainShare]:
         bundle = load_bundle(name)
         is_limit = bundle.card.geometry_level != GEOMETRY.level
         inside = _by_bonding if is_limit else _by_all
+        if bundle.card.reads == "drawings":
+            is_limit, inside = False, _by_drawing
         shares.append(
             DomainShare(name, inside(bundle, molecules, structures), len(smiles), is_limit)
         )
@@ -72,8 +74,12 @@ def _by_all(bundle: Bundle, molecules: list[Molecule], structures: list[Structur
     return sum(predicted["in_domain"].to_pylist())
 
 
+def _by_drawing(bundle: Bundle, molecules: list[Molecule], structures: list[Structure]) -> int:
+    return sum(bundle.predict([each.smiles for each in molecules])["in_domain"].to_pylist())
+
+
 def _by_bonding(bundle: Bundle, molecules: list[Molecule], structures: list[Structure]) -> int:
-    domain = bundle.predictor.domain
+    domain = bundle.structure_domain
     return sum(
         not molecule.charge and not domain.reasons(structure)
         for molecule, structure in zip(molecules, structures, strict=True)

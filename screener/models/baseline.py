@@ -9,28 +9,37 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.models.fchl.representation import ELEMENTS
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
 
 
-def composition(structures: Sequence[Structure]) -> FloatArray:
-    """Number of atoms of each of `ELEMENTS`, float64 (n_structures, n_elements)."""
-    counts = np.zeros((len(structures), len(ELEMENTS)))
+def composition(structures: Sequence[Structure], elements: Sequence[int]) -> FloatArray:
+    """Number of atoms of each element, float64 (n_structures, n_elements).
+
+    Args:
+        structures: molecules; atoms of other elements are not counted.
+        elements: atomic numbers.
+    """
+    counts = np.zeros((len(structures), len(elements)))
     for row, structure in enumerate(structures):
-        for column, element in enumerate(ELEMENTS):
+        for column, element in enumerate(elements):
             counts[row, column] = np.count_nonzero(structure.atomic_numbers == element)
     return counts
 
 
 def fit_baseline(counts: FloatArray, values: FloatArray, *, extensive: bool) -> FloatArray:
-    """Coefficients (n_elements + 1,): one per element and a constant.
+    """Coefficients of the baseline.
 
-    Extensive: linear least squares without a constant, which would break size extensivity.
-    Intensive: the mean.
+    Args:
+        counts: float64 (n, n_elements), of `composition`.
+        values: float64 (n,).
+        extensive: linear least squares without a constant, which would break size extensivity;
+            otherwise the mean.
+    Returns:
+        float64 (n_elements + 1,): one per element and a constant.
     """
-    coefficients = np.zeros(len(ELEMENTS) + 1)
+    coefficients = np.zeros(counts.shape[1] + 1)
     if extensive:
         coefficients[:-1] = np.linalg.lstsq(counts, values, rcond=None)[0]
     else:
@@ -39,9 +48,16 @@ def fit_baseline(counts: FloatArray, values: FloatArray, *, extensive: bool) -> 
 
 
 def baseline(counts: FloatArray, coefficients: FloatArray) -> FloatArray:
-    """The baseline's values, float64 (n,)."""
+    """The baseline's values.
+
+    Args:
+        counts: float64 (n, n_elements), of `composition`.
+        coefficients: float64 (n_elements + 1,), of `fit_baseline`.
+    Returns:
+        float64 (n,).
+    """
     # element by element, not a matrix product: a row's sum must not depend on the batch
     result = np.full(len(counts), coefficients[-1])
-    for column in range(len(ELEMENTS)):
+    for column in range(counts.shape[1]):
         result += counts[:, column] * coefficients[column]
     return result

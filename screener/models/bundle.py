@@ -6,11 +6,12 @@ written for, and that the golden predictions come out again.
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,20 +21,23 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from screener.errors import ConfigError, SchemaError, StoreError
-from screener.models.card import (
-    SCHEMA_VERSION,
-    Card,
-)
+from screener.models import card_v2
+from screener.models.card import SCHEMA_VERSION, Card
+from screener.models.drawing_predictor import DrawingPredictor
 from screener.models.ladder.arrays import GOLDEN_LOW, ladder_from_arrays
-from screener.models.ladder.predictor import B3LYP, LadderPredictor
+from screener.models.ladder.predictor import LadderPredictor
 from screener.models.predictor import Predictor
-from screener.models.registry import from_arrays
-from screener.models.sparse_gp.arrays import structures_from_arrays
+from screener.models.registry import model_type
+from screener.models.stored_structures import golden_from_arrays
+from screener.models.uncertainty.domain import Domain, DrawingDomain
 from screener.records import Structure
 from screener.stores.files import Folder
 
+log = logging.getLogger(__name__)
+
 Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
+AnyPredictor = Predictor | DrawingPredictor | LadderPredictor
 
 MODEL, CARD = "model.safetensors", "card.json"
 
@@ -52,7 +56,7 @@ class Bundle:
         digest: SHA-256 (hex) over both files.
     """
 
-    def __init__(self, card: Card, predictor: Predictor | LadderPredictor, digest: str) -> None:
+    def __init__(self, card: Card, predictor: AnyPredictor, digest: str) -> None:
         self.card = card
         self.predictor = predictor
         self.digest = digest
@@ -69,18 +73,45 @@ class Bundle:
                 f"{self.card.geometry_level}, not {level}"
             )
 
+    @property
+    def structure_domain(self) -> Domain:
+        """What is inside, of a bundle that reads structures.
+
+        Raises:
+            ConfigError: it reads drawings.
+        """
+        domain = self.predictor.domain
+        if not isinstance(domain, Domain):
+            raise ConfigError(f"bundle {self.card.name} reads drawings, and structures are given")
+        return domain
+
     def predict(
-        self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None = None
+        self,
+        molecules: Sequence[Structure] | Sequence[str],
+        low: Mapping[str, FloatArray] | None = None,
     ) -> pa.Table:
-        """Predictions, one row per structure, in order; columns, units and errors as of
-        `Predictor.predict`, or of `LadderPredictor.predict` where the card has routes.
+        """Predictions, one row per molecule, in order.
 
         Args:
-            structures: at the card's geometry level.
+            molecules: structures at the card's geometry level; canonical SMILES where the card
+                reads drawings.
             low: for a rung whose low level is not computed here: its values, (n,) by column.
+        Returns:
+            columns as of `Predictor.predict`, of `DrawingPredictor.predict` where the card reads
+            drawings, and of `LadderPredictor.predict` where it has routes.
         Raises:
-            ConfigError: low values are given where they are computed, or the other way round.
+            ConfigError: structures are given where drawings are read, or the other way round; low
+                values are given where they are computed, or are missing.
         """
+        reads_drawings = isinstance(self.predictor, DrawingPredictor)
+        if any(isinstance(each, str) != reads_drawings for each in molecules):
+            wanted = "SMILES" if reads_drawings else "structures"
+            raise ConfigError(f"bundle {self.card.name} reads {self.card.reads}: give it {wanted}")
+        if isinstance(self.predictor, DrawingPredictor):
+            if low is not None:
+                raise ConfigError(f"bundle {self.card.name} is not given low values")
+            return self.predictor.predict(cast(Sequence[str], molecules))
+        structures = cast(Sequence[Structure], molecules)
         if isinstance(self.predictor, LadderPredictor):
             return self.predictor.predict(structures, low)
         if low is not None:
@@ -93,14 +124,16 @@ def write_bundle(folder: str | Path, card: Card, arrays: Arrays) -> Bundle:
 
     Args:
         folder: made if missing; its two files are replaced.
-        card: but for `model_sha256`.
+        card: but for `shapes` and `model_sha256`.
         arrays: of the model and of the golden structures.
     Raises:
         StoreError: the folder cannot be written.
     """
     # safetensors writes memory as it lies, whatever the order of the axes
     model = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    card = card.model_copy(update={"model_sha256": hashlib.sha256(model).hexdigest()})
+    card = card.model_copy(
+        update={"shapes": _shapes(arrays), "model_sha256": hashlib.sha256(model).hexdigest()}
+    )
     target = Folder(str(folder))
     target.write_bytes(MODEL, model)
     target.write_bytes(CARD, (card.model_dump_json(indent=1) + "\n").encode())
@@ -136,7 +169,11 @@ def read_card(name_or_path: str | Path) -> Card:
         SchemaError: its schema is of another version, or it is no card.
     """
     folder = _folder(name_or_path)
-    return _card(folder.url, folder.read_bytes(CARD))
+    text = folder.read_bytes(CARD)
+    values = _card_values(folder.url, text)
+    if values["schema_version"] == SCHEMA_VERSION:
+        return _card(folder.url, values)
+    return _card(folder.url, values, _arrays(folder.url, folder.read_bytes(MODEL)))
 
 
 def _folder(name_or_path: str | Path) -> Folder:
@@ -168,35 +205,86 @@ def _load(url: str, digest: str, device: str) -> Bundle:
     model, text = _read(Folder(url))
     if _digest(model, text) != digest:
         raise SchemaError(f"bundle {url} was replaced while it was read; try again")
-    card = _card(url, text)
-    if hashlib.sha256(model).hexdigest() != card.model_sha256:
+    values = _card_values(url, text)
+    if hashlib.sha256(model).hexdigest() != values.get("model_sha256"):
         raise SchemaError(
             f"{url}/{MODEL} is broken: it is not the file that {CARD} was written for"
         )
+    arrays = _arrays(url, model)
+    card = _card(url, values, arrays)
+    _check_shapes(url, card, arrays)
     try:
-        arrays = load(model)
-    except SafetensorError as error:
-        raise SchemaError(f"{url}/{MODEL} is not a safetensors file: {error}") from error
-    bundle = Bundle(card, _predictor(url, card, arrays, device), digest)
-    low = {B3LYP: arrays[GOLDEN_LOW]} if GOLDEN_LOW in arrays else None
+        bundle = Bundle(card, _predictor(url, card, arrays, device), digest)
+    except ConfigError as error:
+        raise SchemaError(f"bundle {url} cannot be used here: {error}") from error
     try:
-        found = golden_rows(bundle.predict(structures_from_arrays(arrays), low))
+        rows = golden_rows(bundle.predict(*_golden(card, arrays)))
     except ConfigError as error:
         raise SchemaError(f"{url} lacks what its golden predictions need: {error}") from error
-    _check_golden(url, card, found)
+    _check_golden(url, card, rows)
     return bundle
 
 
-def _predictor(url: str, card: Card, arrays: Arrays, device: str) -> Predictor | LadderPredictor:
+def _arrays(url: str, model: bytes) -> Arrays:
+    try:
+        arrays: Arrays = load(model)
+    except SafetensorError as error:
+        raise SchemaError(f"{url}/{MODEL} is not a safetensors file: {error}") from error
+    return arrays
+
+
+def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in sorted(arrays.items())}
+
+
+def _check_shapes(url: str, card: Card, arrays: Arrays) -> None:
+    """Raises SchemaError unless the arrays are those of the card, by name and shape."""
+    shapes = _shapes(arrays)
+    for name in sorted({*shapes, *card.shapes}):
+        stored, told = shapes.get(name), card.shapes.get(name)
+        if stored != told:
+            has = "no" if stored is None else f"shape {stored} of"
+            wants = "none" if told is None else f"shape {told}"
+            raise SchemaError(f"{url}/{MODEL} has {has} array {name}, its card says {wants}")
+
+
+def _golden(
+    card: Card, arrays: Arrays
+) -> tuple[Sequence[Structure] | Sequence[str], dict[str, FloatArray] | None]:
+    """What golden predictions are of, and the low values that they are given."""
+    if card.reads == "drawings":
+        return card.golden_smiles, None
+    if card.given_low is None:
+        return golden_from_arrays(arrays), None
+    if GOLDEN_LOW not in arrays:
+        raise SchemaError(f"the model has no array {GOLDEN_LOW}")
+    return golden_from_arrays(arrays), {card.given_low: arrays[GOLDEN_LOW]}
+
+
+def _predictor(url: str, card: Card, arrays: Arrays, device: str) -> AnyPredictor:
     if card.routes:
         return ladder_from_arrays(card, arrays, _first(url, card, device), device)
-    return Predictor(
-        from_arrays(card.model, arrays),
-        {name: quantity.calibration for name, quantity in card.quantities.items()},
-        card.domain,
-        kind=card.kind,
-        geometry_level=card.geometry_level,
-        device=device,
+    kind = model_type(card.model)
+    model = kind.from_arrays(arrays, card.description())
+    calibration = {name: quantity.calibration for name, quantity in card.quantities.items()}
+    if kind.reads != card.reads:
+        raise SchemaError(f"bundle {card.name} reads {card.reads}, {kind.name} reads {kind.reads}")
+    if kind.reads == "drawings" and isinstance(card.domain, DrawingDomain):
+        return DrawingPredictor(
+            card.model, model, card.targets(), calibration, card.domain, device=device
+        )
+    if kind.reads == "structures" and isinstance(card.domain, Domain):
+        return Predictor(
+            card.model,
+            model,
+            card.targets(),
+            calibration,
+            card.domain,
+            geometry_level=card.geometry_level,
+            device=device,
+        )
+    raise SchemaError(
+        f"the domain of bundle {card.name} is none of a model that reads {card.reads}"
     )
 
 
@@ -217,25 +305,41 @@ def _first(url: str, card: Card, device: str) -> Predictor | None:
         )
     if not isinstance(first.predictor, Predictor):
         raise SchemaError(
-            f"bundle {card.name} cannot stand on {card.first.bundle}, a ladder itself"
+            f"bundle {card.name} cannot stand on {card.first.bundle}, which is a ladder itself or "
+            "reads drawings"
         )
     return first.predictor
 
 
-def _card(url: str, text: bytes) -> Card:
+def _card_values(url: str, text: bytes) -> dict[str, Any]:
+    """The values of a card of a version that is read here."""
     try:
         values = json.loads(text)
-        found = values["schema_version"] if isinstance(values, dict) else None
+        version = values["schema_version"] if isinstance(values, dict) else None
     except (ValueError, KeyError) as error:
         raise SchemaError(f"{url}/{CARD} is not the card of a bundle: {error}") from error
-    if found != SCHEMA_VERSION:
+    if version not in (SCHEMA_VERSION, card_v2.VERSION):
         raise SchemaError(
-            f"bundle {url} has schema version {found}, this version of screener reads "
-            f"{SCHEMA_VERSION}: train it again with `screener train`"
+            f"bundle {url} has schema version {version}, this version of screener reads "
+            f"{SCHEMA_VERSION} and {card_v2.VERSION}: train it again with `screener train`"
         )
+    return dict(values)
+
+
+def _card(url: str, values: dict[str, Any], arrays: Arrays | None = None) -> Card:
+    """The card; `arrays` are needed for one of the version before."""
     try:
+        if values["schema_version"] == card_v2.VERSION:
+            log.warning(
+                "bundle %s is of schema version %d and read as one of %d; train it again before "
+                "the next version",
+                url,
+                card_v2.VERSION,
+                SCHEMA_VERSION,
+            )
+            values = card_v2.upgraded(values, _shapes(arrays or {}))
         return Card.model_validate(values)
-    except ValidationError as error:
+    except (ValidationError, ConfigError, KeyError, TypeError, AttributeError) as error:
         raise SchemaError(f"{url}/{CARD} is not the card of a bundle: {error}") from error
 
 
@@ -247,13 +351,13 @@ def golden_rows(table: pa.Table) -> list[dict[str, float | bool | None]]:
     return rows
 
 
-def _check_golden(url: str, card: Card, found: Sequence[dict[str, float | bool | None]]) -> None:
-    if len(card.golden) != len(found):
+def _check_golden(url: str, card: Card, rows: Sequence[dict[str, float | bool | None]]) -> None:
+    if len(card.golden) != len(rows):
         raise SchemaError(
-            f"bundle {url} has {len(found)} golden structures, its card {len(card.golden)} "
+            f"bundle {url} has {len(rows)} golden molecules, its card {len(card.golden)} "
             f"predictions of them"
         )
-    for number, (old, new) in enumerate(zip(card.golden, found, strict=True)):
+    for number, (old, new) in enumerate(zip(card.golden, rows, strict=True)):
         for column, before in old.items():
             now = new.get(column)
             if isinstance(before, float) and isinstance(now, float):
@@ -267,7 +371,7 @@ def _check_golden(url: str, card: Card, found: Sequence[dict[str, float | bool |
             if not same:
                 raise SchemaError(
                     f"bundle {url} does not give its golden predictions here: {column} of "
-                    f"structure {number} is {now}, the card says {before}"
+                    f"molecule {number} is {now}, the card says {before}"
                 )
 
 

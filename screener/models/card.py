@@ -1,47 +1,88 @@
-"""The card of a bundle: everything about a model that is not an array, as JSON."""
+"""The card of a bundle: everything about a model that is not an array, as JSON.
 
+A card says by itself what its columns are, so that a bundle is read where neither the plug-in nor
+the configuration that named its quantities is at hand.
+"""
+
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from screener.models.predictor import Kind, QuantityCalibration
-from screener.models.uncertainty.domain import Domain
+from screener.models.calibration import QuantityCalibration
+from screener.models.targets import Kind, Target, Targets
+from screener.models.uncertainty.domain import Domain, DrawingDomain
+from screener.registry.elements import number_of
+from screener.registry.quantities import Column, Quantity
+from screener.registry.units import Unit
 from screener.stores.paths import require_name
 
-SCHEMA_VERSION = 2
-
-GeometryLevel = Literal["mmff94", "gfn2-opt", "b3lyp"]
-
-ZERO_POINT_G4MP2 = (
-    "ae0_g4mp2_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
-    "harmonic zero-point energy of B3LYP/6-31G(2df,p) scaled by 0.9854. ae0_b3lyp_kcal contains it "
-    "unscaled, de_gfn2_kcal not at all, so the learned differences contain what is missing."
-)
-ZERO_POINT = {
-    "direct": (
-        "ae0_b3lyp_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
-        "unscaled harmonic zero-point energy of B3LYP/6-31G(2df,p)."
-    ),
-    "delta": (
-        "ae0_b3lyp_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
-        "unscaled harmonic zero-point energy of B3LYP/6-31G(2df,p). de_gfn2_kcal contains no "
-        "zero-point energy, so the learned difference contains it."
-    ),
-}
+SCHEMA_VERSION = 3
+DRAWING = "drawing"  # in the place of a geometry level, of models that read drawings
 
 
 class QuantityCard(BaseModel):
-    """One predicted quantity."""
+    """One predicted column.
+
+    Args:
+        quantity: first part of the column's name.
+        theory: level of theory in the column's name; empty for measured values.
+        label: for a reader.
+        unit: of the column, with all that is needed to convert it.
+        extensive: whether it is a sum over atoms.
+        lower, upper: values that nature does not go beyond, where there are such.
+        low: column of the low value that what is learned is added to, where it is.
+        difference: the two columns whose difference it is, where it is not fitted.
+        typical: the range that most molecules lie in, where it is known.
+        calibration: of its predictions.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    unit: str
+    quantity: str
+    theory: str
+    label: str
+    unit: Unit
     extensive: bool
-    low: str | None  # column of the low value that a delta is added to
-    derived: bool  # made from other quantities, not fitted
+    lower: float | None = None
+    upper: float | None = None
+    low: str | None = None
+    difference: tuple[str, str] | None = None
+    typical: tuple[float, float] | None = None
     calibration: QuantityCalibration
+
+    @classmethod
+    def of(cls, target: Target, calibration: QuantityCalibration) -> "QuantityCard":
+        """The card of a target and the calibration of its predictions."""
+        column = target.column
+        return cls(
+            quantity=column.quantity.name,
+            theory=column.theory,
+            label=column.quantity.label,
+            unit=column.quantity.unit,
+            extensive=column.quantity.extensive,
+            lower=column.quantity.lower,
+            upper=column.quantity.upper,
+            low=target.low,
+            difference=target.difference,
+            typical=column.typical,
+            calibration=calibration,
+        )
+
+    def target(self, name: str) -> Target:
+        """The target of the column with this name."""
+        quantity = Quantity(
+            name=self.quantity,
+            label=self.label,
+            unit=self.unit,
+            extensive=self.extensive,
+            lower=self.lower,
+            upper=self.upper,
+            typical={} if self.typical is None else {self.theory: self.typical},
+        )
+        return Target(Column(name, quantity, self.theory), self.low, self.difference)
 
 
 class RouteCard(BaseModel):
@@ -60,12 +101,14 @@ class FirstRung(BaseModel):
     Args:
         bundle: name of a shipped one, absolute path or URL; never one that leads upwards.
         model_sha256: of its arrays.
+        column: of its predictions, that the ladder goes on from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bundle: str
     model_sha256: str
+    column: str
 
     @field_validator("bundle")
     @classmethod
@@ -78,33 +121,93 @@ class FirstRung(BaseModel):
 
 
 class Card(BaseModel):
-    """What a bundle says about itself."""
+    """What a bundle says about itself.
+
+    Args:
+        schema_version: of this class.
+        name: of the bundle.
+        model: name of the type of model; `cross-fit` of a ladder and its last rung.
+        reads: `structures`, or `drawings`.
+        kind: `delta` where something is added to low values.
+        geometry_level: name of the level of the structures, or `drawing`.
+        n_conformers: that structures are chosen from, as at calibration.
+        low, high: levels of theory in the names of columns; `low` of the values that are added to,
+            `high` empty for measured values.
+        zero_point: what energies contain; empty without energies.
+        elements: symbols, in the order of the model's arrays.
+        quantities: by predicted column, in the order of the table.
+        domain: what is inside.
+        routes: of a ladder or its last rung.
+        first: of a ladder.
+        intervals: what they hold for.
+        shapes: of the arrays, by name.
+        fit: settings and what was chosen.
+        data: where labels and structures come from.
+        splits, seeds: how molecules were divided, and what decided chance.
+        metrics: held-out errors, beside the baselines.
+        versions: of what numbers depend on.
+        golden: predictions that loading checks again.
+        golden_smiles: what they are of, where the model reads drawings.
+        model_sha256: of model.safetensors.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     name: str
-    model: str  # one of `forms.FORMS`
+    model: str
+    reads: Literal["structures", "drawings"] = "structures"
     kind: Kind
-    geometry_level: GeometryLevel
+    geometry_level: str
     n_conformers: int
-    low: Literal["gfn2", "b3lyp"] | None
-    high: Literal["b3lyp", "g4mp2"]
+    low: str | None
+    high: str
     zero_point: str
     elements: tuple[str, ...]
     quantities: dict[str, QuantityCard]
-    domain: Domain
-    routes: tuple[RouteCard, ...] = ()  # of a ladder or its last rung
-    first: FirstRung | None = None  # of a ladder
-    intervals: str  # what they hold for
-    fit: dict[str, Any]  # settings and what was chosen
-    data: dict[str, Any]  # where labels and structures come from
+    domain: Domain | DrawingDomain
+    routes: tuple[RouteCard, ...] = ()
+    first: FirstRung | None = None
+    intervals: str
+    shapes: dict[str, tuple[int, ...]]
+    fit: dict[str, Any]
+    data: dict[str, Any]
     splits: dict[str, Any]
     seeds: dict[str, Any]
-    metrics: dict[str, Any]  # held-out errors, beside the baselines
+    metrics: dict[str, Any]
     versions: dict[str, str]
-    golden: list[dict[str, float | bool | None]]  # predictions that loading checks again
-    model_sha256: str  # of model.safetensors
+    golden: list[dict[str, float | bool | None]]
+    golden_smiles: tuple[str, ...] = ()
+    model_sha256: str
+
+    def targets(self) -> Targets:
+        """What the bundle predicts, from the card alone.
+
+        Raises:
+            ConfigError: the columns do not fit each other.
+        """
+        return Targets(each.target(name) for name, each in self.quantities.items())
+
+    def columns(self) -> dict[str, Column]:
+        """The predicted columns, taken apart, by name."""
+        return {name: each.target(name).column for name, each in self.quantities.items()}
+
+    def description(self) -> Mapping[str, Any]:
+        """What arrays of a model are read with: `elements`, atomic numbers; `extensive` and
+        `quantities` of the fitted columns."""
+        targets = self.targets()
+        return {
+            "elements": tuple(number_of(symbol) for symbol in self.elements),
+            "extensive": targets.extensive,
+            "quantities": targets.names,
+        }
+
+    @property
+    def given_low(self) -> str | None:
+        """The column of low values that have to be given, since no level here computes them."""
+        if self.routes and self.first is None:
+            return next(iter(self.quantities.values())).low
+        return None
 
 
 INTERVALS = (

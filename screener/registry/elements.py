@@ -5,6 +5,9 @@ from functools import cache
 
 from rdkit.Chem import GetPeriodicTable
 
+N_ELEMENTS = 118
+ANY_VALENCE = 8  # of elements whose valence RDKit does not limit
+
 
 @cache
 def symbol_of(number: int) -> str:
@@ -39,6 +42,21 @@ def covalent_radius(number: int) -> float:
         Cordero et al., Dalton Trans. 2832 (2008), as RDKit has them.
     """
     return float(GetPeriodicTable().GetRcovalent(number))
+
+
+@cache
+def most_bonds(number: int) -> int:
+    """To how many atoms an atom is bonded at most, in neutral molecules and common cations.
+
+    The largest valence that RDKit lists, or the smallest and one more where an atom has a lone pair
+    to bind a further one with, as in ammonium and oxonium; `ANY_VALENCE` where RDKit lists none.
+    """
+    table = GetPeriodicTable()
+    valences = [int(each) for each in table.GetValenceList(number)]
+    if -1 in valences:
+        return ANY_VALENCE
+    has_pair = table.GetNOuterElecs(number) in (5, 6)
+    return max(*valences, valences[0] + has_pair)
 
 
 def numbers_of(symbols: Collection[str]) -> tuple[int, ...]:

@@ -60,38 +60,42 @@ class Plugin:
 
 
 @cache
-def plugins() -> tuple[Plugin, ...]:
-    """Every entry point of our groups, our own first, then by package and name."""
+def plugins_of(group: str) -> tuple[Plugin, ...]:
+    """Every entry point of a group, our own first, then by package and name.
+
+    Args:
+        group: one of `GROUPS`. Only its modules are loaded: those of models take seconds.
+    """
     listed: list[Plugin] = []
-    for group, kind in GROUPS.items():
-        taken: dict[str, str] = {}
-        for point in sorted(entry_points(group=f"screener.{group}"), key=_order):
-            plugin = _loaded(group, kind, point)
-            if not plugin.error and plugin.name in taken:
-                other = taken[plugin.name]
-                plugin = _failed(group, point, f"{plugin.name!r} is registered by {other} already")
-            if plugin.error:
-                log.warning(
-                    "plug-in %s of %s cannot be used: %s", point.name, plugin.package, plugin.error
-                )
-            else:
-                taken[plugin.name] = plugin.package
-            listed.append(plugin)
+    taken: dict[str, str] = {}
+    for point in sorted(entry_points(group=f"screener.{group}"), key=_order):
+        plugin = _loaded(group, GROUPS[group], point)
+        if not plugin.error and plugin.name in taken:
+            other = taken[plugin.name]
+            plugin = _failed(group, point, f"{plugin.name!r} is registered by {other} already")
+        if plugin.error:
+            log.warning(
+                "plug-in %s of %s cannot be used: %s", point.name, plugin.package, plugin.error
+            )
+        else:
+            taken[plugin.name] = plugin.package
+        listed.append(plugin)
     return tuple(listed)
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """Every entry point of all groups, group by group as in `plugins_of`."""
+    return tuple(plugin for group in GROUPS for plugin in plugins_of(group))
 
 
 @cache
 def registered(group: str) -> Mapping[str, Any]:
-    """What a group holds, by name, in the order of `plugins`.
+    """What a group holds, by name, in the order of `plugins_of`.
 
     Args:
         group: one of `GROUPS`.
     """
-    return {
-        plugin.name: plugin.value
-        for plugin in plugins()
-        if plugin.group == group and not plugin.error
-    }
+    return {plugin.name: plugin.value for plugin in plugins_of(group) if not plugin.error}
 
 
 def entry(group: str, name: str) -> Any:
@@ -107,7 +111,7 @@ def entry(group: str, name: str) -> Any:
     known = registered(group)
     if name in known:
         return known[name]
-    failed = [each for each in plugins() if each.group == group and each.error]
+    failed = [each for each in plugins_of(group) if each.error]
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
     lost = "".join(f"; plug-in {each.name} of {each.package}: {each.error}" for each in failed)
@@ -124,7 +128,7 @@ def plugin_of(group: str, name: str) -> Plugin:
         ConfigError: there is nothing of that name.
     """
     entry(group, name)
-    return next(each for each in plugins() if each.group == group and each.name == name)
+    return next(each for each in plugins_of(group) if each.name == name)
 
 
 def signature(group: str, name: str) -> str:

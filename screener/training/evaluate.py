@@ -1,51 +1,60 @@
-"""Held-out errors, and the baselines that a model has to beat."""
+"""Held-out errors of any columns, and the baselines that a model has to beat."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from rdkit import Chem
 from scipy.stats import spearmanr
 
 from screener.models.baseline import composition
-from screener.models.predictor import Kind, Predictor
-from screener.models.quantities import PREDICTED, low_values, with_gap
+from screener.models.drawing_predictor import DrawingPredictor
+from screener.models.low_values import low_values
+from screener.models.predictor import Predictor
+from screener.models.targets import Targets
 from screener.models.uncertainty.conformal import SHORTLIST
-from screener.models.uncertainty.domain import heavy_atoms
+from screener.models.uncertainty.domain import Domain
 from screener.training.fit.data import FitData
 
 FloatArray = NDArray[np.float64]
 Metrics = dict[str, dict[str, Any]]
 
 FEWEST = 300  # molecules of a size that errors are given for
+DOMAIN = "domain"  # among the names of columns, what is said of all of them
 
 
-def held_out(predictor: Predictor, data: FitData) -> Metrics:
+def held_out(predictor: Predictor | DrawingPredictor, data: FitData) -> Metrics:
     """Errors of a predictor on labelled molecules, see `errors_of`."""
-    return errors_of(predictor.predict(data.structures), data)
+    table = predictor.predict(data.molecules)  # type: ignore[arg-type]  # each is given what it reads
+    return errors_of(table, data, predictor.targets)
 
 
-def errors_of(table: pa.Table, data: FitData) -> Metrics:
-    """Errors of the predictions by quantity, over the molecules inside the domain.
+def errors_of(table: pa.Table, data: FitData, targets: Targets) -> Metrics:
+    """Errors of the predictions by column, over the molecules inside the domain.
 
     Args:
         table: predictions, one row per molecule.
         data: the same molecules with their labels.
+        targets: what is predicted.
     Returns:
-        for each quantity `n`, `mae`, `rmse`, `bias`, `p95` (95th percentile of the absolute
-        error), `coverage90` (share inside the stated 90 % interval), `mean_width90`,
+        for each column `n`, `mae`, `rmse`, `bias`, `p95` (95th percentile of the absolute error),
+        `coverage90` (share inside the stated 90 % interval), `mean_width90`,
         `spearman_std_error`, `coverage90_least` and `coverage90_most` (among the 5 % of molecules
         with the smallest and the largest predicted values, as a shortlist would have them), and
         `by_n_heavy`: `n`, `mae` and `coverage90` of each size with `FEWEST` molecules or more;
-        under `domain` the share of molecules inside.
+        under `domain` the share of molecules inside. Nothing of columns where none is inside.
     """
-    inside = table["in_domain"].to_numpy()
-    sizes = np.array([heavy_atoms(structure) for structure in data.structures])[inside]
-    truth = with_gap(data.high)
-    metrics: Metrics = {"domain": {"n": float(len(inside)), "inside": float(inside.mean())}}
-    for quantity in PREDICTED:
-        name = quantity.name
+    inside = np.asarray(table["in_domain"].to_numpy(zero_copy_only=False), dtype=bool)
+    sizes = data.n_heavy[inside]
+    truth = targets.with_differences(data.high)
+    metrics: Metrics = {DOMAIN: {"n": float(len(inside)), "inside": float(inside.mean())}}
+    if not inside.any():
+        return metrics
+    for target in targets.all:
+        name = target.name
         value, std, low, high = (
             _column(table, name + ending)[inside] for ending in ("", "_std", "_lo90", "_hi90")
         )
@@ -72,9 +81,9 @@ def errors_of(table: pa.Table, data: FitData) -> Metrics:
 
 
 def outside(predictor: Predictor, data: FitData) -> Metrics:
-    """The same for molecules outside the domain, had they been predicted; empty without any."""
-    inside = predictor.predict(data.structures)["in_domain"].to_numpy()
-    domain = predictor.domain
+    """The same for structures outside the domain, had they been predicted; empty without any."""
+    inside = predictor.predict(data.structures)["in_domain"].to_numpy(zero_copy_only=False)
+    domain: Domain = predictor.domain
     boundless = predictor.within(
         domain.model_copy(
             update={
@@ -86,29 +95,65 @@ def outside(predictor: Predictor, data: FitData) -> Metrics:
     others = data.subset(np.flatnonzero(~inside))
     table = boundless.predict(others.structures)
     # what the representation cannot be given is not predicted all the same
-    return errors_of(table, others) if table["in_domain"].to_numpy().any() else {}
+    if not table["in_domain"].to_numpy(zero_copy_only=False).any():
+        return {}
+    return errors_of(table, others, predictor.targets)
 
 
-def composition_baseline(train: FitData, test: FitData, kind: Kind) -> Metrics:
-    """Errors of the best linear correction by composition: of nothing (direct), or of GFN2 (delta).
+def composition_baseline(train: FitData, test: FitData, targets: Targets) -> Metrics:
+    """Errors of the best linear function of composition, added to low values where there are such.
 
-    Fitted by least squares on `train`, with an intercept.
+    Fitted by least squares with an intercept.
+
+    Args:
+        train: labelled molecules that it is fitted on.
+        test: labelled molecules that errors are of.
+        targets: what is predicted.
+    Returns:
+        for each column `n`, `mae`, `rmse`, `bias` and `p95`.
     """
-    metrics: Metrics = {}
+    counts = [_composition(data) for data in (train, test)]
+    elements = sorted(set().union(*counts[0]))
     design = [
-        np.column_stack([composition(data.structures), np.ones(len(data.structures))])
-        for data in (train, test)
+        np.array([[*(each.get(z, 0) for z in elements), 1] for each in of_set], dtype=np.float64)
+        for of_set in counts
     ]
-    truth = [with_gap(data.high) for data in (train, test)]
-    low = [low_values(data.structures) if kind == "delta" else {} for data in (train, test)]
-    for quantity in PREDICTED:
-        target, true = (
-            high[quantity.name] - (values[quantity.low] if kind == "delta" else 0.0)
-            for high, values in zip(truth, low, strict=True)
-        )
-        weights = np.linalg.lstsq(design[0], target, rcond=None)[0]
-        metrics[quantity.name] = _errors(design[1] @ weights - true)
+    learned = [_learned(data, targets) for data in (train, test)]
+    metrics: Metrics = {}
+    for target in targets.all:
+        wanted, true = (values[target.name] for values in learned)
+        weights = np.linalg.lstsq(design[0], wanted, rcond=None)[0]
+        metrics[target.name] = _errors(design[1] @ weights - true)
     return metrics
+
+
+def _learned(data: FitData, targets: Targets) -> dict[str, FloatArray]:
+    """High values minus low ones, where there are such, (n,) by column."""
+    high = targets.with_differences(data.high)
+    low = low_values(data.structures, targets.low_columns) if targets.low_columns else {}
+    return {
+        each.name: high[each.name] - (low[each.low] if each.low is not None else 0.0)
+        for each in targets.all
+    }
+
+
+def _composition(data: FitData) -> list[Mapping[int, float]]:
+    """Numbers of atoms by element of every molecule."""
+    if len(data.structures):
+        elements = sorted({int(z) for each in data.structures for z in each.atomic_numbers})
+        counts = composition(data.structures, elements)
+        return [dict(zip(elements, row.tolist(), strict=True)) for row in counts]
+    return [drawn_composition(each) for each in data.smiles]
+
+
+def drawn_composition(smiles: str) -> dict[int, float]:
+    """Numbers of atoms by element of a molecule that RDKit can read, hydrogens included."""
+    molecule = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    counts: dict[int, float] = {}
+    for atom in molecule.GetAtoms():
+        number = atom.GetAtomicNum()
+        counts[number] = counts.get(number, 0.0) + 1.0
+    return counts
 
 
 def at_the_ends(values: FloatArray, covered: NDArray[np.bool_]) -> tuple[float, float]:

@@ -19,10 +19,11 @@ from qm9_sets import first
 
 from screener.models.bundle import load_bundle
 from screener.models.fchl.local_kernel import LocalKernel, symmetric_kernel
-from screener.models.fchl.representation import ELEMENTS, environments
+from screener.models.fchl.representation import environments
 from screener.models.sparse_gp.model import Evaluator
 from screener.records import Structure
 
+ELEMENTS = (1, 6, 7, 8, 9)
 WIDTH = 4.0
 LARGEST = 29  # atoms of a molecule of QM9
 SPARSE = "build/b3lyp-direct-fchl-10000"  # of the command above
@@ -56,7 +57,7 @@ class OfQmllib:
 def run_kernel(n_molecules: int, n_rounds: int) -> Comparison:
     """The kernel of training molecules with themselves, every element of it by both."""
     structures = first("fit", n_molecules).structures
-    known, padded = environments(structures), OfQmllib(structures)
+    known, padded = environments(structures, ELEMENTS), OfQmllib(structures)
     whole = LocalKernel(known, WIDTH)
     worst = np.abs(symmetric_kernel(known, WIDTH) / padded.kernel(padded) - 1.0).max()
     if worst > 1e-8:
@@ -75,7 +76,7 @@ def run_prediction(n_molecules: int, n_rounds: int, n_training: int = TRAINING) 
     evaluator = Evaluator(load_bundle(SPARSE).predictor.model)
     structures = first("test", max(n_molecules, N_EXACT)).structures
     training = first("fit", n_training).structures
-    exact, padded = LocalKernel(environments(training), WIDTH), OfQmllib(training)
+    exact, padded = LocalKernel(environments(training, ELEMENTS), WIDTH), OfQmllib(training)
     weights = np.random.default_rng(0).normal(size=(n_training, 1))
     column = torch.from_numpy(weights)
     few = OfQmllib(structures[:N_QMLLIB])
@@ -88,7 +89,7 @@ def run_prediction(n_molecules: int, n_rounds: int, n_training: int = TRAINING) 
         (
             f"exact, {n_training:,}",
             len(some),
-            lambda: exact.rows(environments(some)).values @ column,
+            lambda: exact.rows(environments(some, ELEMENTS)).values @ column,
         ),
         (f"qmllib, {n_training:,}", N_QMLLIB, lambda: padded.kernel(few) @ weights),
     ]

@@ -5,10 +5,9 @@ from functools import lru_cache
 import numpy as np
 
 from screener.errors import ConfigError
-from screener.models.quantities import FITTED
 from screener.records import Structure
-from screener.training.fit.sparse_gp import FitData
-from screener.training.qm9.dataset import committed_splits
+from screener.training.fit.data import FitData
+from screener.training.qm9.dataset import HIGH, committed_splits
 from screener.training.qm9.molecules import Entry, entries
 
 
@@ -30,5 +29,5 @@ def first(part: str, n: int) -> FitData:
     chosen = [_all()[int(index)] for index in splits["qm9_index"][:n]]
     return FitData(
         [Structure(e.atomic_numbers, e.positions.astype(np.float32)) for e in chosen],
-        {name: np.array([getattr(e, name) for e in chosen], dtype=np.float64) for name in FITTED},
+        {name: np.array([getattr(e, name) for e in chosen], dtype=np.float64) for name in HIGH},
     )

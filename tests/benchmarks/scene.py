@@ -10,8 +10,8 @@ from distributed import Client
 
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan
-from screener.campaign.settings.resolve import structures_digest
 from screener.campaign.settings.stage_structures import unit_rows
+from screener.campaign.settings.stages import structures_digest
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
 from screener.library_build.build import build_library

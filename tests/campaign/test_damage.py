@@ -10,7 +10,7 @@ from screener.campaign.driver.run import run_campaign
 from screener.campaign.results.accounts import accounts
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.verify import verify
-from screener.campaign.settings import resolve
+from screener.campaign.settings import stages
 from screener.campaign.settings.config import CampaignConfig
 from screener.errors import StoreError
 from screener.stores.files import Folder
@@ -43,7 +43,7 @@ def joined(finished, client, tmp_path_factory):
     library = finished.copy_of_library(folder / "library")
     config = finished.config.with_options(library=library, out=str(folder / "campaign"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resolve, "SEGMENT_UNITS", 2)
+        patch.setattr(stages, "SEGMENT_UNITS", 2)
         run_campaign(config, client)
     return folder
 

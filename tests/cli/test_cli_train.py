@@ -154,6 +154,63 @@ def test_delta_on_given_geometries_split_by_a_column(train, outside_columns, tmp
     assert card.splits["by"] == "column part of the file"
 
 
+BOILING = "boiling_point_k"
+MEASURED = {
+    "kind": None,
+    "quantities": {"boiling_point": {"unit": "K", "lower": 0.0, "label": "boiling point"}},
+}
+
+
+def with_boiling_points(columns):
+    """Made up from the size and the polar atoms, degrees Celsius."""
+    heavy = np.array([sum(z > 1 for z in atoms) for atoms in columns["numbers"]])
+    polar = np.array([sum(z in (7, 8) for z in atoms) for atoms in columns["numbers"]])
+    return {**columns, "tb": (20.0 * heavy + 15.0 * polar - 60.0).tolist()}
+
+
+def test_a_measured_quantity_is_learned_from_drawings_alone(
+    train, screener, outside_columns, tmp_path, client
+):
+    columns = with_boiling_points(outside_columns)
+    data = {"labels": {BOILING: "tb"}, "units": {BOILING: "degC"}}
+    code, out, err = train(
+        columns, **MEASURED, model="morgan-gp", geometry=None, data=data, settings={"min_seen": 1}
+    )
+    assert code == 0, err
+    assert BOILING in out
+    card = load_bundle(str(tmp_path / "mine")).card
+    assert (card.reads, card.geometry_level, card.kind) == ("drawings", "drawing", "direct")
+    assert card.metrics["test"][BOILING]["mae"] < 25.0
+    # of a bundle alone: the configuration that named the quantity is not at hand
+    code, out, err = screener(
+        "evaluate", "mine", "labels.parquet", "--smiles", "smiles", "--label", f"{BOILING}=tb",
+        "--unit", f"{BOILING}=degC", "--json", "--scheduler", client.scheduler.address,
+    )  # fmt: skip
+    assert code == 0, err
+    (found,) = json.loads(out)
+    assert found["unit"] == "K"
+    assert found["n"] > 40
+    assert found["mae"] < 15.0
+    code, _, err = screener("models", "info", "mine")
+    assert code == 0, err
+
+
+def test_a_measured_quantity_is_learned_from_structures_in_a_unit_of_ones_own(
+    train, outside_columns, tmp_path
+):
+    columns = with_boiling_points(outside_columns)
+    columns["tb"] = [1.8 * celsius + 32.0 for celsius in columns["tb"]]
+    data = {**GIVEN, "labels": {BOILING: "tb"}, "units": {BOILING: "degF"}}
+    units = {"degF": {"of": "degC", "factor": 5 / 9, "offset": -160 / 9}}
+    code, _, err = train(columns, **MEASURED, units=units, data=data)
+    assert code == 0, err
+    bundle = load_bundle(str(tmp_path / "mine"))
+    assert bundle.card.model == "sparse-fchl"
+    assert list(bundle.card.quantities) == [BOILING]
+    assert bundle.card.zero_point == ""
+    assert 200.0 < bundle.card.golden[0][BOILING] < 500.0  # kelvin
+
+
 def scaled(name, factor):
     return lambda columns: {**columns, name: [factor * value for value in columns[name]]}
 
@@ -196,12 +253,26 @@ WRONG = {
     "few": (lambda c: {k: v[:20] for k, v in c.items()}, {}, "it needs at least 10"),
     "key": (dict, {"nonsense": 1}, "nonsense: Extra inputs are not permitted"),
     "setting": (dict, {"settings": {"nonsense": 1}}, "settings: nonsense: Extra inputs"),
-    "label": (dict, {"data": {"labels": {"ae0_b3lyp_kcal": "energy"}}}, "names no column for"),
+    "label": (dict, {"data": {"labels": {"tb_k": "energy"}}}, "'tb_k' is no column of a quantity"),
+    "gap": (dict, {"data": {"labels": {"gap_b3lyp_ev": "lumo"}}}, "never fitted: it follows from"),
+    "unit": (dict, {"data": {"units": {"homo_b3lyp_ev": "furlong"}}}, "there is no unit 'furlong'"),
+    "dimension": (dict, {"data": {"units": {"homo_b3lyp_ev": "K"}}}, "labels in K cannot be that"),
+    "bound": (scaled("dipole", -1), {}, "labels are below 0 D, and no dipole moment is"),
+    "no low": (
+        lambda c: {**c, "tb": c["homo"]},
+        {
+            "kind": "delta",
+            "data": {"labels": {"boiling_point_k": "tb"}},
+            "quantities": {"boiling_point": {"unit": "K"}},
+        },
+        "no level computes that",
+    ),
+    "drawings": (dict, {"model": "morgan-gp"}, "morgan-gp reads drawings: it has no geometry"),
     "level": (dict, {"geometry": "b3lyp"}, "not made from SMILES"),
-    "model": (dict, {"model": "magic"}, "there is no model 'magic'; there are sparse-fchl"),
+    "model": (dict, {"model": "magic"}, "no 'magic'; there are"),
     "fractions": (dict, {"split": {"fractions": {"fit": 1.0}}}, "adding up to 1"),
     "nothing": (dict, {"data": None}, "give either [data]"),
-    "low": (dict, {"data": {"low": "energy"}}, "GFN2, which is computed here"),
+    "low": (dict, {"data": {"low": "energy"}}, "low level of a delta is computed here"),
 }
 
 
@@ -220,7 +291,7 @@ def test_the_built_in_labels_are_named_in_a_file_too(screener, tmp_path, monkeyp
         "name": wanted.name,
         "out": "direct",
         "model": wanted.model,
-        "kind": wanted.kind,
+        "kind": wanted.targets.kind,
         "geometry": wanted.geometry_level,
         "qm9": {
             "fitted_on": wanted.fitted_on,

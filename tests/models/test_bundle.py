@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model_fixtures import DIRECT
 from safetensors.numpy import load_file, save_file
 
 from screener.errors import ConfigError, SchemaError, StoreError
@@ -63,7 +64,8 @@ def test_a_round_trip_keeps_every_byte_of_the_predictions(
     assert bundle.predict(solvents).equals(fitted[name].predict(solvents))
     assert (bundle.card.model, bundle.card.kind) == (form, kind)
     assert bundle.card.quantities["ae0_b3lyp_kcal"].extensive
-    assert bundle.card.quantities["gap_b3lyp_ev"].derived
+    parts = bundle.card.quantities["gap_b3lyp_ev"].difference
+    assert parts == ("lumo_b3lyp_ev", "homo_b3lyp_ev")
     low = bundle.card.quantities["dipole_b3lyp_debye"].low
     assert low == ("dipole_gfn2_debye" if kind == "delta" else None)
 
@@ -72,12 +74,12 @@ def test_arrays_are_stored_whatever_their_order_in_memory(fitted, solvents, tmp_
     old = fitted["direct"]
     turned = replace(old.predictor.model, weights=np.asfortranarray(old.predictor.model.weights))
     predictor = Predictor(
-        turned, old.predictor.calibration, old.predictor.domain, kind="direct",
+        "sparse-fchl", turned, DIRECT, old.predictor.calibration, old.predictor.domain,
         geometry_level="mmff94",
     )  # fmt: skip
     save_bundle(
-        tmp_path, FittedModel(predictor, old.report), name="x", n_conformers=1, data={}, splits={},
-        seeds={}, metrics={}, golden=solvents[:3],
+        tmp_path, FittedModel(predictor, old.report, old.elements), name="x", n_conformers=1,
+        data={}, splits={}, seeds={}, metrics={}, golden=solvents[:3],
     )  # fmt: skip
     stored = load_file(tmp_path / MODEL)["weights"]
     np.testing.assert_array_equal(stored, old.predictor.model.weights)
@@ -139,7 +141,7 @@ def test_golden_predictions_must_come_out(copy):
     card = json.loads((copy / CARD).read_text())
     card["golden"][1]["ae0_b3lyp_kcal"] += 0.1
     edit(copy, golden=card["golden"])
-    with pytest.raises(SchemaError, match="ae0_b3lyp_kcal of structure 1"):
+    with pytest.raises(SchemaError, match="ae0_b3lyp_kcal of molecule 1"):
         load_bundle(copy)
 
 

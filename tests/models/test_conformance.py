@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from model_fixtures import DIRECT
 from scipy.spatial.transform import Rotation
 
-from screener.models.quantities import PREDICTED
 from screener.records import Structure
 from screener.training.fit.calibrate import FittedModel
 
-NAMES = [quantity.name for quantity in PREDICTED]
+NAMES = [each.name for each in DIRECT.all]
 QUICK = settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -89,7 +89,7 @@ def test_two_copies_have_the_orbitals_of_one(model, structure_of):
     ethanol = structure_of("CCO")
     table = model.predict([ethanol, combined(ethanol, ethanol, shift=100.0)])
     for name in set(NAMES) - {"ae0_b3lyp_kcal"}:
-        delta = f"{name}_delta" if model.predictor.kind == "delta" else name
+        delta = f"{name}_delta" if model.predictor.targets.kind == "delta" else name
         assert value(table, delta, 1) == pytest.approx(value(table, delta, 0), abs=1e-4)
 
 
@@ -151,13 +151,13 @@ def test_intervals_lie_around_the_value(model, solvents):
 def test_the_columns_are_those_of_the_design(model):
     names = model.predict([]).column_names
     endings = ["", "_std", "_lo90", "_hi90"]
-    if model.predictor.kind == "delta":
+    if model.predictor.targets.kind == "delta":
         endings.append("_delta")
     low = [f"{q}_gfn2_ev" for q in ("homo", "lumo", "gap")]
     low = ["de_gfn2_kcal", *low, "dipole_gfn2_debye", "energy_gfn2_ha"]
     assert names == [
         *(name + ending for name in NAMES for ending in endings),
-        *(low if model.predictor.kind == "delta" else []),
+        *(low if model.predictor.targets.kind == "delta" else []),
         "in_domain",
         "domain_reasons",
         "geometry_level",

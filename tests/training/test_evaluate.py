@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from model_fixtures import DIRECT, ELEMENTS
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.models.baseline import composition
 from screener.models.bundle import load_bundle
 from screener.models.predictor import Predictor
-from screener.models.quantities import FITTED
 from screener.models.uncertainty.conformal import Tail
 from screener.training.evaluate import composition_baseline, held_out, outside
 from screener.training.fit.data import FitData
@@ -27,10 +27,12 @@ def test_held_out_counts_what_is_inside_and_measures_what_is_wrong(tiny_bundles,
     assert inside[:-1].all()
     assert not inside[-1]
     error = np.array([0.5, -0.5, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 99.0])  # the last is outside
-    value = {name: np.nan_to_num(table[name].to_numpy(zero_copy_only=False)) for name in FITTED}
+    value = {
+        name: np.nan_to_num(table[name].to_numpy(zero_copy_only=False)) for name in DIRECT.names
+    }
     high = {name: values - error for name, values in value.items()}
     high["homo_b3lyp_ev"] = value["homo_b3lyp_ev"] - 0.5 * error
-    metrics = held_out(bundle, FitData(structures, high))
+    metrics = held_out(bundle.predictor, FitData(structures, high))
     assert metrics["domain"] == {"n": 9.0, "inside": pytest.approx(8 / 9)}
     dipole = metrics["dipole_b3lyp_debye"]
     assert dipole["n"] == 8
@@ -52,7 +54,7 @@ def test_coverage_is_told_by_size_and_among_the_best_ranked(tiny_bundles, struct
     bundle = load_bundle(tiny_bundles.direct)
     inside = structures[:-1]
     table = bundle.predict(inside)
-    value = {name: table[name].to_numpy(zero_copy_only=False) for name in FITTED}
+    value = {name: table[name].to_numpy(zero_copy_only=False) for name in DIRECT.names}
     high = dict(value)
     homo = value["homo_b3lyp_ev"]
     high["homo_b3lyp_ev"] = np.where(homo >= np.sort(homo)[-2], homo + 99.0, homo)
@@ -68,7 +70,7 @@ def test_coverage_is_told_by_size_and_among_the_best_ranked(tiny_bundles, struct
 
 def test_molecules_outside_are_judged_as_if_they_were_inside(tiny_bundles, structures):
     predictor = load_bundle(tiny_bundles.direct).predictor
-    high = {name: np.zeros(len(structures)) for name in FITTED}
+    high = {name: np.zeros(len(structures)) for name in DIRECT.names}
     found = outside(predictor, FitData(structures, high))
     assert found["domain"] == {"n": 1.0, "inside": 1.0}
     assert found["ae0_b3lyp_kcal"]["n"] == 1
@@ -78,13 +80,13 @@ def test_molecules_outside_are_judged_as_if_they_were_inside(tiny_bundles, struc
 
 def test_composition_baseline_is_perfect_where_composition_is_all(structures):
     weights = np.array([95.0, 110.0, 80.0, 85.0, 70.0])
-    high = {name: composition(structures) @ weights + 3.0 for name in FITTED}
+    high = {name: composition(structures, ELEMENTS) @ weights + 3.0 for name in DIRECT.names}
     data = FitData(structures, high)
-    found = composition_baseline(data, data, "direct")
+    found = composition_baseline(data, data, DIRECT)
     assert found["ae0_b3lyp_kcal"]["mae"] == pytest.approx(0.0, abs=1e-6)
     shape = np.array([s.positions.std() for s in structures])
     spoiled = FitData(structures, {name: values + shape for name, values in high.items()})
-    assert composition_baseline(data, spoiled, "direct")["homo_b3lyp_ev"]["mae"] > 0.1
+    assert composition_baseline(data, spoiled, DIRECT)["homo_b3lyp_ev"]["mae"] > 0.1
 
 
 def test_intervals_are_wider_at_the_ends_of_the_range(tiny_bundles, structures):
@@ -95,10 +97,11 @@ def test_intervals_are_wider_at_the_ends_of_the_range(tiny_bundles, structures):
     ends = (Tail(limit=least, widening=1.5), Tail(limit=most, widening=3.0))
     changed = plain.calibration["homo_b3lyp_ev"].model_copy(update={"tails": ends})
     widened = Predictor(
+        plain.model_type,
         plain.model,
+        plain.targets,
         {**plain.calibration, "homo_b3lyp_ev": changed},
         plain.domain,
-        kind=plain.kind,
         geometry_level=plain.geometry_level,
     )
     after = widened.predict(inside).to_pandas()

@@ -55,7 +55,8 @@ class TestG4mp2:
 class TestShipped:
     def test_card_says_what_the_recipe_does(self, recipe: Recipe):
         card = load_bundle(recipe.name).card
-        assert (card.kind, card.geometry_level) == (recipe.kind, recipe.geometry_level)
+        assert (card.kind, card.low) == (recipe.targets.kind, recipe.low)
+        assert card.geometry_level == recipe.geometry_level
         assert card.fit["settings"] == recipe.settings.model_dump(mode="json")
         assert card.data["fit"]["n"] >= FEWEST_FITTED
         assert card.data["test"]["n"] >= FEWEST_TESTED

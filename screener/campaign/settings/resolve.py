@@ -12,30 +12,26 @@ from importlib.metadata import version
 import pyarrow as pa
 
 from screener.campaign.settings.config import (
-    DEFAULT_BUNDLES,
     CampaignConfig,
     FunnelConfig,
-    StageConfig,
 )
 from screener.campaign.settings.differences import asked, differences
 from screener.campaign.settings.frozen import read_setup
-from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
-from screener.campaign.settings.stage_structures import (
-    SECONDS_2D,
-    as_asked,
-    structure_settings,
-    unit_rows,
+from screener.campaign.settings.setup import Setup, Stage
+from screener.campaign.settings.stages import (
+    absolute,
+    decided_drawing_bundles,
+    decided_stages,
+    wanted_stages,
 )
 from screener.campaign.settings.used_plugins import used_plugins
 from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
-from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
-from screener.funnel.features import VERSION
 from screener.funnel.scoring import learnt
 from screener.funnel.search import SearchSettings
 from screener.inference.table import no_predictions
 from screener.library.columns import result_name
-from screener.models.bundle import Bundle, load_bundle, shipped_bundles
+from screener.models.bundle import Bundle, open_bundle
 from screener.ranking.columns import (
     check_columns,
     check_numeric,
@@ -44,14 +40,11 @@ from screener.ranking.columns import (
     values_of,
 )
 from screener.ranking.objectives import RankingSettings
-from screener.stores.files import Folder, digest
+from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 
 log = logging.getLogger(__name__)
 
-# a segment's files are compacted once its units are done: few files, none too large for memory
-SEGMENT_ROWS = 65_536
-SEGMENT_UNITS = 1_024
 FINALISTS_PER_PLACE = 5
 
 
@@ -74,7 +67,8 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         raise ConfigError(
             f"{config.out} holds files and is not a campaign; give another folder to --out"
         )
-    library_url = config.library or (frozen.library if frozen else None)
+    base = frozen if config.reselect is None or frozen else _reselected(config.reselect)
+    library_url = config.library or (base.library if base else None)
     if library_url is None:
         raise ConfigError("give a library: `screener library build` makes one from SMILES")
     if (path := Folder(library_url)).is_local and path.local_path().is_file():
@@ -86,19 +80,21 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     if library.n_rows == 0:
         raise ConfigError(f"the library {library_url} holds no molecules; see its quarantine")
 
-    ranking = config.ranking.settings(frozen.ranking if frozen else None)
+    ranking = config.ranking.settings(base.ranking if base else None)
     acquisition = frozen.acquisition if frozen else ranking
     if not config.acquisition.says_nothing:
         acquisition = config.acquisition.settings(acquisition)
     finalists = config.finalists or FINALISTS_PER_PLACE * ranking.top
-    if config.finalists is None and frozen is not None:
-        finalists = frozen.stages[-1].rows or finalists
-    wanted = _wanted(config, frozen)
+    if config.finalists is None and base is not None:
+        finalists = base.stages[-1].rows or finalists
+    wanted = wanted_stages(config, base)
     n_best = ranking.top if len(wanted) == 1 else wanted[1].rows or finalists
-    funnel = _funnel(config.funnel, frozen, library, n_best, acquisition)
-    bundles, stages = _stages(wanted, library, finalists, funnel)
-    own_columns = _own_columns(library, bundles, frozen)
-    joined = frozen.joined if frozen else None
+    funnel = _funnel(config.funnel, base, library, n_best, acquisition)
+    drawing_bundles = decided_drawing_bundles(config, base)
+    more = [open_bundle(each.bundle, each.digest) for each in drawing_bundles]
+    bundles, stages = decided_stages(wanted, library, finalists, funnel, drawing_bundles)
+    own_columns = _own_columns(library, bundles, more, base)
+    joined = base.joined if base else None
     if config.join is not None:
         joined, _ = read_join(config.join, library)
     setup = Setup(
@@ -106,7 +102,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         library_digest=library.digest,
         n_rows=library.n_rows,
         known_column=known_column_of(config.known_column, own_columns)
-        or (frozen.known_column if frozen else None),
+        or (base.known_column if base else None),
         joined=joined,
         versions={name: version(name) for name in ("rdkit", "tblite")},
         own_columns=own_columns,
@@ -114,7 +110,9 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         acquisition=acquisition,
         funnel=funnel,
         ranking=ranking,
-        plugins=used_plugins(stages, [each.card for each in bundles], (acquisition, ranking)),
+        plugins=used_plugins(
+            stages, [each.card for each in (*bundles, *more)], (acquisition, ranking)
+        ),
     )
     if frozen is not None:
         require_same(config.out, frozen, setup)
@@ -122,30 +120,16 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     return folder, setup
 
 
-def absolute(url: str) -> str:
-    """A local path made absolute (workers have other working directories); other URLs as is."""
-    folder = Folder(url)
-    return str(folder.local_path()) if folder.is_local else url
+def _reselected(url: str) -> Setup:
+    """The campaign whose configuration a new one takes over, but for what chooses and ranks.
 
-
-def _wanted(config: CampaignConfig, frozen: Setup | None) -> tuple[StageConfig, ...]:
-    """The stages that predict, as asked for."""
-    wanted = config.stages
-    if wanted is None and frozen is not None:
-        wanted = tuple(
-            _as_asked(stage, config.finalists or stage.rows if index else None)
-            for index, stage in enumerate(frozen.predicting)
-        )
-    if wanted is None:
-        wanted = tuple(StageConfig(bundle=bundle) for bundle in DEFAULT_BUNDLES.values())
-    if not wanted:
-        raise ConfigError("give at least one stage")
-    if wanted[0].rows is not None:
-        raise ConfigError(
-            "the first stage takes the whole library; leave out its `rows`, or give a budget, "
-            "which a search spends on the most promising ones"
-        )
-    return wanted
+    Raises:
+        ConfigError: there is none in the folder.
+    """
+    before = read_setup(Folder(absolute(url)))
+    if before is None:
+        raise ConfigError(f"--reselect {url}: the folder holds no campaign")
+    return before
 
 
 def _funnel(
@@ -181,104 +165,8 @@ def _funnel(
     return funnel
 
 
-def _stages(
-    wanted: tuple[StageConfig, ...],
-    library: LibraryStore,
-    finalists: int,
-    funnel: SearchSettings | None,
-) -> tuple[list[Bundle], tuple[Stage, ...]]:
-    bundles = [load_bundle(stage.bundle) for stage in wanted]
-    entering = [None, *(stage.rows or finalists for stage in wanted[1:])]
-    at_once = list(entering)  # how many a stage has to work on at a time
-    if funnel is not None:
-        entering[0] = funnel.budget
-        at_once[0] = max(funnel.sizes(library.n_rows)[1:-1])
-    stages = tuple(
-        _stage(stage, bundle, library, rows, n)
-        for stage, bundle, rows, n in zip(wanted, bundles, entering, at_once, strict=True)
-    )
-    if funnel is not None:
-        stages = (_drawings(stages[0], library), *stages)
-        bundles = [bundles[0], *bundles]
-    names = [stage.name for stage in stages]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"two stages are called {twice[0]}; give each a `name` of its own")
-    return bundles, stages
-
-
-def _drawings(following: Stage, library: LibraryStore) -> Stage:
-    """The stage `2d` before a stage whose rows are searched for."""
-    n_unit_rows = unit_rows(SECONDS_2D, library.n_rows)
-    features = {"library": library.digest, "features": VERSION, "rdkit": version("rdkit")}
-    return Stage(
-        name=LEVEL_2D,
-        bundle=following.bundle,
-        bundle_digest=following.bundle_digest,
-        structures_digest=digest(features),
-        unit_rows=n_unit_rows,
-        segment_units=max(1, SEGMENT_ROWS // n_unit_rows),
-        wall_clock_seconds=following.wall_clock_seconds,
-    )
-
-
-def _as_asked(stage: Stage, rows: int | None) -> StageConfig:
-    """A frozen stage as it would be asked for."""
-    assert stage.geometry is not None
-    return StageConfig(
-        bundle=stage.bundle,
-        name=stage.name,
-        unit_rows=stage.unit_rows,
-        wall_clock_seconds=stage.wall_clock_seconds,
-        rows=rows,
-        **as_asked(stage.geometry),
-    )
-
-
-def _stage(
-    wanted: StageConfig,
-    bundle: Bundle,
-    library: LibraryStore,
-    rows: int | None,
-    n_at_once: int | None,
-) -> Stage:
-    card = bundle.card
-    geometry = structure_settings(wanted, card, are_finalists=rows is not None)
-    if geometry.n_conformers != card.n_conformers:
-        log.warning(
-            "bundle %s was calibrated with %d conformers; with %d its intervals may be off",
-            card.name,
-            card.n_conformers,
-            geometry.n_conformers,
-        )
-    is_shipped = wanted.bundle in shipped_bundles()  # found by its name on every worker
-    n_unit_rows = wanted.unit_rows or unit_rows(geometry.seconds, n_at_once or library.n_rows)
-    return Stage(
-        name=wanted.name or geometry.level,
-        bundle=wanted.bundle if is_shipped else absolute(wanted.bundle),
-        bundle_digest=bundle.digest,
-        structures_digest=structures_digest(library.digest, geometry),
-        unit_rows=n_unit_rows,
-        segment_units=max(1, min(SEGMENT_UNITS, SEGMENT_ROWS // n_unit_rows)),
-        wall_clock_seconds=wanted.wall_clock_seconds or geometry.wall_clock_seconds,
-        rows=rows,
-        geometry=geometry,
-    )
-
-
-def structures_digest(library_digest: str, geometry: StructureSettings) -> str:
-    """Names the structures of a library at these settings, made with the installed versions."""
-    return digest(
-        {
-            "library": library_digest,
-            "geometry": geometry.model_dump(mode="json"),
-            "rdkit": version("rdkit"),
-            "tblite": version("tblite"),
-        }
-    )
-
-
 def _own_columns(
-    library: LibraryStore, bundles: list[Bundle], frozen: Setup | None
+    library: LibraryStore, bundles: list[Bundle], more: list[Bundle], frozen: Setup | None
 ) -> dict[str, str]:
     """The caller's columns and their names in predictions, `own_...` where the name is taken."""
     if frozen is not None and frozen.library_digest == library.digest:
@@ -286,7 +174,7 @@ def _own_columns(
     taken = set(library.standard_columns)
     computable = tuple(sorted(computable_columns()))
     for bundle in bundles:
-        taken.update(no_predictions(library, bundle, {}, computable).column_names)
+        taken.update(no_predictions(library, bundle, {}, computable, more).column_names)
     names: dict[str, str] = {}
     for name in library.columns[len(library.standard_columns) :]:
         stored = result_name(name)
@@ -361,7 +249,13 @@ def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -
 
 def _schema(setup: Setup, library: LibraryStore, bundle: Bundle, stage: Stage) -> pa.Schema:
     """The columns of a stage's predictions, joined ones at the end."""
-    schema = no_predictions(library, bundle, setup.own_columns, stage.value_columns).schema
+    schema = no_predictions(
+        library,
+        bundle,
+        setup.own_columns,
+        stage.value_columns,
+        [open_bundle(each.bundle, each.digest) for each in stage.drawing_bundles],
+    ).schema
     if setup.joined is None:
         return schema
     return joined_schema(schema, setup.joined)

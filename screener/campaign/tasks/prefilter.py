@@ -23,7 +23,7 @@ from screener.errors import MoleculeError
 from screener.execution.threads import one_thread
 from screener.funnel.features import Bits, bits_of_mols
 from screener.models.bundle import open_bundle
-from screener.models.uncertainty.domain import Domain, electron_reasons
+from screener.models.uncertainty.domain import DomainOfKinds, electron_reasons
 from screener.ranking.columns import inputs_of, with_structural
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import row_status_before_prediction
@@ -56,7 +56,7 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
     is_new = features.read(unit.name) is None
     if is_new:
         _keep(features, unit.name, mols)
-    domain = open_bundle(job.bundle, job.bundle_digest).predictor.domain
+    domain = open_bundle(job.bundle, job.bundle_digest).structure_domain
     table = drawn(
         molecules.filter(pa.array(readable)),
         [mol for mol in mols if mol is not None],
@@ -103,7 +103,7 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
 def drawn(
     molecules: pa.Table,
     mols: list[Chem.Mol],
-    domain: Domain,
+    domain: DomainOfKinds,
     settings: RankingSettings,
     own_columns: dict[str, str],
 ) -> pa.Table:
@@ -129,7 +129,7 @@ def drawn(
     return with_structural(table, inputs_of(settings, table.column_names), mols)
 
 
-def _outside(domain: Domain, mol: Chem.Mol, charge: int, n_heavy: int) -> list[str]:
+def _outside(domain: DomainOfKinds, mol: Chem.Mol, charge: int, n_heavy: int) -> list[str]:
     """Why models do not know a molecule, as far as its drawing says."""
     elements = {mol.GetAtomWithIdx(i).GetAtomicNum() for i in range(mol.GetNumAtoms())}
     found = [

@@ -12,15 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from screener.models.fchl.projection import Projected
-from screener.models.fchl.representation import ELEMENTS
+from screener.models.fchl.representation import Elements
 
 POOL = 30_000  # environments per element that the choice is made from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inducing:
-    """Inducing environments, element after element in the order of `ELEMENTS`."""
+    """Inducing environments, element after element."""
 
+    elements: Elements
     values: NDArray[np.float16]  # (n_inducing, n_components), projected
     counts: NDArray[np.int64]  # (n_elements,)
 
@@ -40,10 +41,11 @@ def choose_inducing(
         n_inducing: wanted in total; fewer where an element has fewer.
         generator: decides the pool and the first environment of each element.
     """
-    available = np.array([np.sum(environments.atomic_numbers == e) for e in ELEMENTS])
+    elements = environments.elements
+    available = np.array([np.sum(environments.atomic_numbers == each) for each in elements])
     counts = _shares(available, n_inducing)
     chosen = []
-    for element, count in zip(ELEMENTS, counts, strict=True):
+    for element, count in zip(elements, counts, strict=True):
         rows = np.flatnonzero(environments.atomic_numbers == element)
         pool = np.sort(generator.choice(rows, min(len(rows), POOL), replace=False))
         values = environments.values[pool]
@@ -52,7 +54,7 @@ def choose_inducing(
                 _farthest_points(values, int(count), int(generator.integers(len(pool))))
             ]
         chosen.append(values[:count].astype(np.float16))
-    return Inducing(np.concatenate(chosen), counts.astype(np.int64))
+    return Inducing(elements, np.concatenate(chosen), counts.astype(np.int64))
 
 
 def _shares(available: NDArray[np.int64], total: int) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from screener.models.fchl.projection import ROWS
-from screener.models.fchl.representation import ELEMENTS, N_FEATURES, Environments
+from screener.models.fchl.representation import Environments
 from screener.models.fchl.sparse_kernel import COLUMNS
 
 FloatArray = NDArray[np.float64]
@@ -62,7 +62,7 @@ class LocalKernel:
         self._columns = [
             self._element_columns(reference, element, start)
             for start in range(0, reference.n_molecules, BLOCK)
-            for element in ELEMENTS
+            for element in reference.elements
         ]
 
     def _element_columns(self, reference: Environments, element: int, start: int) -> _Columns:
@@ -70,7 +70,7 @@ class LocalKernel:
         rows = first + np.flatnonzero(reference.atomic_numbers[first:last] == element)
         points = _scaled(reference.values[rows], self.width)
         half = (points * points).sum(axis=1, keepdims=True) / 2
-        extended = np.zeros((N_FEATURES + 2, len(rows) + -len(rows) % COLUMNS))
+        extended = np.zeros((points.shape[1] + 2, len(rows) + -len(rows) % COLUMNS))
         extended[:, : len(rows)] = np.concatenate([points, -np.ones_like(half), -half], axis=1).T
         extended[-1, len(rows) :] = -np.inf  # the kernel with what only pads is 0
         molecule = torch.from_numpy(reference.molecule[rows])
@@ -90,7 +90,7 @@ class LocalKernel:
         for start in range(0, environments.n_molecules, STRIP):
             stop = min(start + STRIP, environments.n_molecules)
             atoms = slice(*np.searchsorted(environments.molecule, [start, stop]).tolist())
-            for element in ELEMENTS:
+            for element in environments.elements:
                 rows = atoms.start + np.flatnonzero(environments.atomic_numbers[atoms] == element)
                 if len(rows):
                     molecule = environments.molecule[rows] - start
@@ -133,7 +133,7 @@ class LocalKernel:
     def _queries(self, values: NDArray[np.float32]) -> torch.Tensor:
         points = _scaled(values, self.width)
         half = (points * points).sum(axis=1, keepdims=True) / 2
-        queries = np.zeros((len(points) + -len(points) % ROWS, N_FEATURES + 2))
+        queries = np.zeros((len(points) + -len(points) % ROWS, points.shape[1] + 2))
         queries[: len(points)] = np.concatenate([points, half, np.ones_like(half)], axis=1)
         queries[len(points) :, -1] = 1.0  # what only pads stays finite
         return torch.from_numpy(queries).to(self.device)
@@ -168,7 +168,7 @@ def self_kernel(environments: Environments, width: float) -> FloatArray:
     for number, stop in enumerate(stops.tolist()):
         atoms = slice(stop - int(environments.atoms_per_molecule[number]), stop)
         numbers = environments.atomic_numbers[atoms]
-        points = np.zeros((len(numbers) + -len(numbers) % COLUMNS, N_FEATURES))
+        points = np.zeros((len(numbers) + -len(numbers) % COLUMNS, environments.values.shape[1]))
         points[: len(numbers)] = environments.values[atoms].astype(np.float64) / width
         products = (points @ points.T)[: len(numbers), : len(numbers)]
         half = np.diag(products) / 2
@@ -181,6 +181,7 @@ def part(environments: Environments, start: int, stop: int) -> Environments:
     """Molecules `start` to `stop` of a list, views of its arrays."""
     atoms = slice(*np.searchsorted(environments.molecule, [start, stop]).tolist())
     return Environments(
+        environments.elements,
         environments.values[atoms],
         environments.atomic_numbers[atoms],
         environments.molecule[atoms] - start,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from screener.models.fchl.representation import ELEMENTS, N_FEATURES, Environments
+from screener.models.fchl.representation import Elements, Environments
 
 ROWS = (
     128  # matrix products run at this many rows, padded: a row's bytes do not depend on its company
@@ -23,6 +23,7 @@ ROWS = (
 class Projected:
     """Environments in the projected space, with what the projection left out."""
 
+    elements: Elements
     values: NDArray[np.float64]  # (n_atoms, n_components)
     residual: NDArray[np.float64]  # (n_atoms,), squared distance to the subspace
     atomic_numbers: NDArray[np.uint8]  # (n_atoms,)
@@ -37,12 +38,12 @@ class Projected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """Principal components of the environments of every element of `ELEMENTS`."""
+    """Principal components of the environments of every element."""
 
-    means: NDArray[np.float32]  # (n_elements, N_FEATURES)
-    vectors: NDArray[
-        np.float16
-    ]  # (n_elements, N_FEATURES, n_components), columns nearly orthonormal
+    elements: Elements
+    means: NDArray[np.float32]  # (n_elements, n_features)
+    # (n_elements, n_features, n_components), columns nearly orthonormal
+    vectors: NDArray[np.float16]
 
     @property
     def n_components(self) -> int:
@@ -54,12 +55,12 @@ class Projection:
         n_atoms = len(environments.atomic_numbers)
         values = np.zeros((n_atoms, self.n_components))
         residual = np.zeros(n_atoms)
-        for index, element in enumerate(ELEMENTS):
+        for index, element in enumerate(self.elements):
             rows = np.flatnonzero(environments.atomic_numbers == element)
             centred = environments.values[rows].astype(np.float64) - self.means[index]
             vectors = torch.from_numpy(self.vectors[index].astype(np.float64))
             for start in range(0, len(rows), ROWS):
-                block = np.zeros((ROWS, N_FEATURES))
+                block = np.zeros((ROWS, centred.shape[1]))
                 part = centred[start : start + ROWS]
                 block[: len(part)] = part
                 image = (torch.from_numpy(block) @ vectors).numpy()[: len(part)]
@@ -67,7 +68,7 @@ class Projection:
                 lost = (part**2).sum(axis=1) - (image**2).sum(axis=1)
                 residual[rows[start : start + ROWS]] = np.maximum(lost, 0.0)
         return Projected(
-            values, residual, environments.atomic_numbers, environments.molecule,
+            self.elements, values, residual, environments.atomic_numbers, environments.molecule,
             environments.n_molecules,
         )  # fmt: skip
 
@@ -81,10 +82,11 @@ def fit_projection(environments: Environments, n_components: int) -> tuple[Proje
     Returns:
         the projection and the share of variance it loses, worst over the elements.
     """
-    means = np.zeros((len(ELEMENTS), N_FEATURES), dtype=np.float32)
-    vectors = np.zeros((len(ELEMENTS), N_FEATURES, n_components), dtype=np.float16)
+    elements, width = environments.elements, environments.values.shape[1]
+    means = np.zeros((len(elements), width), dtype=np.float32)
+    vectors = np.zeros((len(elements), width, n_components), dtype=np.float16)
     lost = 0.0
-    for index, element in enumerate(ELEMENTS):
+    for index, element in enumerate(elements):
         rows = environments.values[environments.atomic_numbers == element].astype(np.float64)
         if len(rows) == 0:
             continue  # no environment of this element is inside the domain, so nothing is projected
@@ -98,4 +100,4 @@ def fit_projection(environments: Environments, n_components: int) -> tuple[Proje
         total = float(eigenvalues.sum())
         if total > 0.0:
             lost = max(lost, 1.0 - float(eigenvalues[::-1][:n_components].sum()) / total)
-    return Projection(means, vectors), lost
+    return Projection(elements, means, vectors), lost

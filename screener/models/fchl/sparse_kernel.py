@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from screener.models.fchl.inducing import Inducing
 from screener.models.fchl.projection import ROWS, Projected
-from screener.models.fchl.representation import ELEMENTS
 
 FloatArray = NDArray[np.float64]
 
@@ -49,7 +48,7 @@ class SparseKernel:
         self.width = width
         self.device = torch.device(device)
         self._points = []
-        for index in range(len(ELEMENTS)):
+        for index in range(len(inducing.elements)):
             scaled = inducing.values[inducing.block(index)].astype(np.float64) / width
             points = pad_columns(torch.from_numpy(scaled.T)).contiguous()
             half_norms = (points * points).sum(dim=0) / 2
@@ -70,7 +69,7 @@ class SparseKernel:
             (environments.n_molecules, self.n_inducing), dtype=torch.float64, device=self.device
         )
         distances = np.full(len(environments.atomic_numbers), np.inf)
-        for index, element in enumerate(ELEMENTS):
+        for index, element in enumerate(self.inducing.elements):
             rows = np.flatnonzero(environments.atomic_numbers == element)
             columns = self.inducing.block(index)
             if len(rows) == 0 or columns.start == columns.stop:

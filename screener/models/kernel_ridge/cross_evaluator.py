@@ -15,18 +15,24 @@ from screener.models.adaptive_batch import Portion
 from screener.models.fchl.local_kernel import LocalKernel, self_kernel
 from screener.models.fchl.representation import environments
 from screener.models.fchl.sparse_kernel import pad_columns
-from screener.models.kernel_ridge.additive import LEAST, AdditiveSettings, Fit, whole_kernel
+from screener.models.kernel_ridge.additive import (
+    LEAST,
+    AdditiveSettings,
+    Fit,
+    regularised_factor,
+    whole_kernel,
+)
 from screener.models.kernel_ridge.cross_fit import CrossFit
-from screener.models.kernel_ridge.increments import NAMES, increments
-from screener.models.kernel_ridge.leave_out import regularised_factor
-from screener.models.sparse_gp.arrays import split_structures
-from screener.models.sparse_gp.model import MOLECULES
+from screener.models.kernel_ridge.increments import increments, vocabulary
+from screener.models.stored_structures import split_structures
 from screener.models.uncertainty.cv_plus import CvPlus
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
+# rows of the products with weights, padded: a row's bytes do not depend on its company
+MOLECULES = 32
 CHUNK = 8 * MOLECULES  # molecules whose environments are in memory at once
 
 
@@ -51,11 +57,12 @@ class CrossEvaluator:
     def __init__(self, model: CrossFit, device: str = "cpu") -> None:
         self._device = torch.device(device)
         self._portion = Portion(CHUNK, MOLECULES)
-        self._settings = model.settings
-        self._kernel = LocalKernel(environments(model.structures), model.settings.width, device)
-        found = increments(model.structures)
+        self._settings, self._elements = model.settings, model.elements
+        known = environments(model.structures, model.elements)
+        self._kernel = LocalKernel(known, model.settings.width, device)
+        own = increments(model.structures, model.elements)
         self._sums = [
-            _Sums(fit, model.rows(place), found, model.kernel, model.settings, self._device)
+            _Sums(fit, model.rows(place), own, model.kernel, model.settings, self._device)
             for place, fit in enumerate(model.fits)
         ]
 
@@ -68,14 +75,17 @@ class CrossEvaluator:
         values, stds, distances = [], [], [np.empty(0)]
         for start in range(0, len(structures), size):
             part = structures[start : start + size]
-            chunk = environments(part)
+            chunk = environments(part, self._elements)
             rows = self._kernel.rows(chunk)
             distances.append(rows.distances)
             own = self._settings.amplitude * self_kernel(chunk, self._settings.width)
-            found = increments(part)
+            own_increments = increments(part, self._elements)
             for first in range(0, len(part), MOLECULES):
                 block = slice(first, first + MOLECULES)
-                pairs = [sums(rows.values[block], own[block], found[block]) for sums in self._sums]
+                pairs = [
+                    sums(rows.values[block], own[block], own_increments[block])
+                    for sums in self._sums
+                ]
                 values.append(np.stack([value for value, _ in pairs]))
                 stds.append(np.stack([std for _, std in pairs]))
         empty = np.empty((len(self._sums), 0))
@@ -94,7 +104,7 @@ class _Sums:
         self,
         fit: Fit,
         rows: NDArray[np.int64],
-        found: FloatArray,
+        known: FloatArray,
         local: FloatArray,
         settings: AdditiveSettings,
         device: torch.device,
@@ -102,34 +112,42 @@ class _Sums:
         self._fit, self._rows, self._device = fit, torch.from_numpy(rows).to(device), device
         self._amplitude = settings.amplitude
         among = local[np.ix_(rows, rows)]
-        kernel = whole_kernel(among, found[rows], found[rows], fit.prior, settings)
-        root = np.tril(dtrtri(regularised_factor(kernel + np.diag(fit.noise), 0.0), lower=1)[0])
+        kernel = whole_kernel(among, known[rows], known[rows], fit.prior, settings)
+        root = np.tril(dtrtri(regularised_factor(kernel, fit.noise), lower=1)[0])
         self._weights = self._columns(fit.weights[:, None])
-        self._linear = self._columns((found[rows] * fit.prior).T)
+        self._linear = self._columns((known[rows] * fit.prior).T)
         self._root = self._columns(root.T)
 
     def _columns(self, matrix: FloatArray) -> torch.Tensor:
         return pad_columns(torch.from_numpy(matrix)).contiguous().to(self._device)
 
     def __call__(
-        self, kernels: torch.Tensor, own: FloatArray, found: FloatArray
+        self, kernels: torch.Tensor, own: FloatArray, increments: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Values and stds (m,) of at most `MOLECULES` structures."""
+        """Values and stds (m,) of at most `MOLECULES` structures.
+
+        Args:
+            kernels: (m, n), with all molecules.
+            own: (m,), of each structure with itself.
+            increments: (m, n_increments).
+        """
         fit, count = self._fit, len(kernels)
         local = torch.zeros((MOLECULES, len(self._rows)), dtype=torch.float64, device=self._device)
         local[:count] = kernels[:, self._rows]
-        features = torch.zeros((MOLECULES, len(NAMES)), dtype=torch.float64, device=self._device)
-        features[:count] = torch.from_numpy(found)
+        features = torch.zeros(
+            (MOLECULES, increments.shape[1]), dtype=torch.float64, device=self._device
+        )
+        features[:count] = torch.from_numpy(increments)
         values = (local @ self._weights)[:count, 0].cpu().numpy()
         prior = own
         # column by column, not a matrix product: a row's sum must not depend on the batch
         for column in np.flatnonzero(fit.prior > 0):
-            values = values + found[:, column] * fit.coefficients[column]
-            prior = prior + found[:, column] ** 2 * fit.prior[column]
+            values = values + increments[:, column] * fit.coefficients[column]
+            prior = prior + increments[:, column] ** 2 * fit.prior[column]
         whole = self._amplitude * local + (features @ self._linear)[:, : len(self._rows)]
         image = whole @ self._root
         explained = (image * image).sum(dim=1)[:count].cpu().numpy()
-        return values, np.sqrt(np.maximum(prior - explained, LEAST * prior) * fit.spread)
+        return values, np.sqrt(np.maximum(prior - explained, LEAST * prior) * fit.variance)
 
 
 def cross_to_arrays(model: CrossFit) -> Arrays:
@@ -151,27 +169,31 @@ def cross_to_arrays(model: CrossFit) -> Arrays:
         "cross.coefficients": np.stack([fit.coefficients for fit in model.fits]),
         "cross.weights": weights,
         "cross.noise": noise,
-        "cross.spread": np.array([fit.spread for fit in model.fits]),
+        "cross.spread": np.array([fit.variance for fit in model.fits]),
         "cross.scores": model.cvplus.scores,
         "cross.score_folds": model.cvplus.folds,
     }
 
 
-def cross_from_arrays(arrays: Arrays) -> CrossFit:
+def cross_from_arrays(arrays: Arrays, elements: tuple[int, ...]) -> CrossFit:
     """The inverse.
 
+    Args:
+        arrays: by name.
+        elements: atomic numbers that the model knows.
     Raises:
         SchemaError: an array is missing, or the shapes do not fit.
     """
 
     def array(name: str, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
-        found = arrays.get(f"cross.{name}")
-        if found is None or (shape is not None and found.shape != shape):
+        stored = arrays.get(f"cross.{name}")
+        if stored is None or (shape is not None and stored.shape != shape):
             raise SchemaError(f"the model has no array cross.{name} of shape {shape}")
-        return found
+        return stored
 
     sizes = array("n_atoms")
     n, n_atoms, n_fits = len(sizes), int(sizes.sum()), len(array("spread"))
+    n_increments = len(vocabulary(elements))
     names = list(AdditiveSettings.__dataclass_fields__)
     settings = dict(zip(names, array("settings", (len(names),)).tolist(), strict=True))
     if np.isnan(settings["tolerance"]):
@@ -181,14 +203,15 @@ def cross_from_arrays(arrays: Arrays) -> CrossFit:
     kernel = np.tril(kernel) + np.tril(kernel, -1).T
     folds = array("folds", (n,))
     weights, noise = array("weights", (n_fits, n)), array("noise", (n_fits, n))
-    prior = array("prior", (n_fits, len(NAMES)))
-    coefficients = array("coefficients", (n_fits, len(NAMES)))
+    prior = array("prior", (n_fits, n_increments))
+    coefficients = array("coefficients", (n_fits, n_increments))
     scores = array("scores")
     score_folds = array("score_folds", scores.shape)
     if max(folds.max(), score_folds.max()) >= n_fits - 1 or min(folds.min(), score_folds.min()) < 0:
         raise SchemaError(f"the model's folds are not those of {n_fits - 1} fits")
     known = [np.flatnonzero(folds != place - 1) for place in range(n_fits)]
     return CrossFit(
+        elements=elements,
         structures=split_structures(
             sizes, array("atomic_numbers", (n_atoms,)), array("positions", (n_atoms, 3))
         ),

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.errors import SchemaError
 from screener.models.card import (
     CV_PLUS,
-    ZERO_POINT_G4MP2,
     Card,
     FirstRung,
     QuantityCard,
@@ -16,25 +16,32 @@ from screener.models.card import (
     installed_versions,
 )
 from screener.models.kernel_ridge.cross_evaluator import cross_from_arrays, cross_to_arrays
-from screener.models.ladder.predictor import B3LYP, GFN2, VALUE, LadderPredictor, Route
+from screener.models.ladder.predictor import LadderColumns, LadderPredictor, Route
 from screener.models.predictor import Predictor
-from screener.models.sparse_gp.arrays import structures_to_arrays
+from screener.models.stored_structures import golden_to_arrays
+from screener.models.targets import Target
 from screener.records import Structure
-from screener.units import SYMBOLS
+from screener.registry.columns import column
+from screener.registry.elements import symbol_of
 
 Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
 
 FORM = "cross-fit"
-GOLDEN_LOW = "golden.low"  # B3LYP values of the golden structures, for a rung
+GOLDEN_LOW = "golden.low"  # middle values of the golden structures, for a rung
 
 
 def ladder_to_arrays(
     predictor: LadderPredictor, golden: Sequence[Structure], golden_low: FloatArray | None
 ) -> Arrays:
-    """Arrays of the routes and of the golden structures, by name; what a route shares with the
-    one before is stored once."""
-    arrays = structures_to_arrays(list(golden))
+    """The predictor as arrays by name; what a route shares with the one before is stored once.
+
+    Args:
+        predictor: of the routes.
+        golden: structures whose predictions loading checks.
+        golden_low: (n_golden,), their middle values, for a rung.
+    """
+    arrays = golden_to_arrays(golden)
     before: Arrays = {}
     for place, route in enumerate(predictor.routes):
         own = cross_to_arrays(route.model)
@@ -52,17 +59,35 @@ def ladder_from_arrays(
 ) -> LadderPredictor:
     """The inverse.
 
+    Args:
+        card: of the ladder or rung.
+        arrays: by name.
+        first: predictor of the bundle below; None for a rung.
+        device: of torch, such as `cpu` or `cuda`.
     Raises:
         SchemaError: the arrays are not those of the card's routes.
         ConfigError: the first rung is for another geometry level.
     """
+    elements = tuple(card.description()["elements"])
+    value, quantity = next(iter(card.quantities.items()))
+    if quantity.low is None:
+        raise SchemaError(f"{value} of bundle {card.name} is added to nothing")
+    middle = quantity.low if card.first is None else card.first.column
     routes = []
     own: Arrays = {}
     for place, route in enumerate(card.routes):
         prefix = f"route{place}."
         own |= {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-        routes.append(Route(cross_from_arrays(own), route.calibration, route.share, route.domain))
-    return LadderPredictor(routes, first, geometry_level=card.geometry_level, device=device)
+        routes.append(
+            Route(cross_from_arrays(own, elements), route.calibration, route.share, route.domain)
+        )
+    return LadderPredictor(
+        routes,
+        first,
+        LadderColumns(value, middle, quantity.low),
+        geometry_level=card.geometry_level,
+        device=device,
+    )
 
 
 def ladder_card(
@@ -70,6 +95,7 @@ def ladder_card(
     first: tuple[FirstRung, Card] | None,
     *,
     name: str,
+    zero_point: str,
     n_conformers: int,
     fit: dict[str, Any],
     data: dict[str, Any],
@@ -78,24 +104,20 @@ def ladder_card(
     metrics: dict[str, Any],
     golden: list[dict[str, float | bool | None]],
 ) -> Card:
-    """The card, but for `model_sha256`.
+    """The card, but for what is known of the arrays.
 
     Args:
         predictor: of the routes.
         first: the bundle below and its card.
         name: of the bundle.
+        zero_point: what the energies contain.
         n_conformers: that structures are chosen from, as at calibration.
         fit, data, splits, seeds, metrics: JSON values.
         golden: predictions of the golden structures.
     """
-    foot = B3LYP if first is None else GFN2
-    own = QuantityCard(
-        unit="kcal/mol",
-        extensive=True,
-        low=foot,
-        derived=False,
-        calibration=predictor.routes[0].calibration,
-    )
+    columns = predictor.columns
+    value = column(columns.value)
+    own = QuantityCard.of(Target(value, columns.low), predictor.routes[0].calibration)
     below = {} if first is None else first[1].quantities
     return Card(
         name=name,
@@ -103,11 +125,11 @@ def ladder_card(
         kind="delta",
         geometry_level=predictor.geometry_level,
         n_conformers=n_conformers,
-        low="b3lyp" if first is None else "gfn2",
-        high="g4mp2",
-        zero_point=ZERO_POINT_G4MP2,
-        elements=tuple(SYMBOLS[number] for number in predictor.domain.elements),
-        quantities={VALUE: own, **below},
+        low=column(columns.low).theory,
+        high=value.theory,
+        zero_point=zero_point,
+        elements=tuple(symbol_of(number) for number in predictor.routes[0].model.elements),
+        quantities={columns.value: own, **below},
         domain=predictor.domain,
         routes=tuple(
             RouteCard(share=each.share, calibration=each.calibration, domain=each.domain)
@@ -122,5 +144,6 @@ def ladder_card(
         metrics=metrics,
         versions=installed_versions(),
         golden=golden,
+        shapes={},
         model_sha256="",
     )

@@ -1,11 +1,11 @@
-"""G4(MP2) atomization energies: from B3LYP values that are given, or up a ladder from GFN2.
+"""One quantity at a high level: from values of a middle level that are given, or up a ladder.
 
 The last rung is a correction fitted on few labels (`cross_fit`). A ladder has a first rung, a
-bundle's predictor GFN2 → B3LYP, and several routes: where the first rung is in its domain, the
-correction starts between GFN2 and what the first rung says; elsewhere it starts from GFN2 alone,
-as far as the correction itself has seen such molecules. The error of the whole is calibrated as one
-number, by CV+ on end-to-end errors: the rungs' errors are not independent, so they are never added
-up.
+bundle's predictor from the low level to the middle one, and several routes: where the first rung is
+in its domain, the correction starts between the low value and what the first rung says; elsewhere
+it starts from the low value alone, as far as the correction itself has seen such molecules. The
+error of the whole is calibrated as one number, by CV+ on end-to-end errors: the rungs' errors are
+not independent, so they are never added up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,34 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
+from screener.models.calibration import QuantityCalibration
 from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
 from screener.models.kernel_ridge.cross_fit import CrossFit
-from screener.models.predictor import Predictor, QuantityCalibration
-from screener.models.quantities import low_values
+from screener.models.low_values import LowValues
+from screener.models.predictor import Predictor
 from screener.models.uncertainty.conformal import widening
 from screener.models.uncertainty.domain import Domain, heavy_atoms
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
 
-VALUE, B3LYP, GFN2 = "ae0_g4mp2_kcal", "ae0_b3lyp_kcal", "de_gfn2_kcal"
 ENDINGS = ("", "_std", "_lo90", "_hi90", "_delta")
 _OWN = ("in_domain", "domain_reasons", "geometry_level")  # columns that a table has once
+
+
+@dataclass(frozen=True, slots=True)
+class LadderColumns:
+    """Columns of one quantity at the levels of a ladder.
+
+    Args:
+        value: what is predicted, at the high level.
+        middle: what the first rung predicts, or what is given.
+        low: where the ladder begins; of a rung alone the middle.
+    """
+
+    value: str
+    middle: str
+    low: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +53,7 @@ class Route:
     Args:
         model: what is added, fitted and calibrated for this way.
         calibration: of the whole error.
-        share: of B3LYP in where the correction starts; the rest is GFN2.
+        share: of the middle value in where the correction starts; the rest is the low value.
         domain: of the correction; None where that of the first rung decides.
     """
 
@@ -53,7 +68,8 @@ class LadderPredictor:
 
     Args:
         routes: from the best; a structure takes the first whose domain it is in.
-        first: the rung GFN2 → B3LYP; None for a rung that is given B3LYP values.
+        first: the rung below; None for a rung that is given middle values.
+        columns: of the levels.
         geometry_level: of the structures that all was fitted on; goes into the table.
         device: of torch.
     Raises:
@@ -65,6 +81,7 @@ class LadderPredictor:
         self,
         routes: Sequence[Route],
         first: Predictor | None,
+        columns: LadderColumns,
         *,
         geometry_level: str,
         device: str = "cpu",
@@ -75,24 +92,26 @@ class LadderPredictor:
                 f"{first.geometry_level}, the next for {geometry_level}"
             )
         if first is None and any(route.domain is None or route.share != 1.0 for route in routes):
-            raise ConfigError("a rung from given B3LYP values needs a domain and starts there")
+            raise ConfigError("a rung from given values needs a domain and starts there")
         if first is not None and any(route.domain and route.share for route in routes):
             raise ConfigError(
-                "a route that starts from B3LYP ends where the first rung's domain does"
+                "a route that starts from the first rung ends where that rung's domain does"
             )
         if not routes or routes[-1].domain is None:
             raise ConfigError("the last route needs a domain of its own")
         self.routes = tuple(routes)
         self.first = first
+        self.columns = columns
+        self._low = None if first is None else LowValues([columns.low])
         self.geometry_level = geometry_level
         self._evaluators = [CrossEvaluator(route.model, device) for route in routes]
 
     @property
     def domain(self) -> Domain:
         """Of the last route, which goes furthest."""
-        found = self.routes[-1].domain
-        assert found is not None
-        return found
+        domain = self.routes[-1].domain
+        assert domain is not None
+        return domain
 
     def predict(
         self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None = None
@@ -100,22 +119,22 @@ class LadderPredictor:
         """Predictions, one row per structure, in order.
 
         Args:
-            structures: of this predictor's geometry level; with GFN2 results for a ladder.
-            low: for a rung: `ae0_b3lyp_kcal` (n,), B3LYP atomization energies at 0 K, kcal/mol,
-                positive when bound, zero-point energy unscaled.
+            structures: of this predictor's geometry level; with values of the low level for a
+                ladder.
+            low: for a rung: the middle column (n,), in the unit that its name ends with.
         Returns:
-            ae0_g4mp2_kcal with `_std`, `_lo90`, `_hi90` and `_delta` (what was added to the low
-            end: to GFN2 by a ladder, to B3LYP by a rung); then of a ladder all that its first rung
-            predicts, of a rung ae0_b3lyp_kcal as given; then in_domain, domain_reasons and
-            geometry_level, of ae0_g4mp2_kcal. Outside, predictions are null. A ladder may be inside
-            where its first rung is not: then what only that rung predicts is null.
+            the value with `_std`, `_lo90`, `_hi90` and `_delta` (what was added to the low end: to
+            the low value by a ladder, to the middle one by a rung); then of a ladder all that its
+            first rung predicts, of a rung the middle column as given; then in_domain,
+            domain_reasons and geometry_level, of the value. Outside, predictions are null. A ladder
+            may be inside where its first rung is not: then what only that rung predicts is null.
         Raises:
             ConfigError: low values are missing, not wanted, or not one per structure; a ladder's
-                structure has no GFN2 results.
+                structure has no value of the low level.
         """
         start = self._start(structures, low)
         n = len(structures)
-        found = np.full((len(ENDINGS), n), np.nan)
+        whole = np.full((len(ENDINGS), n), np.nan)
         reasons = [""] * n
         is_open = np.ones(n, dtype=bool)
         for route, evaluator in zip(self.routes, self._evaluators, strict=True):
@@ -123,12 +142,12 @@ class LadderPredictor:
             outside, values = self._climb(
                 route, evaluator, [structures[row] for row in rows.tolist()], start.rows(rows)
             )
-            found[:, rows] = values
+            whole[:, rows] = values
             for row, why in zip(rows.tolist(), outside, strict=True):
                 reasons[row], is_open[row] = why, bool(why)
         table = {
-            VALUE + ending: pa.array(row, mask=is_open)
-            for ending, row in zip(ENDINGS, found, strict=True)
+            self.columns.value + ending: pa.array(row, mask=is_open)
+            for ending, row in zip(ENDINGS, whole, strict=True)
         }
         table |= start.columns
         table["in_domain"] = pa.array(~is_open, type=pa.bool_())
@@ -139,20 +158,23 @@ class LadderPredictor:
     def _start(
         self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None
     ) -> "_Start":
-        if self.first is None:
-            given = None if low is None else low.get(B3LYP)
+        middle = self.columns.middle
+        if self.first is None or self._low is None:
+            given = None if low is None else low.get(middle)
             if given is None or given.shape != (len(structures),) or not np.isfinite(given).all():
-                raise ConfigError(f"a rung from B3LYP needs {B3LYP} of each of the structures")
+                raise ConfigError(f"this model needs {middle} of each of the structures")
             nothing = np.full(len(structures), "", dtype=object)
-            return _Start(given, given, nothing, {B3LYP: pa.array(given)})
+            return _Start(given, given, nothing, {middle: pa.array(given)})
         if low is not None:
-            raise ConfigError("a ladder computes its low end, GFN2, itself: give no low values")
+            raise ConfigError(
+                f"a ladder reads its low end, {self.columns.low}, itself: give no low values"
+            )
         table = self.first.predict(structures)
         why = np.array(table["domain_reasons"].to_pylist(), dtype=object)
         columns = {name: table[name] for name in table.column_names if name not in _OWN}
         return _Start(
-            low_values(structures)[GFN2],
-            table[B3LYP].to_numpy(zero_copy_only=False).astype(np.float64),
+            self._low(structures)[self.columns.low],
+            table[middle].to_numpy(zero_copy_only=False).astype(np.float64),
             why,
             columns,
         )
@@ -180,9 +202,9 @@ class LadderPredictor:
                 far = domain.distance_reasons(structures[row], raw.distances[atoms])
                 reasons[row] = "; ".join(far)
         some = start.rows(rows)
-        base = some.foot
-        if route.share:  # B3LYP is unknown where a route does not need it
-            base = route.share * some.b3lyp + (1.0 - route.share) * some.foot
+        base = some.low
+        if route.share:  # the middle is unknown where a route does not need it
+            base = route.share * some.middle + (1.0 - route.share) * some.low
         beyond = (domain or self.domain).largest_fitted
         sizes = np.array([heavy_atoms(structure) for structure in known], dtype=np.int64)
         factor = widening(sizes, beyond, route.calibration.growth)
@@ -194,23 +216,23 @@ class LadderPredictor:
                 raw.stds[0] * route.calibration.std_scale * factor,
                 value - factor * (value - low),
                 value + factor * (high - value),
-                value - some.foot,
+                value - some.low,
             ]
         )
-        found = np.full((len(ENDINGS), len(structures)), np.nan)
-        found[:, rows] = columns
-        found[:, [bool(why) for why in reasons]] = np.nan
-        return reasons, found
+        whole = np.full((len(ENDINGS), len(structures)), np.nan)
+        whole[:, rows] = columns
+        whole[:, [bool(why) for why in reasons]] = np.nan
+        return reasons, whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Start:
-    """Where structures start, (n,) each, kcal/mol."""
+    """Where structures start, (n,) each, in the unit of the columns."""
 
-    foot: FloatArray  # the ladder's low end
-    b3lyp: FloatArray  # NaN outside of the first rung's domain
+    low: FloatArray
+    middle: FloatArray  # NaN outside of the first rung's domain
     reasons: NDArray[np.object_]  # why the first rung is outside, "" where it is inside
     columns: dict[str, pa.Array]  # of the table
 
     def rows(self, rows: NDArray[np.int64]) -> "_Start":
-        return _Start(self.foot[rows], self.b3lyp[rows], self.reasons[rows], {})
+        return _Start(self.low[rows], self.middle[rows], self.reasons[rows], {})

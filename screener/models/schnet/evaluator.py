@@ -1,8 +1,9 @@
 """Predictions of a trained SchNet: values, uncalibrated stds, distances to what it was trained on.
 
 Members are output networks on one trunk, each trained on its own half of the molecules: their mean
-is the value and their spread, with the features of the atoms, the std. Distances are between
-features of atoms after the last interaction. A row has the same bytes in whatever batch.
+is the value and their standard deviation, with the features of the atoms, tells the std. Distances
+are between features of atoms after the last interaction. A row has the same bytes in whatever
+batch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +16,12 @@ from numpy.typing import NDArray
 
 from screener.models.adaptive_batch import Portion, largest_that_fits
 from screener.models.fchl.inducing import Inducing
-from screener.models.fchl.representation import ELEMENTS
 from screener.models.fchl.sparse_kernel import COLUMNS
+from screener.models.raw_predictions import RawPredictions
 from screener.models.schnet.dense import affine
 from screener.models.schnet.model import SchNetModel
 from screener.models.schnet.neighbours import ROWS, Neighbours, batch, neighbours, packed
 from screener.models.schnet.network import SchNet
-from screener.models.sparse_gp.model import RawPredictions
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 CHUNK = 1024  # molecules whose features are in memory at once
 GPU_ROWS = 32 * ROWS  # atoms in a batch on a GPU, where its memory holds them
 BYTES_PER_ROW = 100_000  # some 32 pairs an atom, 128 features, five arrays of float32
-LEAST_SPREAD = 1e-6  # of members, standardised
+LEAST_MEMBER_STD = 1e-6  # of members, standardised
 NOWHERE = -1e30  # the product with a known environment that only pads
 
 
@@ -38,7 +38,7 @@ class Outputs:
     """What a network says of a list of molecules."""
 
     values: FloatArray  # (n, n_targets), standardised: means of the members
-    spreads: FloatArray  # (n, n_targets), standard deviations of the members
+    member_stds: FloatArray  # (n, n_targets), standard deviations of the members
     projected: FloatArray  # (n, n_projections), means over atoms
     features: NDArray[np.float32]  # (n_atoms, n_features)
 
@@ -85,8 +85,8 @@ class NetworkOutputs:
                 sums = torch.zeros((len(rows), projected.shape[1]), dtype=torch.float64)
                 sums = sums.to(projected).index_add(0, group.molecule, projected[:n_atoms])
                 means = (sums / group.n_atoms[:, None])[:, : self._n_projections]
-                spreads = members.std(dim=2, correction=0).clamp_min(LEAST_SPREAD)
-                parts.append((members.mean(dim=2), spreads, means, features[:n_atoms]))
+                member_stds = members.std(dim=2, correction=0).clamp_min(LEAST_MEMBER_STD)
+                parts.append((members.mean(dim=2), member_stds, means, features[:n_atoms]))
         return Outputs(*(torch.cat(kind).cpu().numpy() for kind in zip(*parts, strict=True)))
 
 
@@ -101,7 +101,8 @@ class KnownAtoms:
     def __init__(self, known: Inducing, device: str = "cpu") -> None:
         self._device = device
         self._points = []
-        for index in range(len(ELEMENTS)):
+        self._elements = known.elements
+        for index in range(len(known.elements)):
             points = torch.from_numpy(known.values[known.block(index)].astype(np.float32))
             half = (points * points).sum(dim=1) / 2
             missing = -len(points) % COLUMNS
@@ -115,7 +116,7 @@ class KnownAtoms:
         """Distances (n_atoms,) from features (n_atoms, n_features); infinite where nothing of an
         atom's element is known."""
         result = np.full(len(atomic_numbers), np.inf)
-        for element, (points, half) in zip(ELEMENTS, self._points, strict=True):
+        for element, (points, half) in zip(self._elements, self._points, strict=True):
             rows = np.flatnonzero(atomic_numbers == element)
             if len(points) == 0:
                 continue
@@ -157,7 +158,7 @@ class SchNetEvaluator:
             values.append(outputs.values)
             log_std = (
                 difficulty.offset
-                + difficulty.by_spread * np.log(outputs.spreads)
+                + difficulty.by_member_std * np.log(outputs.member_stds)
                 + outputs.projected
             )
             stds.append(np.exp(np.clip(log_std, *difficulty.limits)))

@@ -1,5 +1,6 @@
 """A trained SchNet with what its uncertainties need, and the same as named arrays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 
 from screener.errors import SchemaError
 from screener.models.fchl.inducing import Inducing
-from screener.models.fchl.representation import ELEMENTS
 from screener.models.schnet.network import SchNet, SchNetSettings
 from screener.models.schnet.scale import Fitted, Scale
 
@@ -21,14 +21,15 @@ _SIZES = ("n_members", "n_features", "n_interactions", "n_gaussians", "n_head")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Difficulty:
-    """How large errors are: log std = offset + by_spread * log(spread) + mean by_feature of atoms.
+    """How large errors are.
 
-    The spread is that of the members in standardised units; `limits` hold log std within what was
+    log std = offset + by_member_std * log(member std) + mean of by_feature over the atoms. The
+    member std is that of the members in standardised units; `limits` hold log std within what was
     met where it was fitted.
     """
 
     offset: FloatArray  # (n_targets,)
-    by_spread: FloatArray  # (n_targets,)
+    by_member_std: FloatArray  # (n_targets,)
     by_feature: NDArray[np.float32]  # (n_targets, n_features)
     limits: FloatArray  # (2, n_targets)
 
@@ -54,7 +55,7 @@ def schnet_to_arrays(model: SchNetModel) -> Arrays:
         "schnet.known.values": model.known.values,
         "schnet.known.counts": model.known.counts,
         "schnet.difficulty.offset": model.difficulty.offset,
-        "schnet.difficulty.by_spread": model.difficulty.by_spread,
+        "schnet.difficulty.by_spread": model.difficulty.by_member_std,
         "schnet.difficulty.by_feature": model.difficulty.by_feature,
         "schnet.difficulty.limits": model.difficulty.limits,
         **{
@@ -64,20 +65,28 @@ def schnet_to_arrays(model: SchNetModel) -> Arrays:
     }
 
 
-def schnet_from_arrays(arrays: Arrays) -> SchNetModel:
+def schnet_from_arrays(arrays: Arrays, description: Mapping[str, Any]) -> SchNetModel:
     """The inverse.
 
+    Args:
+        arrays: by name.
+        description: `elements`, atomic numbers, and `extensive`, of each fitted column whether it
+            is.
     Raises:
-        SchemaError: an array is missing, has another type or another shape.
+        SchemaError: an array is missing, has another type or another shape, or is not for these
+            elements and columns.
     """
+    elements = tuple(description["elements"])
 
     def array(name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
-        found = arrays.get(f"schnet.{name}")
-        if found is None or found.dtype != dtype or found.shape != shape:
+        stored = arrays.get(f"schnet.{name}")
+        if stored is None or stored.dtype != dtype or stored.shape != shape:
             raise SchemaError(f"the model has no array schnet.{name} of {np.dtype(dtype)}, {shape}")
-        return found
+        return stored
 
-    n = len(arrays.get("schnet.extensive", ()))
+    n = len(description["extensive"])
+    if tuple(array("extensive", np.bool_, (n,)).tolist()) != tuple(description["extensive"]):
+        raise SchemaError("the model's columns are sums and means over atoms, and others are told")
     sizes = array("sizes", np.int64, (len(_SIZES),))
     settings = SchNetSettings(
         extensive=tuple(array("extensive", np.bool_, (n,)).tolist()),
@@ -90,17 +99,18 @@ def schnet_from_arrays(arrays: Arrays) -> SchNetModel:
         for name, value in network.state_dict().items()
     }
     network.load_state_dict(state)
-    counts = array("known.counts", np.int64, (len(ELEMENTS),))
+    counts = array("known.counts", np.int64, (len(elements),))
     width = settings.n_features
     return SchNetModel(
         Fitted(
             network.requires_grad_(False),
             Scale(
-                array("baselines", np.float64, (n, len(ELEMENTS) + 1)),
+                elements,
+                array("baselines", np.float64, (n, len(elements) + 1)),
                 array("factors", np.float64, (n,)),
             ),
         ),
-        Inducing(array("known.values", np.float16, (int(counts.sum()), width)), counts),
+        Inducing(elements, array("known.values", np.float16, (int(counts.sum()), width)), counts),
         Difficulty(
             array("difficulty.offset", np.float64, (n,)),
             array("difficulty.by_spread", np.float64, (n,)),

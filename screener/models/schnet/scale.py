@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 class Scale:
     """What stands between targets and the outputs of a network, in float64."""
 
+    elements: tuple[int, ...]  # atomic numbers that the baselines count
     baselines: FloatArray  # (n_targets, n_elements + 1), of `baseline`
     factors: FloatArray  # (n_targets,), standard deviations of what the baselines leave
 
@@ -29,7 +30,7 @@ class Scale:
         return outputs * self.factors + self._baseline(structures)
 
     def _baseline(self, structures: Sequence[Structure]) -> FloatArray:
-        counts = composition(structures)
+        counts = composition(structures, self.elements)
         return np.stack([baseline(counts, row) for row in self.baselines], axis=1)
 
 

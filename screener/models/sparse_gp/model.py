@@ -1,10 +1,10 @@
 """A fitted sparse model: the arrays that a bundle stores, and their evaluation.
 
-Structures in, values and uncalibrated standard deviations of the four fitted quantities out.
+Structures in, values and uncalibrated standard deviations of the fitted columns out.
 Calibration, domain and the table of predictions are made from these in `predictor`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,10 +19,10 @@ from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import Projected, Projection
 from screener.models.fchl.representation import environments
 from screener.models.fchl.sparse_kernel import SparseKernel, pad_columns
-from screener.models.quantities import QUANTITIES
+from screener.models.raw_predictions import RawPredictions
 from screener.models.sparse_gp.predictive_std import (
+    PosteriorRoot,
     PosteriorVariance,
-    SpreadRoot,
     leading,
     leading_columns,
 )
@@ -34,34 +34,23 @@ MOLECULES = (
     32  # rows of the products with weights, padded: a row's bytes do not depend on its company
 )
 CHUNK = 8 * MOLECULES  # molecules whose kernel sums are in memory at once
-EXTENSIVE = torch.tensor([quantity.extensive for quantity in QUANTITIES])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SparseModel:
-    """Everything that is fitted; columns of quantities are in the order of `QUANTITIES`."""
+    """Everything that is fitted."""
 
+    extensive: tuple[bool, ...]  # of each fitted column, whether it is a sum over atoms or a mean
     metric: Metric
     projection: Projection
     inducing: Inducing
     width: float
-    baselines: FloatArray  # (n_quantities, n_elements + 1)
-    weights: FloatArray  # (n_inducing, n_quantities) on kernel sums (extensive) or their mean
+    baselines: FloatArray  # (n_fitted, n_elements + 1)
+    weights: FloatArray  # (n_inducing, n_fitted) on kernel sums (extensive) or their mean
     n_leading: int  # environments that the variance uses
-    root_extensive: SpreadRoot
-    root_intensive: SpreadRoot
-    difficulty: FloatArray  # (n_inducing, n_quantities) on mean kernel sums
-    difficulty_offset: FloatArray  # (n_quantities,)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RawPredictions:
-    """Of a list of structures; columns in the order of `QUANTITIES`."""
-
-    values: FloatArray  # (n, n_quantities), baseline included
-    stds: FloatArray  # (n, n_quantities), not calibrated
-    distances: FloatArray  # (n_atoms,) of all atoms, to the nearest inducing environment
-    offsets: NDArray[np.int64]  # (n + 1,), where the atoms of each structure begin in `distances`
+    roots: Mapping[bool, PosteriorRoot]  # of extensive columns and of others, where there are any
+    difficulty: FloatArray  # (n_inducing, n_fitted) on mean kernel sums
+    difficulty_offset: FloatArray  # (n_fitted,)
 
 
 class Evaluator:
@@ -79,20 +68,20 @@ class Evaluator:
         both = np.concatenate([model.weights, model.difficulty], axis=1)
         self._weights = pad_columns(torch.from_numpy(both)).to(device)
         self._offset = torch.from_numpy(model.difficulty_offset).to(device)
-        self._extensive = EXTENSIVE.to(device)
+        self._extensive = torch.tensor(model.extensive).to(device)
         part = leading(model.inducing, model.n_leading)
         self._leading = torch.from_numpy(leading_columns(model.inducing, part)).to(device)
-        self._variances = [
-            PosteriorVariance(part, model.width, root, device)
-            for root in (model.root_extensive, model.root_intensive)
-        ]
+        self._variances = {
+            kind: PosteriorVariance(part, model.width, root, device)
+            for kind, root in model.roots.items()
+        }
 
     def predict(self, structures: Sequence[Structure]) -> RawPredictions:
         """Predict structures whose elements the representation knows and whose atoms lie apart."""
         parts = self._portion(partial(self._parts, structures))
-        counts = composition(structures)
+        counts = composition(structures, self.model.inducing.elements)
         baselines = [baseline(counts, row) for row in self.model.baselines]
-        width = len(QUANTITIES)
+        width = len(self.model.extensive)
         return RawPredictions(
             np.concatenate([np.empty((0, width)), *(part[0] for part in parts)])
             + np.stack(baselines, axis=1),
@@ -111,11 +100,11 @@ class Evaluator:
 
     def projected(self, structures: Sequence[Structure]) -> Projected:
         """Environments of structures as `predict_projected` takes them."""
-        scaled = self.model.metric.scaled(environments(structures))
+        scaled = self.model.metric.scaled(environments(structures, self.model.metric.elements))
         return self.model.projection.apply(scaled)
 
     def predict_projected(self, projected: Projected) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Values without baseline, stds, both (n, n_quantities), and distances (n_atoms,)."""
+        """Values without baseline, stds, both (n, n_fitted), and distances (n_atoms,)."""
         found = self.kernel.sums(projected)
         sizes = torch.from_numpy(projected.atoms_per_molecule).to(found.sums.device)
         values, stds = [], []
@@ -136,17 +125,20 @@ class Evaluator:
     def from_sums(
         self, sums: torch.Tensor, atoms: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values without baseline and uncalibrated stds, float64 (n, n_quantities) each.
+        """Values without baseline and uncalibrated stds, float64 (n, n_fitted) each.
 
         Args:
             sums: float64 (n, n_inducing), kernel sums.
             atoms: float64 (n, 1), numbers of atoms.
         """
         linear = sums @ self._weights
-        n = len(QUANTITIES)
+        n = len(self.model.extensive)
         values = torch.where(self._extensive, linear[:, :n], linear[:, :n] / atoms)
         log_std = linear[:, n : 2 * n] / atoms + self._offset
         part = sums[:, self._leading]
-        extensive, intensive = self._variances[0](part), self._variances[1](part / atoms)
-        variance = torch.where(self._extensive, extensive[:, None], intensive[:, None])
+        variances = {
+            kind: variance(part if kind else part / atoms)
+            for kind, variance in self._variances.items()
+        }
+        variance = torch.stack([variances[kind] for kind in self.model.extensive], dim=1)
         return values, torch.sqrt(variance) * torch.exp(log_std)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.blas import dsyrk
 
-from screener.models.fchl.representation import ELEMENTS
 from screener.models.fchl.sparse_kernel import SparseKernel
 
 FloatArray = NDArray[np.float64]
@@ -36,7 +35,7 @@ class Whitening:
     def of(cls, kernel: SparseKernel) -> "Whitening":
         """Factors of the kernel's inducing environments, `JITTER` on the diagonal."""
         factors: list[FloatArray] = []
-        for index in range(len(ELEMENTS)):
+        for index in range(len(kernel.inducing.elements)):
             block = kernel.inducing_kernel(index)
             block[np.diag_indices(len(block))] += JITTER
             factors.append(np.linalg.cholesky(block).astype(np.float64, copy=False))

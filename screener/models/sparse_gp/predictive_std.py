@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from screener.models.fchl.inducing import Inducing
-from screener.models.fchl.representation import ELEMENTS
 from screener.models.fchl.sparse_kernel import SparseKernel, pad_columns
 from screener.models.sparse_gp.posterior import NormalEquations, Whitening
 
@@ -24,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpreadRoot:
+class PosteriorRoot:
     """Inverse root R of a posterior: v = |phi R|^2, phi the whitened leading features.
 
     Rounded to half precision before calibration sees it, so that the rounding is calibrated too.
@@ -34,7 +33,7 @@ class SpreadRoot:
     scales: NDArray[np.float32]  # (m,)
 
     @classmethod
-    def of(cls, equations: NormalEquations, ridge: float) -> "SpreadRoot":
+    def of(cls, equations: NormalEquations, ridge: float) -> "PosteriorRoot":
         """The root of gram + ridge."""
         upper = np.triu(equations.factor(ridge).upper)
         inverse = solve_triangular(upper, np.eye(len(upper)), lower=False)
@@ -57,14 +56,16 @@ def leading(inducing: Inducing, total: int) -> Inducing:
     """
     share = min(1.0, total / max(1, int(inducing.counts.sum())))
     counts = np.ceil(inducing.counts * share).astype(np.int64)
-    values = [inducing.values[inducing.block(i)][: counts[i]] for i in range(len(ELEMENTS))]
-    return Inducing(np.concatenate(values), counts)
+    values = [
+        inducing.values[inducing.block(i)][: counts[i]] for i in range(len(inducing.elements))
+    ]
+    return Inducing(inducing.elements, np.concatenate(values), counts)
 
 
 def leading_columns(inducing: Inducing, part: Inducing) -> NDArray[np.int64]:
     """Positions of the environments of `part` among those of `inducing`."""
     return np.concatenate(
-        [inducing.block(i).start + np.arange(part.counts[i]) for i in range(len(ELEMENTS))]
+        [inducing.block(i).start + np.arange(part.counts[i]) for i in range(len(inducing.elements))]
     )
 
 
@@ -78,7 +79,7 @@ class PosteriorVariance:
         device: of torch.
     """
 
-    def __init__(self, part: Inducing, width: float, root: SpreadRoot, device: str) -> None:
+    def __init__(self, part: Inducing, width: float, root: PosteriorRoot, device: str) -> None:
         whitening = Whitening.of(SparseKernel(part, width))
         self._matrix = pad_columns(torch.from_numpy(whitening.weights(root.matrix()))).to(device)
 

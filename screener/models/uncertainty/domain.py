@@ -1,12 +1,15 @@
-"""Which structures a model may speak about.
+"""Which molecules a model may speak about.
 
-Inside are structures of the training elements, at most `max_heavy` heavy atoms, in which every
-atom's coordination (its element and the elements bonded to it, by covalent radii) is in several
-training molecules, and no atom's environment is further from the nearest inducing one than a limit
-that about 1 % of the calibration molecules exceed. Coordination catches what distances cannot: a
-fluorine in the place of a hydrogen hardly moves a representation.
+Inside are molecules of the training elements, at most `max_heavy` heavy atoms, in which every
+atom's coordination (its element and the elements bonded to it) is in several training molecules,
+and which are no further from what the model knows than a limit that about 1 % of the calibration
+molecules exceed. Coordination catches what distances cannot: a fluorine in the place of a hydrogen
+hardly moves a representation.
 
-Ions and radicals are outside as well. A structure does not show them, so whoever knows the molecule
+`Domain` is that of models that read structures: bonds are told by covalent radii, and every atom
+has a distance. `DrawingDomain` is that of models that read drawings: every molecule has one.
+
+Ions and radicals are outside as well. A structure need not show them, so whoever knows the molecule
 asks for `electron_reasons`.
 """
 
@@ -17,20 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from screener.chemistry.coordination import coordinations
+from screener.chemistry.geometry import atom_distances
 from screener.records import Structure
-from screener.units import SYMBOLS
+from screener.registry.elements import name_of, number_of, symbol_of
 
-# Single-bond covalent radii, angstrom: Cordero et al., Dalton Trans. 2832 (2008).
-COVALENT_RADII = {1: 0.31, 5: 0.84, 6: 0.76, 7: 0.71, 8: 0.66, 9: 0.57, 14: 1.11, 15: 1.07,
-                  16: 1.05,
-                  17: 1.02, 35: 1.20}  # fmt: skip
-BOND_TOLERANCE = 1.25  # bonded when closer than this many sums of radii
 COINCIDENT = 0.5  # angstrom; no two atoms of a molecule are closer
-NAMES = {1: "hydrogen", 6: "carbon", 7: "nitrogen", 8: "oxygen", 9: "fluorine"}
 
 
-class Domain(BaseModel):
-    """Limits found in the training and calibration molecules."""
+class DomainOfKinds(BaseModel):
+    """What a drawing alone tells of a domain: elements, size and coordinations."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,23 +38,6 @@ class Domain(BaseModel):
     max_heavy: int  # beyond it nothing is predicted
     min_seen: int  # training molecules that must have a coordination
     coordinations: dict[str, int]  # such as "C:C,F,F,F" -> number of training molecules
-    distance_limits: dict[int, float]  # by element, up to `largest_fitted`
-    distance_growth: float  # factor on the limits per heavy atom beyond it
-
-    def reasons(self, structure: Structure) -> list[str]:
-        """Why the structure is outside as far as its atoms and bonds say; empty when they do not.
-
-        Only a structure without such a reason can be given to the representation.
-        """
-        numbers = structure.atomic_numbers
-        if not np.isfinite(structure.positions).all():
-            return ["positions are not finite"]
-        found = self.composition_reasons(set(numbers.tolist()), heavy_atoms(structure))
-        if found:
-            return found
-        if _closest(structure) < COINCIDENT:
-            return [f"two atoms are less than {COINCIDENT} angstrom apart"]
-        return self.coordination_reasons(coordinations(structure))
 
     @property
     def known_coordinations(self) -> frozenset[str]:
@@ -74,40 +56,75 @@ class Domain(BaseModel):
             elements: atomic numbers that occur.
             n_heavy: atoms but hydrogen.
         """
-        found = []
-        known = ", ".join(SYMBOLS[number] for number in self.elements)
+        reasons = []
+        known = ", ".join(symbol_of(number) for number in self.elements)
         for number in sorted(set(elements) - set(self.elements)):
-            symbol = SYMBOLS.get(number, f"number {number}")
-            found.append(f"element {symbol} is not among {known}")
+            reasons.append(f"element {symbol_of(number)} is not among {known}")
         if n_heavy > self.max_heavy:
-            found.append(f"{n_heavy} heavy atoms are more than {self.max_heavy}")
-        return found
+            reasons.append(f"{n_heavy} heavy atoms are more than {self.max_heavy}")
+        return reasons
+
+
+class Domain(DomainOfKinds):
+    """Limits found in the training and calibration structures."""
+
+    distance_limits: dict[int, float]  # by element, up to `largest_fitted`
+    distance_growth: float  # factor on the limits per heavy atom beyond it
+
+    def reasons(self, structure: Structure) -> list[str]:
+        """Why the structure is outside as far as its atoms and bonds say; empty when they do not.
+
+        Only a structure without such a reason can be given to the representation.
+        """
+        numbers = structure.atomic_numbers
+        if not np.isfinite(structure.positions).all():
+            return ["positions are not finite"]
+        reasons = self.composition_reasons(set(numbers.tolist()), heavy_atoms(structure))
+        if reasons:
+            return reasons
+        if _closest(structure) < COINCIDENT:
+            return [f"two atoms are less than {COINCIDENT} angstrom apart"]
+        return self.coordination_reasons(coordinations(structure))
 
     def distance_reasons(self, structure: Structure, distances: NDArray[np.float64]) -> list[str]:
         """Why the structure is outside as far as distances (n_atoms,) to known environments say."""
         beyond = max(0, heavy_atoms(structure) - self.largest_fitted)
         factor = self.distance_growth**beyond
-        found = []
+        reasons = []
         for number in sorted(set(structure.atomic_numbers.tolist())):
             limit = self.distance_limits.get(number, 0.0) * factor
             furthest = float(distances[structure.atomic_numbers == number].max())
             if not furthest <= limit:
-                name = NAMES.get(number, SYMBOLS[number])
-                found.append(
-                    f"surroundings of a {name} atom are unlike the training molecules'"
+                reasons.append(
+                    f"surroundings of a {name_of(number)} atom are unlike the training molecules'"
                     f" (distance {furthest:.2f}, limit {limit:.2f})"
                 )
-        return found
+        return reasons
+
+
+class DrawingDomain(DomainOfKinds):
+    """Limits found in the training and calibration drawings."""
+
+    distance_limit: float  # to the nearest known molecule, 0 for the same fragments, 1 for none
+
+    def distance_reasons(self, distance: float) -> list[str]:
+        """Why a drawing is outside as far as its distance to the known molecules says."""
+        if distance <= self.distance_limit:
+            return []
+        return [
+            "its fragments are unlike the training molecules'"
+            f" (distance {distance:.2f}, limit {self.distance_limit:.2f})"
+        ]
 
 
 def electron_reasons(charge: int, n_unpaired: int) -> list[str]:
     """Why a molecule of this charge and number of unpaired electrons is outside every domain."""
-    found = []
+    reasons = []
     if charge:
-        found.append(f"charge {charge:+d}: the models know neutral molecules")
+        reasons.append(f"charge {charge:+d}: the models know neutral molecules")
     if n_unpaired:
-        found.append("unpaired electrons: the models know closed-shell molecules")
-    return found
+        reasons.append("unpaired electrons: the models know closed-shell molecules")
+    return reasons
 
 
 def heavy_atoms(structure: Structure) -> int:
@@ -115,33 +132,20 @@ def heavy_atoms(structure: Structure) -> int:
     return int(np.count_nonzero(structure.atomic_numbers > 1))
 
 
-def bonded(structure: Structure) -> NDArray[np.bool_]:
-    """Which atoms are bonded, (n_atoms, n_atoms), symmetric.
-
-    Two are when closer than `BOND_TOLERANCE` times the sum of their covalent radii.
-    """
-    radii = np.array([COVALENT_RADII[number] for number in structure.atomic_numbers.tolist()])
-    found: NDArray[np.bool_] = atom_distances(structure) < BOND_TOLERANCE * np.add.outer(
-        radii, radii
-    )
-    np.fill_diagonal(found, False)
-    return found
-
-
-def coordinations(structure: Structure) -> list[str]:
-    """Element and sorted bonded elements of every atom, such as `C:C,F,F,F`."""
-    symbols = [SYMBOLS[number] for number in structure.atomic_numbers.tolist()]
-    return [
-        f"{symbol}:" + ",".join(sorted(symbols[other] for other in np.flatnonzero(row)))
-        for symbol, row in zip(symbols, bonded(structure), strict=True)
-    ]
-
-
 def count_coordinations(structures: Sequence[Structure]) -> dict[str, int]:
     """In how many of `structures` each coordination occurs, sorted by name."""
+    return count_kinds(map(coordinations, structures))
+
+
+def count_kinds(molecules: Iterable[Iterable[str]]) -> dict[str, int]:
+    """In how many molecules each kind of atom occurs, sorted by name.
+
+    Args:
+        molecules: of each the kinds of its atoms.
+    """
     counts: Counter[str] = Counter()
-    for structure in structures:
-        counts.update(set(coordinations(structure)))
+    for kinds in molecules:
+        counts.update(set(kinds))
     return dict(sorted(counts.items()))
 
 
@@ -175,13 +179,6 @@ def distance_limits(
     return {number: limit * factor for number, limit in shape.items()}
 
 
-def atom_distances(structure: Structure) -> NDArray[np.float64]:
-    """Between all atoms, (n_atoms, n_atoms), angstrom."""
-    positions = structure.positions.astype(np.float64)
-    result: NDArray[np.float64] = np.linalg.norm(positions[:, None] - positions[None, :], axis=2)
-    return result
-
-
 def _closest(structure: Structure) -> float:
     distances = atom_distances(structure)
     np.fill_diagonal(distances, np.inf)
@@ -189,10 +186,9 @@ def _closest(structure: Structure) -> float:
 
 
 def _describe(coordination: str, seen: int) -> str:
-    symbol, bonded = coordination.split(":")
-    number = next(n for n, s in SYMBOLS.items() if s == symbol)
+    symbol, _, bonded = coordination.partition(":")
     around = f"bonded to {', '.join(bonded.split(','))}" if bonded else "bonded to nothing"
     where = "in no training molecule" if seen == 0 else f"in only {seen} training molecules"
     if seen == 1:
         where = "in only one training molecule"
-    return f"{NAMES.get(number, symbol)} {around} is {where}"
+    return f"{name_of(number_of(symbol))} {around} is {where}"

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screener.models.fchl.representation import ELEMENTS
-from screener.models.predictor import Kind, Predictor, QuantityCalibration, with_gap_std
-from screener.models.quantities import FITTED, PREDICTED, with_gap
-from screener.models.registry import Model
-from screener.models.sparse_gp.model import RawPredictions
+from screener.models.calibration import QuantityCalibration
+from screener.models.drawing_predictor import DrawingPredictor
+from screener.models.predictor import Predictor
+from screener.models.raw_predictions import RawPredictions
+from screener.models.targets import Targets
 from screener.models.uncertainty.conformal import (
     FEWEST,
     conformal_quantile,
@@ -31,8 +31,7 @@ from screener.models.uncertainty.domain import (
     distance_limits,
     heavy_atoms,
 )
-from screener.records import Structure
-from screener.training.fit.data import FitData, LimitSettings
+from screener.training.fit.data import FitData, FitSets, LimitSettings
 
 log = logging.getLogger(__name__)
 
@@ -43,27 +42,32 @@ FloatArray = NDArray[np.float64]
 class Growth:
     """Factors per heavy atom beyond the largest training size; 1 where nothing was measured."""
 
-    errors: dict[str, float]  # by predicted quantity, of errors in units of their std
+    errors: dict[str, float]  # by predicted column, of errors in units of their std
     distances: float
 
     @classmethod
-    def none(cls) -> "Growth":
+    def none(cls, targets: Targets) -> "Growth":
         """Nothing grows, as far as is known."""
-        return cls({quantity.name: 1.0 for quantity in PREDICTED}, 1.0)
+        return cls({each.name: 1.0 for each in targets.all}, 1.0)
 
     @classmethod
     def measured(
-        cls, raw: RawPredictions, targets: FloatArray, larger: NDArray[np.bool_]
+        cls,
+        raw: RawPredictions,
+        learned: FloatArray,
+        targets: Targets,
+        larger: NDArray[np.bool_],
     ) -> "Growth":
         """From predictions of molecules of which none was fitted on.
 
         Args:
             raw: of a model that was fitted on molecules smaller than the `larger` ones.
-            targets: float64 (n, n_quantities).
+            learned: float64 (n, n_fitted), what should have come out.
+            targets: of the model.
             larger: (n,), molecules with one heavy atom more than the largest it was fitted on.
         """
         errors = {}
-        for name, (error, std) in _errors(raw, targets).items():
+        for name, (error, std) in _errors(raw, learned, targets).items():
             scores = np.abs(error) / std
             errors[name] = growth_per_heavy_atom(scores[~larger], scores[larger])
         furthest = np.array([part.max() for part in _by_molecule(raw)])
@@ -100,41 +104,75 @@ class SizeSplit:
 class FittedModel:
     """A model with everything that its predictions need."""
 
-    predictor: Predictor
+    predictor: Predictor | DrawingPredictor
     report: dict[str, Any]  # settings and what was chosen, JSON values for the card
+    elements: tuple[int, ...]  # atomic numbers that the model's arrays are for, ascending
 
-    def predict(self, structures: Sequence[Structure]) -> pa.Table:
-        """Predictions as of `Predictor.predict`."""
-        return self.predictor.predict(structures)
+    def predict(self, molecules: Sequence[Any]) -> pa.Table:
+        """Predictions of structures, or of SMILES where the model reads drawings."""
+        return self.predictor.predict(molecules)
 
 
 def calibrated(
-    model: Model,
+    model_type: str,
+    model: Any,
     raw: RawPredictions,
-    calibration: FitData,
-    fitted_on: Sequence[Structure],
+    sets: FitSets,
     growth: Growth,
     settings: LimitSettings,
-    *,
-    kind: Kind,
-    geometry_level: str,
 ) -> Predictor:
-    """The predictor of a fitted model.
+    """The predictor of a fitted model that reads structures.
 
     Args:
+        model_type: name of the type of model.
         model: what was fitted.
         raw: its predictions of the calibration molecules.
-        calibration: molecules that neither fit nor selection saw.
-        fitted_on: structures of fit and selection.
+        sets: of the fit.
         growth: see there.
         settings: of the domain.
-        kind: of the targets that the model learned.
-        geometry_level: of all structures.
     Raises:
         ValueError: fewer than 10 calibration molecules.
     """
-    truth = with_gap(calibration.high)
-    quantities = {
+    known = [*sets.fit.structures, *sets.selection.structures]
+    domain = Domain(
+        elements=sets.elements,
+        largest_fitted=max(heavy_atoms(structure) for structure in known),
+        max_heavy=settings.max_heavy,
+        min_seen=settings.min_seen,
+        coordinations=count_coordinations(known),
+        distance_limits=distance_limits(
+            [structure.atomic_numbers for structure in sets.calibration.structures],
+            _by_molecule(raw),
+            settings.outside,
+        ),
+        distance_growth=growth.distances,
+    )
+    return Predictor(
+        model_type,
+        model,
+        sets.targets,
+        calibrations(raw, sets.calibration, sets.targets, growth),
+        domain,
+        geometry_level=sets.geometry_level,
+        device=settings.device,
+    )
+
+
+def calibrations(
+    raw: RawPredictions, calibration: FitData, targets: Targets, growth: Growth
+) -> dict[str, QuantityCalibration]:
+    """The calibration of every predicted column.
+
+    Args:
+        raw: predictions of the calibration molecules.
+        calibration: molecules that neither fit nor selection saw.
+        targets: of the model.
+        growth: of errors beyond the largest training size.
+    Raises:
+        ValueError: fewer than 10 calibration molecules.
+    """
+    truth = targets.with_differences(calibration.high)
+    return {
         name: QuantityCalibration(
             std_scale=std_scale(errors, stds),
             quantile=conformal_quantile(errors, stds),
@@ -142,38 +180,22 @@ def calibrated(
             n=len(errors),
             tails=tails(truth[name] + errors, errors, stds),
         )
-        for name, (errors, stds) in _errors(raw, calibration.targets(kind)).items()
+        for name, (errors, stds) in _errors(raw, calibration.targets(targets), targets).items()
     }
-    domain = Domain(
-        elements=ELEMENTS,
-        largest_fitted=max(heavy_atoms(structure) for structure in fitted_on),
-        max_heavy=settings.max_heavy,
-        min_seen=settings.min_seen,
-        coordinations=count_coordinations(fitted_on),
-        distance_limits=distance_limits(
-            [structure.atomic_numbers for structure in calibration.structures],
-            _by_molecule(raw),
-            settings.outside,
-        ),
-        distance_growth=growth.distances,
-    )
-    return Predictor(
-        model,
-        quantities,
-        domain,
-        kind=kind,
-        geometry_level=geometry_level,
-        device=settings.device,
-    )
 
 
 def _by_molecule(raw: RawPredictions) -> list[FloatArray]:
     return np.split(raw.distances, raw.offsets[1:-1])
 
 
-def _errors(raw: RawPredictions, targets: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Errors and uncalibrated stds of every predicted quantity, each (n,)."""
-    values = with_gap(dict(zip(FITTED, raw.values.T, strict=True)))
-    truth = with_gap(dict(zip(FITTED, targets.T, strict=True)))
-    stds = with_gap_std(dict(zip(FITTED, raw.stds.T, strict=True)))
-    return {q.name: (values[q.name] - truth[q.name], stds[q.name]) for q in PREDICTED}
+def _errors(
+    raw: RawPredictions, learned: FloatArray, targets: Targets
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Errors and uncalibrated stds of every predicted column, each (n,)."""
+    values, truth, stds = (
+        targets.values(raw.values),
+        targets.values(learned),
+        targets.stds(raw.stds),
+    )
+    return {each.name: (values[each.name] - truth[each.name], stds[each.name])
+            for each in targets.all}  # fmt: skip

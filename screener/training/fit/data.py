@@ -10,16 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+from rdkit import Chem
 
 from screener.errors import ConfigError
 from screener.models.baseline import baseline, composition, fit_baseline
 from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import Projected, Projection
 from screener.models.fchl.representation import environments
-from screener.models.predictor import Kind
-from screener.models.quantities import FITTED, QUANTITIES, low_values
+from screener.models.low_values import low_values
+from screener.models.targets import Targets
 from screener.models.uncertainty.domain import heavy_atoms
 from screener.records import Structure
+from screener.registry.elements import symbols_of
 from screener.training.fit.environment_pool import projected_chunks
 from screener.training.fit.learn_metric import BATCH, N_BATCHES, learn_metric
 
@@ -55,46 +57,113 @@ class FitSettings(LimitSettings):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitData:
-    """Labelled structures of one set.
+    """Labelled molecules of one set: structures, or drawings for models that read these.
 
     Args:
-        structures: of one geometry level; with GFN2 results when a delta is fitted.
-        high: float64 (n,) by name, the four of `quantities.FITTED`, in the units their names end
-            with.
+        structures: of one geometry level, with values of the lower level when a delta is fitted;
+            empty where there are drawings.
+        high: float64 (n,) by column, in the units their names end with.
+        smiles: canonical; empty where there are structures.
+    Raises:
+        ConfigError: labels are not one per molecule, or not finite.
     """
 
     structures: Sequence[Structure]
     high: dict[str, FloatArray]
+    smiles: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in FITTED:
-            values = self.high.get(name)
-            if values is None or values.shape != (len(self.structures),):
-                raise ConfigError(f"{name} is needed for each of {len(self.structures)} structures")
+        if len(self.structures) and len(self.smiles):
+            raise ConfigError("a set has structures or drawings, not both")
+        for name, values in self.high.items():
+            if values.shape != (len(self),):
+                raise ConfigError(f"{name} is needed for each of {len(self)} molecules")
             if not np.isfinite(values).all():
                 raise ConfigError(f"{name} has values that are not finite")
 
-    def targets(self, kind: Kind) -> FloatArray:
-        """What is learned, float64 (n, n_quantities): high, or high minus low."""
-        high = np.stack([self.high[name] for name in FITTED], axis=1)
-        if kind == "direct":
-            return high
-        low = low_values(self.structures)
-        return high - np.stack([low[quantity.low] for quantity in QUANTITIES], axis=1)
+    def __len__(self) -> int:
+        return len(self.structures) or len(self.smiles)
+
+    @property
+    def molecules(self) -> Sequence[Structure] | Sequence[str]:
+        """What a predictor is given."""
+        return self.structures or self.smiles
+
+    @property
+    def n_heavy(self) -> NDArray[np.int64]:
+        """Heavy atoms (n,)."""
+        if len(self.structures):
+            return np.array([heavy_atoms(each) for each in self.structures], dtype=np.int64)
+        sizes = [Chem.MolFromSmiles(each).GetNumHeavyAtoms() for each in self.smiles]
+        return np.array(sizes, dtype=np.int64)
+
+    def targets(self, targets: Targets) -> FloatArray:
+        """What is learned, float64 (n, n_fitted): labels, or labels minus low values.
+
+        Raises:
+            ConfigError: a fitted column has no labels, or a structure lacks a low value.
+        """
+        if missing := [name for name in targets.names if name not in self.high]:
+            raise ConfigError(f"there are no labels of {', '.join(missing)}")
+        wanted = [each.low for each in targets.fitted if each.low is not None]
+        low = low_values(self.structures, wanted) if wanted else {}
+        zeros = np.zeros(len(self))
+        return np.stack(
+            [
+                self.high[each.name] - (zeros if each.low is None else low[each.low])
+                for each in targets.fitted
+            ],
+            axis=1,
+        )
 
     def subset(self, rows: NDArray[np.int64]) -> "FitData":
         """The molecules at `rows`, in that order."""
         return FitData(
-            [self.structures[int(row)] for row in rows],
+            [self.structures[int(row)] for row in rows] if len(self.structures) else (),
             {name: values[rows] for name, values in self.high.items()},
+            [self.smiles[int(row)] for row in rows] if len(self.smiles) else (),
         )
 
 
-def require_molecules(train: FitData, selection: FitData, calibration: FitData) -> None:
-    """Raises ConfigError where a set of a fit is empty."""
-    for name, data in (("train", train), ("selection", selection), ("calibration", calibration)):
-        if len(data.structures) == 0:
-            raise ConfigError(f"the {name} set is empty")
+@dataclass(frozen=True, slots=True, eq=False)
+class FitSets:
+    """What a fit is given.
+
+    Args:
+        fit: molecules that are learned.
+        selection: disjoint from these; settings and weights are chosen on them.
+        calibration: disjoint from both, and seen by neither.
+        targets: what is learned.
+        geometry_level: of all structures.
+    Raises:
+        ConfigError: a set is empty.
+    """
+
+    fit: FitData
+    selection: FitData
+    calibration: FitData
+    targets: Targets
+    geometry_level: str
+
+    def __post_init__(self) -> None:
+        for name in ("fit", "selection", "calibration"):
+            if len(getattr(self, name)) == 0:
+                raise ConfigError(f"the {name} set is empty")
+        for name in ("selection", "calibration"):
+            if unseen := set(_elements(getattr(self, name))) - set(self.elements):
+                raise ConfigError(
+                    f"the {name} set has elements that are in no molecule of the fit set: "
+                    f"{', '.join(symbols_of(unseen))}"
+                )
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers in the structures that are learned, ascending."""
+        return _elements(self.fit)
+
+
+def _elements(data: FitData) -> tuple[int, ...]:
+    return tuple(sorted({int(n) for each in data.structures for n in each.atomic_numbers}))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +173,7 @@ class Prepared:
     environments: Projected
     counts: FloatArray  # (n, n_elements), composition
     n_heavy: NDArray[np.int64]  # (n,)
-    targets: FloatArray  # (n, n_quantities)
+    targets: FloatArray  # (n, n_fitted)
 
     def __len__(self) -> int:
         return self.environments.n_molecules
@@ -117,6 +186,7 @@ class Prepared:
         place = np.cumsum(keep) - 1
         old = self.environments
         chosen = Projected(
+            elements=old.elements,
             values=old.values[atoms],
             residual=old.residual[atoms],
             atomic_numbers=old.atomic_numbers[atoms],
@@ -134,6 +204,7 @@ class Prepared:
             yield (
                 slice(start, stop),
                 Projected(
+                    elements=old.elements,
                     values=old.values[atoms],
                     residual=old.residual[atoms],
                     atomic_numbers=old.atomic_numbers[atoms],
@@ -144,7 +215,7 @@ class Prepared:
 
 
 def prepare(
-    data: FitData, metric: Metric, projection: Projection, kind: Kind, workers: int = 1
+    data: FitData, metric: Metric, projection: Projection, targets: Targets, workers: int = 1
 ) -> Prepared:
     """Environments of every molecule, projected chunk by chunk, and what is learned of it.
 
@@ -152,13 +223,14 @@ def prepare(
         data: labelled structures.
         metric: that their environments are scaled with.
         projection: of the scaled environments.
-        kind: of targets.
+        targets: what is learned.
         workers: processes that make environments; the numbers do not depend on it.
     """
     sizes = [structure.n_atoms for structure in data.structures]
     n_atoms = sum(sizes)
     # filled in place: 100,000 molecules take 2 GB, which are never there twice
     joined = Projected(
+        elements=projection.elements,
         values=np.empty((n_atoms, projection.n_components)),
         residual=np.empty(n_atoms),
         atomic_numbers=np.empty(n_atoms, dtype=np.uint8),
@@ -171,17 +243,25 @@ def prepare(
         joined.values[atoms], joined.residual[atoms] = part.values, part.residual
         joined.atomic_numbers[atoms] = part.atomic_numbers
         start = atoms.stop
-    n_heavy = np.array([heavy_atoms(s) for s in data.structures], dtype=np.int64)
-    return Prepared(joined, composition(data.structures), n_heavy, data.targets(kind))
+    counts = composition(data.structures, projection.elements)
+    return Prepared(joined, counts, data.n_heavy, data.targets(targets))
 
 
-def training_metric(data: FitData, kind: Kind, seed: int = 0) -> Metric:
-    """A metric for all quantities, learned from a thousand of the training molecules."""
+def training_metric(
+    data: FitData, targets: Targets, elements: tuple[int, ...], seed: int = 0
+) -> Metric:
+    """A metric for all targets, learned from a thousand of the training molecules.
+
+    Args:
+        data: labelled structures.
+        targets: what is learned.
+        elements: atomic numbers of the representation.
+        seed: of the choice of molecules.
+    """
     generator = np.random.default_rng(seed)
-    some = data.subset(generator.permutation(len(data.structures))[: BATCH * N_BATCHES])
-    counts, targets = composition(some.structures), some.targets(kind)
-    for column, quantity in enumerate(QUANTITIES):
-        coefficients = fit_baseline(counts, targets[:, column], extensive=quantity.extensive)
-        targets[:, column] -= baseline(counts, coefficients)
-    extensive = [quantity.extensive for quantity in QUANTITIES]
-    return learn_metric(environments(some.structures), targets, extensive)
+    some = data.subset(generator.permutation(len(data))[: BATCH * N_BATCHES])
+    counts, learned = composition(some.structures, elements), some.targets(targets)
+    for place, extensive in enumerate(targets.extensive):
+        coefficients = fit_baseline(counts, learned[:, place], extensive=extensive)
+        learned[:, place] -= baseline(counts, coefficients)
+    return learn_metric(environments(some.structures, elements), learned, targets.extensive)

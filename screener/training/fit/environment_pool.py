@@ -38,7 +38,9 @@ def projected_chunks(
     """
     chunks = (structures[start : start + chunk] for start in range(0, len(structures), chunk))
     if workers == 1:
-        yield from (projection.apply(metric.scaled(environments(some))) for some in chunks)
+        yield from (
+            projection.apply(metric.scaled(environments(some, metric.elements))) for some in chunks
+        )
         return
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=_start, initargs=(metric, projection)
@@ -54,4 +56,4 @@ def _start(metric: Metric, projection: Projection) -> None:
 
 def _projected(structures: Sequence[Structure]) -> Projected:
     metric, projection = _of_process[0]
-    return projection.apply(metric.scaled(environments(structures)))
+    return projection.apply(metric.scaled(environments(structures, metric.elements)))

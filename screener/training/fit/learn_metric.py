@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from screener.models.fchl.local_kernel import part
 from screener.models.fchl.metric import N_SHELLS, Metric, feature_groups
-from screener.models.fchl.representation import ELEMENTS, Environments
+from screener.models.fchl.representation import Environments
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +61,17 @@ def learn_metric(
     """
     n = environments.n_molecules
     if n < FEWEST:
-        return Metric.plain()
+        return Metric.plain(environments.elements)
     n_batches = min(N_BATCHES, max(1, n // BATCH))
     size = min(n, BATCH)
     starts = [number * size for number in range(n_batches)]
     batches = [_pairs(part(environments, start, start + size)) for start in starts]
-    n_groups = int(feature_groups().max()) + 1
+    n_elements, all_groups = len(environments.elements), feature_groups(environments.elements)
+    n_groups = int(all_groups.max()) + 1
     first = np.zeros(n_groups)
-    first[len(ELEMENTS) * N_SHELLS :] = np.log(ANGULAR)
+    first[n_elements * N_SHELLS :] = np.log(ANGULAR)
 
-    centres = torch.full((len(ELEMENTS),), -np.log(FIRST_WIDTH), dtype=torch.float64)
+    centres = torch.full((n_elements,), -np.log(FIRST_WIDTH), dtype=torch.float64)
     groups = torch.from_numpy(first)
     ridges = torch.full((targets.shape[1],), np.log(1e-4), dtype=torch.float64)
     parameters = [each.requires_grad_() for each in (centres, groups, ridges)]
@@ -97,14 +98,16 @@ def learn_metric(
         np.mean(errors[-n_batches:]),
     )
     scales = torch.exp(centres[:, None] + groups).detach().numpy() * WIDTH
-    return Metric(np.ascontiguousarray(scales[:, feature_groups()], dtype=np.float32))
+    return Metric(
+        environments.elements, np.ascontiguousarray(scales[:, all_groups], dtype=np.float32)
+    )
 
 
 def _pairs(environments: Environments) -> list[_Pairs]:
     """Squared distances of a batch, by element and group."""
     result = []
-    groups = feature_groups()
-    for index, element in enumerate(ELEMENTS):
+    groups = feature_groups(environments.elements)
+    for index, element in enumerate(environments.elements):
         rows = np.flatnonzero(environments.atomic_numbers == element)
         if len(rows) == 0:
             continue

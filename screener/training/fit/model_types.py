@@ -1,38 +1,29 @@
-"""The types of models that `screener train` fits.
+"""The types of models that `screener train` fits, ours as entries of the registry.
 
-A type is added by one entry of `MODEL_TYPES`: the settings that a configuration may give it, what
-it learns, and the function that fits it.
+A plug-in adds one by an entry point `screener.models`, as ours are added.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dask.system import CPU_COUNT
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from screener.errors import ConfigError
-from screener.models.card import GeometryLevel
-from screener.models.fchl.representation import ELEMENTS
-from screener.models.predictor import Kind
-from screener.models.quantities import FITTED
+from screener.models.morgan_gp import model as morgan
+from screener.models.schnet.evaluator import SchNetEvaluator
+from screener.models.schnet.model import schnet_from_arrays, schnet_to_arrays
+from screener.models.sparse_gp.arrays import model_from_arrays, model_to_arrays
+from screener.models.sparse_gp.model import Evaluator
+from screener.registry.model_types import ModelType
 from screener.stores.toml import explained
+from screener.training.fit import morgan_gp, schnet, sparse_gp
 from screener.training.fit.calibrate import FittedModel
-from screener.training.fit.data import FitData, FitSettings, LimitSettings
+from screener.training.fit.data import FitSets, FitSettings
+from screener.training.fit.morgan_gp import MorganGpSettings, fit_morgan_gp
 from screener.training.fit.progress import Progress
 from screener.training.fit.schnet import SchNetFitSettings, fit_schnet_model
 from screener.training.fit.sparse_gp import fit_model
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FitSets:
-    """What a fit is given."""
-
-    fit: FitData
-    selection: FitData
-    calibration: FitData
-    kind: Kind
-    geometry_level: GeometryLevel
 
 
 class Fit(Protocol):
@@ -42,68 +33,56 @@ class Fit(Protocol):
         """Fit, with the type's own settings; `progress` knows where an earlier run was."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelType:
-    """One type of model.
-
-    Args:
-        settings: its own; `[settings]` of a configuration.
-        quantities: that it learns, all of which need labels.
-        elements: that it can be given.
-        fit: see `Fit`.
-    """
-
-    settings: type[LimitSettings]
-    quantities: tuple[str, ...]
-    elements: tuple[int, ...]
-    fit: Fit
+def _fit_sparse(sets: FitSets, settings: FitSettings, progress: Progress) -> FittedModel:
+    return fit_model(sets, settings, workers=CPU_COUNT, progress=progress)
 
 
-def _sparse(sets: FitSets, settings: FitSettings, progress: Progress) -> FittedModel:
-    return fit_model(
-        sets.fit,
-        sets.selection,
-        sets.calibration,
-        settings,
-        kind=sets.kind,
-        geometry_level=sets.geometry_level,
-        workers=CPU_COUNT,
-        progress=progress,
-    )
+def _fit_schnet(sets: FitSets, settings: SchNetFitSettings, progress: Progress) -> FittedModel:
+    return fit_schnet_model(sets, settings, progress=progress)
 
 
-def _schnet(sets: FitSets, settings: SchNetFitSettings, progress: Progress) -> FittedModel:
-    return fit_schnet_model(
-        sets.fit,
-        sets.selection,
-        sets.calibration,
-        settings,
-        kind=sets.kind,
-        geometry_level=sets.geometry_level,
-        progress=progress,
-    )
+def _fit_morgan_gp(sets: FitSets, settings: MorganGpSettings, progress: Progress) -> FittedModel:
+    return fit_morgan_gp(sets, settings)  # done before a checkpoint would be due
 
 
-MODEL_TYPES: Mapping[str, ModelType] = {
-    "sparse-fchl": ModelType(FitSettings, FITTED, tuple(ELEMENTS), _sparse),
-    "schnet": ModelType(SchNetFitSettings, FITTED, tuple(ELEMENTS), _schnet),
-}
+SPARSE_FCHL = ModelType(
+    name=sparse_gp.NAME,
+    label="sparse Gaussian process on FCHL19 environments",
+    reads="structures",
+    settings=FitSettings,
+    fit=_fit_sparse,
+    to_arrays=model_to_arrays,
+    from_arrays=model_from_arrays,
+    evaluator=Evaluator,
+)
+SCHNET = ModelType(
+    name=schnet.NAME,
+    label="SchNet",
+    reads="structures",
+    settings=SchNetFitSettings,
+    fit=_fit_schnet,
+    to_arrays=schnet_to_arrays,
+    from_arrays=schnet_from_arrays,
+    evaluator=SchNetEvaluator,
+)
+MORGAN_GP = ModelType(
+    name=morgan_gp.NAME,
+    label="Gaussian process on counts of Morgan fragments",
+    reads="drawings",
+    settings=MorganGpSettings,
+    fit=_fit_morgan_gp,
+    to_arrays=morgan.to_arrays,
+    from_arrays=morgan.from_arrays,
+    evaluator=morgan.MorganGpEvaluator,
+)
 
 
-def model_type(name: str) -> ModelType:
-    """A type by its name.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if name not in MODEL_TYPES:
-        raise ConfigError(f"there is no model {name!r}; there are {', '.join(MODEL_TYPES)}")
-    return MODEL_TYPES[name]
-
-
-def settings_of(kind: ModelType, values: Mapping[str, Any]) -> LimitSettings:
+def settings_of(kind: ModelType, values: Mapping[str, Any]) -> BaseModel:
     """A type's settings from plain values.
 
+    Args:
+        kind: type of model.
+        values: `[settings]` of a configuration.
     Raises:
         ConfigError: a key or a value does not fit.
     """

@@ -1,7 +1,7 @@
 """Features of prepared molecules, streamed, and the normal equations they add up to.
 
 Two sets of equations are kept, on sums over atoms (extensive quantities) and on means (intensive
-ones and the spread). Of 100,000 molecules with 10,000 environments they are most of the work of a
+ones and the stds). Of 100,000 molecules with 10,000 environments they are most of the work of a
 fit, so that they are what is kept when it is interrupted.
 """
 
@@ -12,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.models.fchl.sparse_kernel import SparseKernel
-from screener.models.quantities import QUANTITIES
 from screener.models.sparse_gp.posterior import NormalEquations, Whitening
 from screener.training.fit.data import Prepared
 from screener.training.fit.progress import Arrays, Progress, fingerprint
 
 FloatArray = NDArray[np.float64]
-
-EXTENSIVE = np.array([quantity.extensive for quantity in QUANTITIES])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,12 +45,19 @@ class Features:
 
 
 class Equations:
-    """Normal equations of both kinds."""
+    """Normal equations of extensive columns and of others, where there are any.
 
-    def __init__(self, n_features: int) -> None:
-        self.kinds = (
-            (True, NormalEquations(n_features, int(EXTENSIVE.sum()))),
-            (False, NormalEquations(n_features, int((~EXTENSIVE).sum()))),
+    Args:
+        n_features: m.
+        extensive: of each fitted column.
+    """
+
+    def __init__(self, n_features: int, extensive: tuple[bool, ...]) -> None:
+        self.extensive = np.array(extensive)
+        self.kinds = tuple(
+            (kind, NormalEquations(n_features, extensive.count(kind)))
+            for kind in (True, False)
+            if kind in extensive
         )
 
     def arrays(self) -> Arrays:
@@ -70,16 +74,34 @@ class Equations:
             equations.restore(arrays[f"gram.{extensive}"], arrays[f"products.{extensive}"])
 
     def add(self, features: FloatArray, atoms: FloatArray, targets: FloatArray) -> None:
-        """Add molecules: features of sums (n, m), numbers of atoms (n, 1), targets."""
+        """Add molecules.
+
+        Args:
+            features: of sums, (n, m).
+            atoms: (n, 1), numbers of atoms.
+            targets: (n, n_fitted).
+        """
         for extensive, equations in self.kinds:
             scaled = features if extensive else features / atoms
-            equations.add(scaled, targets[:, extensive == EXTENSIVE])
+            equations.add(scaled, targets[:, extensive == self.extensive])
 
 
 def accumulate(
-    features: Features, train: Prepared, rest: FloatArray, progress: Progress
+    features: Features,
+    train: Prepared,
+    rest: FloatArray,
+    extensive: tuple[bool, ...],
+    progress: Progress,
 ) -> Equations:
-    """Normal equations of all training molecules, from where an earlier run left them."""
+    """Normal equations of all training molecules, from where an earlier run left them.
+
+    Args:
+        features: of the inducing environments.
+        train: n molecules.
+        rest: (n, n_fitted), targets without baseline.
+        extensive: of each fitted column.
+        progress: keeps the sums between runs.
+    """
     kernel, known = features.kernel, train.environments
     name = "equations-" + fingerprint(
         kernel.inducing.values,
@@ -89,7 +111,7 @@ def accumulate(
         known.residual,
         rest,
     )
-    equations, first = Equations(kernel.n_inducing), 0
+    equations, first = Equations(kernel.n_inducing, extensive), 0
     if kept := progress.load(name):
         equations.restore(kept)
         first = int(kept["done"][0])

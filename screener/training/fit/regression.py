@@ -1,4 +1,4 @@
-"""The regression inside a fit: inducing environments, weights, spread, for one kernel width.
+"""The regression inside a fit: inducing environments, weights, stds, for one kernel width.
 
 Molecules are streamed in chunks, so that memory is a few (m, m) matrices whatever their number.
 """
@@ -14,7 +14,6 @@ from screener.models.fchl.inducing import Inducing
 from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import Projection
 from screener.models.fchl.sparse_kernel import SparseKernel
-from screener.models.quantities import FITTED, QUANTITIES
 from screener.models.sparse_gp.model import SparseModel
 from screener.models.sparse_gp.posterior import (
     NormalEquations,
@@ -22,9 +21,10 @@ from screener.models.sparse_gp.posterior import (
     best_ridge,
     leave_one_out,
 )
-from screener.models.sparse_gp.predictive_std import SpreadRoot, leading, leading_columns
+from screener.models.sparse_gp.predictive_std import PosteriorRoot, leading, leading_columns
+from screener.models.targets import Targets
 from screener.training.fit.data import FitSettings, Prepared
-from screener.training.fit.normal_equations import EXTENSIVE, Equations, Features, accumulate
+from screener.training.fit.normal_equations import Equations, Features, accumulate
 from screener.training.fit.progress import NoProgress, Progress
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ class Core:
     """A fitted model with what was chosen for it."""
 
     model: SparseModel
-    ridges: FloatArray  # (n_quantities,)
-    errors: FloatArray  # (n_quantities,), mean absolute, on selection before it joined the fit
+    ridges: FloatArray  # (n_fitted,)
+    errors: FloatArray  # (n_fitted,), mean absolute, on selection before it joined the fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,17 +51,33 @@ class _Started:
 
     features: Features
     baselines: FloatArray
-    rest: FloatArray  # (n_train, n_quantities), targets without baseline
+    rest: FloatArray  # (n_train, n_fitted), targets without baseline
     equations: Equations
     ridges: FloatArray
     errors: FloatArray
 
 
 def selection_errors(
-    train: Prepared, selection: Prepared, inducing: Inducing, width: float, settings: FitSettings
+    train: Prepared,
+    selection: Prepared,
+    inducing: Inducing,
+    width: float,
+    targets: Targets,
+    settings: FitSettings,
 ) -> FloatArray:
-    """Mean absolute errors (n_quantities,) on `selection` at the best of `settings.ridges`."""
-    return _start(train, selection, inducing, width, settings, None).errors
+    """How well a kernel width does.
+
+    Args:
+        train: molecules that are fitted.
+        selection: that errors are of.
+        inducing: environments of training molecules.
+        width: of the kernel.
+        targets: what is learned.
+        settings: ridges to try.
+    Returns:
+        mean absolute errors (n_fitted,) on `selection` at the best ridges.
+    """
+    return _start(train, selection, inducing, width, targets, settings, None).errors
 
 
 def fit_core(
@@ -71,23 +87,25 @@ def fit_core(
     projection: Projection,
     inducing: Inducing,
     width: float,
+    targets: Targets,
     settings: FitSettings,
     *,
     ridges: FloatArray | None = None,
     progress: Progress | None = None,
 ) -> Core:
-    """Fit weights and spread at one kernel width.
+    """Fit weights and stds at one kernel width.
 
     Args:
         train: fits; selection: chooses the ridges, then joins the fit.
         metric, projection: that both were scaled and projected with.
         inducing: environments of training molecules.
         width: of the kernel.
-        settings: ridges to try, numbers of molecules and environments of the spread.
-        ridges: (n_quantities,), to be used as they are; otherwise chosen from `settings.ridges`.
+        targets: what is learned.
+        settings: ridges to try, numbers of molecules and environments of the stds.
+        ridges: (n_fitted,), to be used as they are; otherwise chosen from `settings.ridges`.
         progress: keeps the normal equations, most of the work, between runs.
     """
-    started = _start(train, selection, inducing, width, settings, ridges, progress)
+    started = _start(train, selection, inducing, width, targets, settings, ridges, progress)
     features, equations, rest = started.features, started.equations, started.rest
     chosen = started.ridges
     rest_selection = _without(selection, started.baselines)
@@ -98,19 +116,18 @@ def fit_core(
     places = np.sort(generator.permutation(len(train))[: settings.n_difficulty])
     sample, rest_sample = features.all(train.rows(places)), rest[places]
     columns = leading_columns(inducing, leading(inducing, settings.n_leading))
-    roots, stds, weights = (
-        [],
-        np.empty_like(rest_sample),
-        np.empty((len(inducing.values), len(FITTED))),
-    )
-    for (extensive, one), rows_of_kind in zip(equations.kinds, sample, strict=True):
-        quantities = np.flatnonzero(extensive == EXTENSIVE)
+    roots: dict[bool, PosteriorRoot] = {}
+    stds = np.empty_like(rest_sample)
+    weights = np.empty((len(inducing.values), len(targets.names)))
+    for extensive, one in equations.kinds:
+        rows_of_kind = sample[0] if extensive else sample[1]
+        quantities = np.flatnonzero(extensive == equations.extensive)
         # a submatrix holds their equations: L is lower triangular and they come first
         few = NormalEquations(len(columns), 0)
         few.gram = np.asfortranarray(one.gram[np.ix_(columns, columns)])
         ridge = LEADING_RIDGE * float(np.median(chosen[quantities]))
-        roots.append(SpreadRoot.of(few, ridge))
-        image = rows_of_kind[:, columns] @ roots[-1].matrix()
+        roots[extensive] = PosteriorRoot.of(few, ridge)
+        image = rows_of_kind[:, columns] @ roots[extensive].matrix()
         half_log_variance = np.log((image * image).sum(axis=1)) / 2
         for place, quantity in enumerate(quantities):
             factored = one.factor(chosen[quantity])
@@ -123,6 +140,7 @@ def fit_core(
     offset = stds.mean(axis=0)
     difficulty = _fit_difficulty(sample[1], stds - offset)
     model = SparseModel(
+        extensive=targets.extensive,
         metric=metric,
         projection=projection,
         inducing=inducing,
@@ -130,8 +148,7 @@ def fit_core(
         baselines=started.baselines,
         weights=features.whitening.weights(weights),
         n_leading=settings.n_leading,
-        root_extensive=roots[0],
-        root_intensive=roots[1],
+        roots=roots,
         difficulty=features.whitening.weights(difficulty),
         difficulty_offset=offset,
     )
@@ -139,7 +156,7 @@ def fit_core(
 
 
 def _fit_difficulty(features: FloatArray, targets: FloatArray) -> FloatArray:
-    """Weights (m, n_quantities); the ridge is that of least squared error on the last fifth."""
+    """Weights (m, n_fitted); the ridge is that of least squared error on the last fifth."""
     cut = len(features) - max(1, len(features) // 5)
     first = NormalEquations(features.shape[1], targets.shape[1])
     first.add(features[:cut], targets[:cut])
@@ -162,6 +179,7 @@ def _start(
     selection: Prepared,
     inducing: Inducing,
     width: float,
+    targets: Targets,
     settings: FitSettings,
     ridges: FloatArray | None,
     progress: Progress | None = None,
@@ -170,22 +188,23 @@ def _start(
     features = Features(kernel, Whitening.of(kernel))
     baselines = np.stack(
         [
-            fit_baseline(train.counts, train.targets[:, column], extensive=quantity.extensive)
-            for column, quantity in enumerate(QUANTITIES)
+            fit_baseline(train.counts, train.targets[:, place], extensive=extensive)
+            for place, extensive in enumerate(targets.extensive)
         ]
     )
     rest, rest_selection = _without(train, baselines), _without(selection, baselines)
-    equations = accumulate(features, train, rest, progress or NoProgress())
+    equations = accumulate(features, train, rest, targets.extensive, progress or NoProgress())
     log.info("normal equations of %d molecules, %d environments", len(train), kernel.n_inducing)
-    chosen, errors = np.empty(len(QUANTITIES)), np.empty(len(QUANTITIES))
+    chosen, errors = np.empty(len(targets.names)), np.empty(len(targets.names))
     held_out = features.all(selection)
-    for (extensive, one), rows_of_kind in zip(equations.kinds, held_out, strict=True):
-        columns = extensive == EXTENSIVE
+    for extensive, one in equations.kinds:
+        rows_of_kind = held_out[0] if extensive else held_out[1]
+        columns = extensive == equations.extensive
         tried = settings.ridges if ridges is None else tuple(sorted(set(ridges[columns].tolist())))
         chosen[columns], errors[columns] = best_ridge(
             one, tried, rows_of_kind, rest_selection[:, columns]
         )
-    log.info("ridges %s", dict(zip(FITTED, chosen.tolist(), strict=True)))
+    log.info("ridges %s", dict(zip(targets.names, chosen.tolist(), strict=True)))
     return _Started(
         features, baselines, rest, equations, chosen if ridges is None else ridges, errors
     )

@@ -5,19 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from screener.models.bundle import Bundle, golden_rows, write_bundle
-from screener.models.card import (
-    INTERVALS,
-    ZERO_POINT,
-    Card,
-    QuantityCard,
-    installed_versions,
-)
-from screener.models.quantities import GAP, PREDICTED
-from screener.models.registry import form_of, to_arrays
-from screener.models.sparse_gp.arrays import structures_to_arrays
-from screener.records import Structure
+from screener.models.card import INTERVALS, Card, QuantityCard, installed_versions
+from screener.models.drawing_predictor import DrawingPredictor
+from screener.models.registry import model_type
+from screener.models.stored_structures import golden_to_arrays
+from screener.models.targets import Targets
+from screener.registry.columns import column
+from screener.registry.elements import symbol_of
+from screener.registry.own_quantities import ATOMIZATION_ENERGY_0K, BINDING_ENERGY
 from screener.training.fit.calibrate import FittedModel
-from screener.units import SYMBOLS
 
 
 def save_bundle(
@@ -30,7 +26,8 @@ def save_bundle(
     splits: dict[str, Any],
     seeds: dict[str, Any],
     metrics: dict[str, Any],
-    golden: Sequence[Structure],
+    golden: Sequence[Any],
+    zero_point: str | None = None,
 ) -> Bundle:
     """Write a bundle and load it again.
 
@@ -40,32 +37,34 @@ def save_bundle(
         name: of the bundle.
         n_conformers: that structures are chosen from, as at calibration.
         data, splits, seeds, metrics: JSON values for the card.
-        golden: a few structures whose predictions loading checks.
+        golden: a few structures, or SMILES where the model reads drawings, whose predictions
+            loading checks.
+        zero_point: what energies contain; None for what the columns themselves say.
     Raises:
         StoreError: the folder cannot be written.
     """
     predictor = fitted.predictor
-    arrays = to_arrays(predictor.model) | structures_to_arrays(list(golden))
-    delta = predictor.kind == "delta"
+    kind, targets = model_type(predictor.model_type), predictor.targets
+    reads_drawings = isinstance(predictor, DrawingPredictor)
+    arrays = kind.to_arrays(predictor.model)
+    if not reads_drawings:
+        arrays = arrays | golden_to_arrays(golden)
+    low = {column(each.low).theory for each in targets.all if each.low is not None}
+    high = dict.fromkeys(each.column.theory for each in targets.fitted)
     card = Card(
         name=name,
-        model=form_of(predictor.model),
-        kind=predictor.kind,
+        model=kind.name,
+        reads=kind.reads,
+        kind=targets.kind,
         geometry_level=predictor.geometry_level,
         n_conformers=n_conformers,
-        low="gfn2" if delta else None,
-        high="b3lyp",
-        zero_point=ZERO_POINT[predictor.kind],
-        elements=tuple(SYMBOLS[number] for number in predictor.domain.elements),
+        low=", ".join(sorted(low)) or None,
+        high=", ".join(filter(None, high)),
+        zero_point=zero_point_of(targets) if zero_point is None else zero_point,
+        elements=tuple(symbol_of(number) for number in fitted.elements),
         quantities={
-            quantity.name: QuantityCard(
-                unit=quantity.unit,
-                extensive=quantity.extensive,
-                low=quantity.low if delta else None,
-                derived=quantity is GAP,
-                calibration=predictor.calibration[quantity.name],
-            )
-            for quantity in PREDICTED
+            each.name: QuantityCard.of(each, predictor.calibration[each.name])
+            for each in targets.all
         },
         domain=predictor.domain,
         intervals=INTERVALS,
@@ -76,6 +75,27 @@ def save_bundle(
         metrics=metrics,
         versions=installed_versions(),
         golden=golden_rows(predictor.predict(golden)),
+        golden_smiles=tuple(golden) if reads_drawings else (),
+        shapes={},
         model_sha256="",
     )
     return write_bundle(folder, card, arrays)
+
+
+def zero_point_of(targets: Targets) -> str:
+    """Which atomization energies of a model contain the zero-point energy; empty without any."""
+    sentences = []
+    for each in targets.fitted:
+        if each.column.quantity == ATOMIZATION_ENERGY_0K:
+            sentences.append(
+                f"{each.name} is free atoms minus molecule at 0 K; the molecule's energy contains "
+                "the zero-point energy."
+            )
+            if each.low is not None and column(each.low).quantity == BINDING_ENERGY:
+                sentences.append(
+                    f"{each.low} contains no zero-point energy, so the learned difference contains "
+                    "it."
+                )
+        elif each.column.quantity == BINDING_ENERGY:
+            sentences.append(f"{each.name} is free atoms minus molecule without zero-point energy.")
+    return " ".join(sentences)

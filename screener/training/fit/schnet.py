@@ -7,16 +7,16 @@ errors, and is never fitted to.
 import logging
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from screener.models.predictor import Kind
-from screener.models.quantities import FITTED, QUANTITIES
+from screener.errors import ConfigError
 from screener.models.schnet.evaluator import SchNetEvaluator
 from screener.models.schnet.model import SchNetModel
 from screener.models.schnet.network import SchNetSettings
-from screener.models.uncertainty.domain import heavy_atoms
+from screener.models.targets import Targets
+from screener.registry.quantities import Column
 from screener.training.fit.calibrate import FittedModel, Growth, SizeSplit, calibrated
-from screener.training.fit.data import FitData, LimitSettings, require_molecules
+from screener.training.fit.data import FitData, FitSets, LimitSettings
 from screener.training.fit.progress import Progress
 from screener.training.fit.schnet_errors import with_errors
 from screener.training.fit.schnet_scale import fit_schnet
@@ -24,11 +24,13 @@ from screener.training.fit.schnet_training import TrainingSettings
 
 log = logging.getLogger(__name__)
 
+NAME = "schnet"  # of this type of model
+
 
 class SchNetFitSettings(LimitSettings):
     """How a SchNet is fitted; defaults are those of the shipped delta model."""
 
-    n_members: PositiveInt = 4  # output networks of each quantity, for the spread
+    n_members: PositiveInt = 4  # output networks of each column, whose differences tell the std
     n_features: PositiveInt = 128
     n_interactions: PositiveInt = 5
     n_gaussians: PositiveInt = 40
@@ -39,17 +41,28 @@ class SchNetFitSettings(LimitSettings):
     patience: PositiveInt = 1_000_000  # epochs without a better selection until it ends
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 1e-3  # largest
-    loss_weights: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] = (
-        3.0,
-        1.0,
-        2.0,
-        0.5,
-    )  # of `quantities.FITTED`, in units of their spread
+    loss_weights: dict[str, NonNegativeFloat] = Field(default_factory=dict)  # see `weight_of`
 
-    def training(self, n_epochs: int) -> TrainingSettings:
-        """The same for the training."""
+    def weight_of(self, column: Column) -> float:
+        """How much the errors of a column count, in units of its std: by the name of the column or
+        of its quantity; 1 where neither is named."""
+        weights = self.loss_weights
+        return float(weights.get(column.name, weights.get(column.quantity.name, 1.0)))
+
+    def training(self, targets: Targets, n_epochs: int) -> TrainingSettings:
+        """The same for the training.
+
+        Raises:
+            ConfigError: a loss weight is of nothing that is learned.
+        """
+        names = {name for each in targets.fitted for name in (each.name, each.column.quantity.name)}
+        if unknown := sorted(set(self.loss_weights) - names):
+            raise ConfigError(
+                f"settings.loss_weights names {unknown[0]}, and the model learns "
+                f"{', '.join(targets.names)}"
+            )
         network = SchNetSettings(
-            extensive=tuple(quantity.extensive for quantity in QUANTITIES),
+            extensive=targets.extensive,
             n_members=self.n_members,
             n_features=self.n_features,
             n_interactions=self.n_interactions,
@@ -59,7 +72,7 @@ class SchNetFitSettings(LimitSettings):
         )
         return TrainingSettings(
             network=network,
-            loss_weights=self.loss_weights,
+            loss_weights=tuple(self.weight_of(each.column) for each in targets.fitted),
             n_epochs=n_epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
@@ -70,90 +83,67 @@ class SchNetFitSettings(LimitSettings):
 
 
 def fit_schnet_model(
-    train: FitData,
-    selection: FitData,
-    calibration: FitData,
-    settings: SchNetFitSettings,
-    *,
-    kind: Kind,
-    geometry_level: str,
-    progress: Progress | None = None,
+    sets: FitSets, settings: SchNetFitSettings, *, progress: Progress | None = None
 ) -> FittedModel:
     """Train, choose, calibrate.
 
     Args:
-        train: molecules that weights are fitted to.
-        selection: some hundreds or more, disjoint from train.
-        calibration: some hundreds or more, disjoint from both.
+        sets: molecules that weights are fitted to; some hundreds or more to choose on, and to
+            calibrate on.
         settings: see `SchNetFitSettings`.
-        kind: `direct` learns the high values, `delta` high minus low.
-        geometry_level: of all structures.
         progress: keeps checkpoints between runs; default: nothing is kept.
     Raises:
-        ConfigError: a set is empty, or a delta is asked of structures without GFN2 results.
+        ConfigError: labels are missing, a structure lacks a low value, or a loss weight is of
+            nothing that is learned.
         ValueError: fewer than 10 calibration molecules.
     """
-    require_molecules(train, selection, calibration)
-    model = _trained(train, selection, settings, settings.n_epochs, kind, progress)
+    selection, calibration, targets = sets.selection, sets.calibration, sets.targets
+    model = _trained(sets.fit, selection, targets, settings, settings.n_epochs, progress)
     evaluator = SchNetEvaluator(model, settings.device)
-    errors = evaluator.predict(selection.structures).values - selection.targets(kind)
-    predictor = calibrated(
-        model,
-        evaluator.predict(calibration.structures),
-        calibration,
-        [*train.structures, *selection.structures],
-        _growth(train, selection, calibration, settings, kind, progress),
-        settings,
-        kind=kind,
-        geometry_level=geometry_level,
-    )
+    errors = evaluator.predict(selection.structures).values - selection.targets(targets)
+    raw = evaluator.predict(calibration.structures)
+    growth = _growth(sets, settings, progress)
+    predictor = calibrated(NAME, model, raw, sets, growth, settings)
     report = {
         "settings": settings.model_dump(mode="json"),
-        "selection_mae": dict(zip(FITTED, np.abs(errors).mean(axis=0).tolist(), strict=True)),
-        "n_train": len(train.structures),
-        "n_selection": len(selection.structures),
-        "n_calibration": len(calibration.structures),
+        "selection_mae": dict(
+            zip(targets.names, np.abs(errors).mean(axis=0).tolist(), strict=True)
+        ),
+        "n_train": len(sets.fit),
+        "n_selection": len(selection),
+        "n_calibration": len(calibration),
     }
-    return FittedModel(predictor, report)
+    return FittedModel(predictor, report, sets.elements)
 
 
 def _trained(
     train: FitData,
     selection: FitData,
+    targets: Targets,
     settings: SchNetFitSettings,
     n_epochs: int,
-    kind: Kind,
     progress: Progress | None,
 ) -> SchNetModel:
-    held_out = selection.structures, selection.targets(kind)
+    held_out = selection.structures, selection.targets(targets)
     fitted = fit_schnet(
-        (train.structures, train.targets(kind)),
+        (train.structures, train.targets(targets)),
         held_out,
-        settings.training(n_epochs),
+        settings.training(targets, n_epochs),
         progress=progress,
     )
     return with_errors(fitted, train.structures, held_out, settings.seed)
 
 
-def _growth(
-    train: FitData,
-    selection: FitData,
-    calibration: FitData,
-    settings: SchNetFitSettings,
-    kind: Kind,
-    progress: Progress | None,
-) -> Growth:
+def _growth(sets: FitSets, settings: SchNetFitSettings, progress: Progress | None) -> Growth:
     """By a shorter training on molecules of fewer heavy atoms than the largest."""
-    sizes = [
-        np.array([heavy_atoms(structure) for structure in data.structures])
-        for data in (train, selection, calibration)
-    ]
-    split = SizeSplit.of(*sizes)
+    split = SizeSplit.of(sets.fit.n_heavy, sets.selection.n_heavy, sets.calibration.n_heavy)
     if split is None:
-        return Growth.none()
-    smaller = train.subset(split.train), selection.subset(split.selection)
-    model = _trained(*smaller, settings, settings.size_epochs, kind, progress)
-    raw = SchNetEvaluator(model, settings.device).predict(calibration.structures)
-    growth = Growth.measured(raw, calibration.targets(kind), split.larger)
+        return Growth.none(sets.targets)
+    smaller = sets.fit.subset(split.train), sets.selection.subset(split.selection)
+    model = _trained(*smaller, sets.targets, settings, settings.size_epochs, progress)
+    raw = SchNetEvaluator(model, settings.device).predict(sets.calibration.structures)
+    growth = Growth.measured(
+        raw, sets.calibration.targets(sets.targets), sets.targets, split.larger
+    )
     log.info("growth per heavy atom %s", growth)
     return growth

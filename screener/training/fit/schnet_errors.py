@@ -1,7 +1,7 @@
 """What a trained SchNet is told about its own errors: how large they are, how far atoms may lie.
 
 The size of errors is learned from molecules that the weights were not fitted to: a ridge regression
-of the logarithm of the error on the logarithm of the members' spread and the mean features of the
+of the logarithm of the error on the logarithm of the members' std and the mean features of the
 atoms. The known atoms are farthest points of the training atoms' features.
 """
 
@@ -55,6 +55,7 @@ def _known_atoms(
     features = np.concatenate([part.features for part in outputs(structures)])
     sizes = [structure.n_atoms for structure in structures]
     projected = Projected(
+        fitted.scale.elements,
         features.astype(np.float64),
         np.zeros(len(features)),
         np.concatenate([structure.atomic_numbers for structure in structures]),
@@ -67,7 +68,7 @@ def _known_atoms(
 def fit_difficulty(
     fitted: Fitted, structures: Sequence[Structure], targets: FloatArray
 ) -> Difficulty:
-    """How errors follow from spread and features.
+    """How errors follow from member stds and features.
 
     Args:
         fitted: the network and its scale.
@@ -77,30 +78,30 @@ def fit_difficulty(
     width = fitted.network.settings.n_features
     everything = NetworkOutputs(fitted.network, np.eye(width, dtype=np.float32))
     parts = list(everything(structures))
-    values, spreads, means = (
+    values, member_stds, means = (
         np.concatenate([getattr(part, name) for part in parts])
-        for name in ("values", "spreads", "projected")
+        for name in ("values", "member_stds", "projected")
     )
     errors = np.abs(fitted.scale.standardised(structures, targets) - values)
     wanted = np.log(np.maximum(errors, LEAST_ERROR * np.median(errors, axis=0)))
-    has_spread = fitted.network.settings.n_members > 1
-    offsets, by_spread, by_feature, limits = [], [], [], []
+    has_members = fitted.network.settings.n_members > 1
+    offsets, by_member_std, by_feature, limits = [], [], [], []
     for target in range(targets.shape[1]):
-        log_spread = np.log(spreads[:, target : target + 1])
-        inputs = np.concatenate([log_spread * has_spread, means], axis=1)
+        log_member_std = np.log(member_stds[:, target : target + 1])
+        inputs = np.concatenate([log_member_std * has_members, means], axis=1)
         centre, size = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
         scaled = (inputs - centre) / size
-        prior = np.diag([1e-6 * len(scaled), *[RIDGE] * width])  # the spread is trusted as it is
+        prior = np.diag([1e-6 * len(scaled), *[RIDGE] * width])  # the std is trusted as it is
         centred = wanted[:, target] - wanted[:, target].mean()
         coefficients = np.linalg.solve(scaled.T @ scaled + prior, scaled.T @ centred) / size
         offsets.append(wanted[:, target].mean() - coefficients @ centre)
-        by_spread.append(coefficients[0])
+        by_member_std.append(coefficients[0])
         by_feature.append(coefficients[1:])
         found = offsets[-1] + inputs @ coefficients
         limits.append((found.min(), found.max()))
     return Difficulty(
         np.array(offsets),
-        np.array(by_spread),
+        np.array(by_member_std),
         np.array(by_feature, dtype=np.float32),
         np.array(limits).T.copy(),
     )

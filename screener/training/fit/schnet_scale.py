@@ -53,7 +53,8 @@ def fit_scale(
         targets: float64 (n, n_targets), in their units.
         extensive: (n_targets,), whether a target is a sum over atoms.
     """
-    counts = composition(structures)
+    elements = tuple(sorted({int(n) for each in structures for n in each.atomic_numbers}))
+    counts = composition(structures, elements)
     baselines = np.stack(
         [
             fit_baseline(counts, column, extensive=kind)
@@ -61,7 +62,7 @@ def fit_scale(
         ]
     )
     left = targets - np.stack([baseline(counts, row) for row in baselines], axis=1)
-    return Scale(baselines, np.sqrt((left**2).mean(axis=0)))
+    return Scale(elements, baselines, np.sqrt((left**2).mean(axis=0)))
 
 
 def fit_schnet(

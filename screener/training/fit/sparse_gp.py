@@ -1,4 +1,4 @@
-"""Fit a sparse model, its spread, calibration and domain.
+"""Fit a sparse model, its stds, calibration and domain.
 
 Three sets of molecules come in: *train* fits, *selection* chooses width and ridges (and then joins
 the fit with these fixed), *calibration* is seen by neither and sets intervals and limits. Splits
@@ -16,29 +16,27 @@ from screener.models.baseline import baseline
 from screener.models.fchl.inducing import Inducing, choose_inducing
 from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import fit_projection
-from screener.models.fchl.representation import ELEMENTS, environments
-from screener.models.predictor import Kind
-from screener.models.quantities import FITTED
-from screener.models.sparse_gp.model import Evaluator, RawPredictions
+from screener.models.fchl.representation import environments
+from screener.models.raw_predictions import RawPredictions
+from screener.models.sparse_gp.model import Evaluator
 from screener.models.sparse_gp.predictive_std import leading
+from screener.models.targets import Targets
 from screener.training.fit.calibrate import FittedModel, Growth, SizeSplit, calibrated
 from screener.training.fit.data import (
-    FitData,
+    FitSets,
     FitSettings,
     Prepared,
     prepare,
-    require_molecules,
     training_metric,
 )
 from screener.training.fit.progress import Progress
 from screener.training.fit.regression import Core, fit_core, selection_errors
 
-__all__ = ["FitData", "FitReport", "FitSettings", "FittedModel", "fit_model"]
-
 log = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 
+NAME = "sparse-fchl"  # of this type of model
 PROJECTION_SAMPLE = 2_000  # molecules whose environments the projection is fitted on
 
 
@@ -62,76 +60,60 @@ class FitReport:
 
 
 def fit_model(
-    train: FitData,
-    selection: FitData,
-    calibration: FitData,
-    settings: FitSettings,
-    *,
-    kind: Kind,
-    geometry_level: str,
-    workers: int = 1,
-    progress: Progress | None = None,
+    sets: FitSets, settings: FitSettings, *, workers: int = 1, progress: Progress | None = None
 ) -> FittedModel:
     """Fit, choose, calibrate.
 
     Args:
-        train: thousands of molecules; their order matters only through seeded samples of them.
-        selection: some hundreds or more, disjoint from train.
-        calibration: some hundreds or more, disjoint from both.
+        sets: thousands of molecules to fit, whose order matters only through seeded samples of
+            them; some hundreds or more to choose on, and to calibrate on.
         settings: see `FitSettings`.
-        kind: `direct` learns the high values, `delta` high minus low.
-        geometry_level: of all structures.
         workers: processes that make environments.
         progress: keeps the normal equations between runs; default: nothing is kept.
     Returns:
         the model with its report. Bytes repeat on one kind of machine with the same settings.
     Raises:
-        ConfigError: a set is empty, or a delta is asked of structures without GFN2 results.
+        ConfigError: labels are missing, or a structure lacks a low value.
         ValueError: fewer than 10 calibration molecules.
     """
-    require_molecules(train, selection, calibration)
+    train, elements, targets = sets.fit, sets.elements, sets.targets
     generator = np.random.default_rng(settings.seed)
-    places = np.sort(generator.permutation(len(train.structures))[:PROJECTION_SAMPLE])
-    metric = Metric.plain()
+    places = np.sort(generator.permutation(len(train))[:PROJECTION_SAMPLE])
+    metric = Metric.plain(elements)
     if settings.learned_metric:
-        metric = training_metric(train, kind, settings.seed)
-    sample = metric.scaled(environments([train.structures[int(place)] for place in places]))
+        metric = training_metric(train, targets, elements, settings.seed)
+    some = [train.structures[int(place)] for place in places]
+    sample = metric.scaled(environments(some, elements))
     projection, lost = fit_projection(sample, settings.n_components)
     log.info("projection to %d components loses %.2e", settings.n_components, lost)
     fitting, choosing, judging = (
-        prepare(data, metric, projection, kind, workers) for data in (train, selection, calibration)
+        prepare(data, metric, projection, targets, workers)
+        for data in (train, sets.selection, sets.calibration)
     )
     log.info("environments of %d molecules projected", len(fitting) + len(choosing) + len(judging))
 
     inducing = _inducing(fitting, settings)
-    width, trials = _choose_width(fitting, choosing, inducing, settings)
+    width, trials = _choose_width(fitting, choosing, inducing, targets, settings)
     core = fit_core(
-        fitting, choosing, metric, projection, inducing, width, settings, progress=progress
-    )
-    predictor = calibrated(
-        core.model,
-        evaluate(Evaluator(core.model, settings.device), judging),
-        calibration,
-        [*train.structures, *selection.structures],
-        _growth(fitting, choosing, judging, core, settings, progress),
-        settings,
-        kind=kind,
-        geometry_level=geometry_level,
-    )
+        fitting, choosing, metric, projection, inducing, width, targets, settings,
+        progress=progress,
+    )  # fmt: skip
+    raw = evaluate(Evaluator(core.model, settings.device), judging)
+    growth = _growth(fitting, choosing, judging, core, targets, settings, progress)
+    predictor = calibrated(NAME, core.model, raw, sets, growth, settings)
     report = FitReport(
         width=width,
         width_trials=trials,
-        ridges=dict(zip(FITTED, core.ridges.tolist(), strict=True)),
-        selection_mae=dict(zip(FITTED, core.errors.tolist(), strict=True)),
+        ridges=dict(zip(targets.names, core.ridges.tolist(), strict=True)),
+        selection_mae=dict(zip(targets.names, core.errors.tolist(), strict=True)),
         projection_loss=lost,
-        n_inducing=dict(zip(ELEMENTS, core.model.inducing.counts.tolist(), strict=True)),
+        n_inducing=dict(zip(elements, core.model.inducing.counts.tolist(), strict=True)),
         n_train=len(fitting),
         n_selection=len(choosing),
         n_calibration=len(judging),
     )
-    return FittedModel(
-        predictor, {"settings": settings.model_dump(mode="json"), **report.as_json()}
-    )
+    whole = {"settings": settings.model_dump(mode="json"), **report.as_json()}
+    return FittedModel(predictor, whole, elements)
 
 
 def evaluate(evaluator: Evaluator, data: Prepared) -> RawPredictions:
@@ -154,9 +136,13 @@ def _inducing(train: Prepared, settings: FitSettings) -> Inducing:
 
 
 def _choose_width(
-    train: Prepared, selection: Prepared, inducing: Inducing, settings: FitSettings
+    train: Prepared,
+    selection: Prepared,
+    inducing: Inducing,
+    targets: Targets,
+    settings: FitSettings,
 ) -> tuple[float, dict[str, dict[str, float]]]:
-    """The width of least error on selection, summed over quantities in units of their spread."""
+    """The width of least error on selection, summed over columns in units of their std."""
     if len(settings.widths) == 1:
         return settings.widths[0], {}
     generator = np.random.default_rng(settings.seed)
@@ -164,8 +150,8 @@ def _choose_width(
     fewer = leading(inducing, settings.n_inducing // 2)
     trials, sums = {}, {}
     for width in settings.widths:
-        errors = selection_errors(part, selection, fewer, width, settings)
-        trials[f"{width:g}"] = dict(zip(FITTED, errors.tolist(), strict=True))
+        errors = selection_errors(part, selection, fewer, width, targets, settings)
+        trials[f"{width:g}"] = dict(zip(targets.names, errors.tolist(), strict=True))
         sums[width] = float(np.sum(errors / selection.targets.std(axis=0)))
     log.info("width trials %s", trials)
     return min(sums, key=lambda width: sums[width]), trials
@@ -176,13 +162,14 @@ def _growth(
     selection: Prepared,
     calibration: Prepared,
     core: Core,
+    targets: Targets,
     settings: FitSettings,
     progress: Progress | None,
 ) -> Growth:
     """By a model fitted again on molecules of fewer heavy atoms than the largest."""
     split = SizeSplit.of(train.n_heavy, selection.n_heavy, calibration.n_heavy)
     if split is None:
-        return Growth.none()
+        return Growth.none(targets)
     smaller = train.rows(split.train)
     small_core = fit_core(
         smaller,
@@ -191,11 +178,12 @@ def _growth(
         core.model.projection,
         _inducing(smaller, settings),
         core.model.width,
+        targets,
         settings,
         ridges=core.ridges,
         progress=progress,
     )
     raw = evaluate(Evaluator(small_core.model, settings.device), calibration)
-    growth = Growth.measured(raw, calibration.targets, split.larger)
+    growth = Growth.measured(raw, calibration.targets, targets, split.larger)
     log.info("growth per heavy atom %s", growth)
     return growth

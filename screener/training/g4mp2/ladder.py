@@ -1,11 +1,11 @@
-"""The whole ladder, SMILES alone to G4(MP2), judged on molecules that no rung was fitted on.
+"""What the whole ladder, SMILES alone to G4(MP2), is fitted on: its molecules and its variants.
 
 The first rung, GFN2 → B3LYP, is a bundle whose training has none of PPE1694's connectivities. The
 second is fitted here, fold by fold: on structures reached from the B3LYP geometry, where conformer
 and label belong together, and used on the conformers found from SMILES. What it is fitted on
 differs between variants: where the first rung has never seen a molecule's kind, such as fluorine on
 sp3 carbon, the second one may correct its predictions, or lean on GFN2 instead. What neither has
-learned from stays outside, see `LadderRows.brought_in`.
+learned from stays outside, see `LadderRows.brought_in`. `judged` tells how well it does.
 """
 
 from collections import Counter
@@ -17,37 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
+from screener.chemistry.coordination import coordinations
 from screener.errors import ConfigError
 from screener.models.bundle import load_bundle
-from screener.models.kernel_ridge.additive import AdditiveSettings, Prepared, prepare
+from screener.models.low_values import low_values
 from screener.models.predictor import Predictor
-from screener.models.quantities import low_values
 from screener.models.registry import Predicts, evaluator_of
-from screener.models.uncertainty.domain import Domain, coordinations
+from screener.models.uncertainty.domain import Domain
 from screener.records import Structure
-from screener.training.bootstrap import Coverage, Figure, coverage, figure
+from screener.training.fit.additive import Prepared, prepare
 from screener.training.fit.data import LimitSettings
 from screener.training.g4mp2 import reference
-from screener.training.g4mp2.nested import (
-    GRID,
-    WIDTHS,
-    Nested,
-    Task,
-    choose,
-    folds_of,
-    nested,
-    out_of_fold,
-)
+from screener.training.g4mp2.nested import WIDTHS, Task, folds_of
 from screener.training.g4mp2.reference import ReferenceMolecule
 from screener.training.g4mp2.rung import group_numbers
 from screener.training.g4mp2.structures import structures
-from screener.training.qm9.conformers import LEVEL, SAME_CONFORMER, conformer_distance
+from screener.training.qm9.conformers import conformer_distance
 from screener.units import KCAL_PER_HARTREE
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 FIRST_RUNG = "qm9-gfn2opt-delta"
+GFN2 = "de_gfn2_kcal"
 LARGEST_JUDGED = 9  # heavy atoms
 N_OUTER, N_INNER = 5, 5
 LIMITS = LimitSettings()  # of a correction's domain, as of the first rung's
@@ -61,9 +53,6 @@ VARIANTS: Mapping[Variant, str] = {
     "halfway": "on all molecules, from the mean of GFN2 and the first rung's predictions",
     "gfn2": "on all molecules, from GFN2, without the first rung",
 }
-
-_FLUORINE = Chem.MolFromSmarts("F")
-_FLUORINE_SP3 = Chem.MolFromSmarts("[CX4;!$(C(F)(F)F)]F")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,13 +98,13 @@ class LadderRows:
         """
         folds = folds_of(self.groups, N_OUTER, seed)
         counted = np.flatnonzero(self.usable & self.sound)
-        found = []
+        has_seen = []
         for fold, wanted in zip(folds.tolist(), self.asked_parts, strict=True):
             seen = Counter(
                 part for row in counted if folds[row] != fold for part in self.parts[row] & wanted
             )
-            found.append(all(seen[part] >= LIMITS.min_seen for part in wanted))
-        return np.array(found) & ~self.inside
+            has_seen.append(all(seen[part] >= LIMITS.min_seen for part in wanted))
+        return np.array(has_seen) & ~self.inside
 
     def matching(self, pattern: Chem.Mol) -> BoolArray:
         """Rows (n,) whose molecule contains a SMARTS pattern."""
@@ -132,7 +121,7 @@ def first_rung(name: str = FIRST_RUNG) -> tuple[Predicts, Domain]:
     predictor = load_bundle(name).predictor
     if not isinstance(predictor, Predictor):
         raise ConfigError(f"{name} cannot be a first rung: it leads to G4(MP2) already")
-    return evaluator_of(predictor.model), predictor.domain
+    return evaluator_of(predictor.model_type, predictor.model), predictor.domain
 
 
 def ladder_rows(
@@ -158,23 +147,25 @@ def ladder_rows(
     listed = list(reference.ppe() if molecules is None else molecules)
     reached = structures("gfn2-opt-from-b3lyp", listed)
     small = [molecule.n_heavy <= largest for molecule in listed]
-    found: list[Structure | None] = list(reached)
+    from_smiles: list[Structure | None] = list(reached)
     if asked_at == "gfn2-opt":
         wanted = [molecule for molecule, each in zip(listed, small, strict=True) if each]
         made = iter(structures("gfn2-opt", wanted, n_conformers))
-        found = [next(made) if each else None for each in small]
+        from_smiles = [next(made) if each else None for each in small]
 
     rows = [
-        row for row, pair in enumerate(zip(reached, found, strict=True)) if pair != (None, None)
+        row
+        for row, pair in enumerate(zip(reached, from_smiles, strict=True))
+        if pair != (None, None)
     ]
     kept = tuple(listed[row] for row in rows)
     usable = np.array([reached[row] is not None for row in rows])
-    judged = np.array([small[row] and found[row] is not None for row in rows])
+    judged = np.array([small[row] and from_smiles[row] is not None for row in rows])
     # where one of the two is missing the other fills its place, and is not read there
-    fitted = [structure for row in rows if (structure := reached[row] or found[row])]
-    asked = [structure for row in rows if (structure := found[row] or reached[row])]
+    fitted = [structure for row in rows if (structure := reached[row] or from_smiles[row])]
+    asked = [structure for row in rows if (structure := from_smiles[row] or reached[row])]
 
-    low, asked_low = (low_values(some)["de_gfn2_kcal"] for some in (fitted, asked))
+    low, asked_low = (low_values(some, [GFN2])[GFN2] for some in (fitted, asked))
     delta, _ = _first(first, domain, fitted)
     asked_delta, inside = _first(first, domain, asked)
     labels = {m.name: m.ae0_b3lyp_kcal for m in reference.overlap()}
@@ -259,165 +250,3 @@ def ladder_task(
         judged=rows.judged & rows.sound & counted,
         n_heavy=np.array([molecule.n_heavy for molecule in rows.molecules]),
     )
-
-
-def climb(
-    rows: LadderRows, variant: Variant, grid: Sequence[AdditiveSettings] = GRID, seed: int = 0
-) -> Nested:
-    """Every molecule predicted once, by a ladder chosen, fitted and calibrated without it."""
-    return nested(ladder_task(rows, variant, seed), grid, N_OUTER, N_INNER, seed)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Routed:
-    """Out-of-fold results of the procedure that chooses the variant too."""
-
-    nested: Nested
-    inside: tuple[Variant, ...]  # chosen in each outer fold for what is in the domain
-    outside: tuple[Variant, ...]
-
-
-def route(rows: LadderRows, climbs: Mapping[Variant, Nested], seed: int = 0) -> Routed:
-    """In each outer fold the variant with the least inner error, inside the first rung's domain and
-    among what the second brings in; what is outside of both goes with the latter.
-
-    Args:
-        rows: as climbed.
-        climbs: of `climb`, with the same seed.
-        seed: of the folds.
-    """
-    outer = folds_of(rows.groups, N_OUTER, seed)
-    values, low, high = (np.full(len(outer), np.nan) for _ in range(3))
-    brought = rows.brought_in(seed)
-    names: dict[bool, list[Variant]] = {True: [], False: []}
-    settings: list[AdditiveSettings] = []
-    tasks = {variant: ladder_task(rows, variant, seed) for variant in climbs}
-    for fold in range(N_OUTER):
-        train = outer != fold
-        inner = np.full(len(outer), -1)
-        inner[train] = folds_of(rows.groups[train], N_INNER, seed + 1 + fold)
-        errors = {
-            variant: _errors(tasks[variant], climbed.chosen[fold], inner)
-            for variant, climbed in climbs.items()
-        }
-        for side, chosen in names.items():
-            counted = train & rows.judged & rows.sound & (rows.inside if side else brought)
-            best = min(climbs, key=lambda name: float(errors[name][counted].mean()))
-            chosen.append(best)
-            here = ~train & (rows.inside == side)
-            for into, source in ((values, "values"), (low, "low"), (high, "high")):
-                into[here] = getattr(climbs[best], source)[here]
-        settings.append(climbs[names[True][-1]].chosen[fold])
-    return Routed(
-        Nested(values, low, high, tuple(settings)), tuple(names[True]), tuple(names[False])
-    )
-
-
-def _errors(task: Task, settings: AdditiveSettings, folds: NDArray[np.int64]) -> FloatArray:
-    values, _ = out_of_fold(task, settings, folds)
-    return np.asarray(np.abs(values - task.high))
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One class of molecules."""
-
-    rows: str
-    figure: Figure
-    coverage: Coverage
-
-
-def assess(rows: LadderRows, found: Nested, seed: int = 0) -> tuple[Line, ...]:
-    """Errors and coverage, split by what they may come from.
-
-    Args:
-        rows: as climbed.
-        found: out-of-fold results.
-        seed: of their folds.
-    Returns:
-        one line per class; classes without molecules are left out.
-    """
-    counted = rows.judged & rows.sound
-    fluorine, sp3 = rows.matching(_FLUORINE), rows.matching(_FLUORINE_SP3)
-    brought = rows.brought_in(seed)
-    reached = rows.inside | brought
-    same = rows.distance < SAME_CONFORMER
-    other = counted & np.isfinite(rows.distance) & ~same
-    classes = {
-        "all, suspect ones too": rows.judged,
-        "all but suspect": counted,
-        "with fluorine": counted & fluorine,
-        "fluorine on sp3 carbon other than CF3": counted & sp3,
-        "other fluorine": counted & fluorine & ~sp3,
-        "without fluorine": counted & ~fluorine,
-        "inside the first rung's domain": counted & rows.inside,
-        "outside, brought in": counted & brought,
-        "outside of both": counted & ~reached,
-        "inside or brought in": counted & reached,
-        "the same, with fluorine": counted & reached & fluorine,
-        "the same, fluorine on sp3 carbon other than CF3": counted & reached & sp3,
-        f"conformer is the label's (< {SAME_CONFORMER} Å)": counted & same,
-        "the same, inside or brought in": counted & same & reached,
-        "another conformer": other,
-        "another, inside or brought in": other & reached,
-        f"another, GFN2 lower by > {LEVEL}": other & reached & (rows.above < -LEVEL),
-        f"another, level within {LEVEL}": other & reached & (np.abs(rows.above) <= LEVEL),
-        f"another, GFN2 higher by > {LEVEL}": other & reached & (rows.above > LEVEL),
-    }
-    high = rows.high
-    return tuple(
-        Line(
-            name,
-            figure(found.values[some] - high[some]),
-            coverage(found.values[some], high[some], found.low[some], found.high[some]),
-        )
-        for name, some in classes.items()
-        if some.any()
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A variant as it would be shipped; errors by cross-validation over all rows in a domain."""
-
-    variant: Variant
-    settings: AdditiveSettings
-    everything: Figure
-    inside: Figure
-    brought_in: Figure  # outside the first rung's domain, of kinds that the second has seen
-    fluorinated: Figure
-    sp3: Figure  # fluorine on sp3 carbon other than CF3
-
-
-def candidates(
-    rows: LadderRows,
-    variants: Sequence[Variant] = tuple(VARIANTS),
-    grid: Sequence[AdditiveSettings] = GRID,
-    seed: int = 0,
-) -> tuple[Candidate, ...]:
-    """The variants with their settings, the best over everything first.
-
-    These errors are for choosing; that of what was chosen is `route`'s.
-
-    Raises:
-        ConfigError: a class that is to be compared has no molecules.
-    """
-    folds, brought = folds_of(rows.groups, N_OUTER, seed), rows.brought_in(seed)
-    counted = rows.judged & rows.sound & (rows.inside | brought)
-    classes = {
-        "everything": counted,
-        "inside": counted & rows.inside,
-        "brought_in": counted & brought,
-        "fluorinated": counted & rows.matching(_FLUORINE),
-        "sp3": counted & rows.matching(_FLUORINE_SP3),
-    }
-    if empty := [name for name, some in classes.items() if not some.any()]:
-        raise ConfigError(f"no molecules to compare variants on: {', '.join(empty)}")
-    found = []
-    for variant in variants:
-        task = ladder_task(rows, variant, seed)
-        settings = choose(task, grid, N_OUTER, seed)
-        errors = out_of_fold(task, settings, folds)[0] - task.high
-        figures = {name: figure(errors[some]) for name, some in classes.items()}
-        found.append(Candidate(variant, settings, **figures))
-    return tuple(sorted(found, key=lambda candidate: candidate.everything.mae))

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
-from screener.models.kernel_ridge.additive import AdditiveSettings, Prepared, predict_within
+from screener.models.kernel_ridge.additive import AdditiveSettings
 from screener.models.uncertainty.cv_plus import CvPlus
+from screener.training.fit.additive import Prepared, predict_within
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -88,7 +89,7 @@ def nested(
         seed: of both.
     """
     outer = folds_of(task.groups, n_outer, seed)
-    found, low, high = (np.full(len(outer), np.nan) for _ in range(3))
+    values, low, high = (np.full(len(outer), np.nan) for _ in range(3))
     chosen = []
     for fold in range(n_outer):
         train, test = outer != fold, np.flatnonzero(outer == fold)
@@ -96,9 +97,9 @@ def nested(
         inner[train] = folds_of(task.groups[train], n_inner, seed + 1 + fold)
         settings = min(grid, key=lambda tried: _inner_error(task, tried, inner, n_inner))
         chosen.append(settings)
-        found[test], _ = _predicted(task, settings, task.fit & train, test)
+        values[test], _ = _predicted(task, settings, task.fit & train, test)
         low[test], high[test] = _interval(task, settings, inner, n_inner, test)
-    return Nested(found, low, high, tuple(chosen))
+    return Nested(values, low, high, tuple(chosen))
 
 
 def out_of_fold(
@@ -170,12 +171,12 @@ def _interval(
 ) -> tuple[FloatArray, FloatArray]:
     """CV+ interval of the molecules `test`, from models fitted on the inner folds."""
     errors, stds = np.full(len(inner), np.nan), np.full(len(inner), np.nan)
-    values, spreads = np.empty((n_inner, len(test))), np.empty((n_inner, len(test)))
+    values, others_stds = np.empty((n_inner, len(test))), np.empty((n_inner, len(test)))
     for fold in range(n_inner):
         held = np.flatnonzero((inner == fold) & task.judged)
         rows = task.fit & (inner >= 0) & (inner != fold)
-        found, std = _predicted(task, settings, rows, np.concatenate([held, test]))
-        errors[held], stds[held] = found[: len(held)] - task.high[held], std[: len(held)]
-        values[fold], spreads[fold] = found[len(held) :], std[len(held) :]
+        both, std = _predicted(task, settings, rows, np.concatenate([held, test]))
+        errors[held], stds[held] = both[: len(held)] - task.high[held], std[: len(held)]
+        values[fold], others_stds[fold] = both[len(held) :], std[len(held) :]
     known = np.flatnonzero((inner >= 0) & task.judged)
-    return CvPlus.of(errors[known], stds[known], inner[known]).interval(values, spreads)
+    return CvPlus.of(errors[known], stds[known], inner[known]).interval(values, others_stds)

@@ -4,24 +4,24 @@ Fitted twice on the same rows: at B3LYP geometries, and at the GFN2 minima reach
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.models.kernel_ridge.additive import AdditiveSettings, prepare
-from screener.models.kernel_ridge.cross_fit import CrossFit, cross_fit
+from screener.models.kernel_ridge.additive import AdditiveSettings
+from screener.models.kernel_ridge.cross_fit import CrossFit
 from screener.models.uncertainty.conformal import growth_per_heavy_atom
 from screener.records import Structure
+from screener.training.fit.additive import prepare
+from screener.training.fit.cross_fit import cross_fit
 from screener.training.g4mp2 import reference
 from screener.training.g4mp2.nested import GRID, WIDTHS, Task, by_size, choose_by_size, folds_of
 from screener.training.g4mp2.reference import ReferenceMolecule
 from screener.training.g4mp2.structures import structures
 
-GeometryLevel = Literal["b3lyp", "gfn2-opt"]
-
 FloatArray = NDArray[np.float64]
 
+PUBLISHED = "b3lyp"  # geometry level of the reference structures
 N_OUTER, N_INNER = 10, 10
 N_FOLDS, SEED = 10, 0  # of CV+
 SIZES = (6, 7, 8)  # heavy atoms; extrapolation is chosen by predicting what is larger
@@ -45,16 +45,18 @@ class RungData:
     n_failed: int  # molecules without a structure at this level
 
 
-def rung_data(level: GeometryLevel) -> RungData:
+def rung_data(level: str) -> RungData:
     """The labelled rows at one geometry level; `suspect` ones are neither fitted on nor judged.
 
+    Args:
+        level: of the published geometries, or of the minima reached from them.
     Raises:
         ConfigError, SchemaError: see `reference`.
     """
     molecules = reference.overlap()
     made: list[Structure | None] = (
         [molecule.structure for molecule in molecules]
-        if level == "b3lyp"
+        if level == PUBLISHED
         else structures("gfn2-opt-from-b3lyp", molecules)
     )
     pairs = [(m, s) for m, s in zip(molecules, made, strict=True) if s is not None]

@@ -17,29 +17,28 @@ from numpy.typing import NDArray
 
 from screener.execution.threads import one_thread
 from screener.models.bundle import golden_rows, load_bundle, write_bundle
+from screener.models.calibration import QuantityCalibration
 from screener.models.card import FirstRung
 from screener.models.fchl.local_kernel import LocalKernel
-from screener.models.fchl.representation import ELEMENTS, environments
+from screener.models.fchl.representation import environments
 from screener.models.ladder.arrays import ladder_card, ladder_to_arrays
-from screener.models.ladder.predictor import B3LYP, VALUE, LadderPredictor, Route
-from screener.models.predictor import Predictor, QuantityCalibration
+from screener.models.ladder.predictor import LadderColumns, LadderPredictor, Route
+from screener.models.predictor import Predictor
 from screener.models.uncertainty.conformal import COVERAGE, std_scale
 from screener.models.uncertainty.domain import Domain, count_coordinations, distance_limits
 from screener.records import Structure
 from screener.training.bootstrap import as_metrics, coverage, figure
 from screener.training.evaluate import Metrics
+from screener.training.g4mp2.judged import assess, candidates, climb, route
 from screener.training.g4mp2.ladder import (
     FIRST_RUNG,
+    GFN2,
     LIMITS,
     LadderRows,
     Variant,
-    assess,
-    candidates,
-    climb,
     first_rung,
     ladder_rows,
     ladder_task,
-    route,
 )
 from screener.training.g4mp2.ladder import N_INNER as LADDER_INNER
 from screener.training.g4mp2.ladder import N_OUTER as LADDER_OUTER
@@ -50,13 +49,18 @@ from screener.training.g4mp2.rung import (
     N_OUTER,
     SEED,
     FittedRung,
-    GeometryLevel,
     fit_rung,
     rung_data,
 )
 
 FloatArray = NDArray[np.float64]
 
+VALUE, B3LYP = "ae0_g4mp2_kcal", "ae0_b3lyp_kcal"
+ZERO_POINT = (
+    "ae0_g4mp2_kcal is free atoms minus molecule at 0 K; the molecule's energy contains the "
+    "harmonic zero-point energy of B3LYP/6-31G(2df,p) scaled by 0.9854. ae0_b3lyp_kcal contains it "
+    "unscaled, de_gfn2_kcal not at all, so the learned differences contain what is missing."
+)
 LARGEST = 7  # heavy atoms, of the figure for extrapolation
 UNSEEN = 1e3  # distance of an atom whose element no other fold has
 N_GOLDEN = 6
@@ -72,7 +76,7 @@ SHARES: Mapping[Variant, float] = {WITHIN: 0.5, BEYOND: 0.0}
 NESTED = "nested cross-validation by connectivity"
 
 
-def train_rung(name: str, level: GeometryLevel, out: Path) -> Metrics:
+def train_rung(name: str, level: str, out: Path) -> Metrics:
     """Fit, judge and write the rung B3LYP → G4(MP2) at one geometry level.
 
     Args:
@@ -87,16 +91,17 @@ def train_rung(name: str, level: GeometryLevel, out: Path) -> Metrics:
     one_thread()  # many small factorisations, which threads make slower
     data = rung_data(level)
     task = data.task
-    found, plain = (nested(task, grid, N_OUTER, N_INNER, SEED) for grid in (GRID, PLAIN))
+    whole, plain = (nested(task, grid, N_OUTER, N_INNER, SEED) for grid in (GRID, PLAIN))
     rung = fit_rung(task)
     way = Route(rung.model, _calibration(rung), 1.0, _domain(task, rung))
-    predictor = LadderPredictor([way], None, geometry_level=level)
+    columns = LadderColumns(VALUE, B3LYP, B3LYP)
+    predictor = LadderPredictor([way], None, columns, geometry_level=level)
     sound = task.fit
     low, high = task.low, task.high
     metrics: dict[str, Any] = {
-        NESTED: {VALUE: _judged(found, high, sound)},
+        NESTED: {VALUE: _judged(whole, high, sound)},
         f"{NESTED}, suspect molecules judged too": {
-            VALUE: _judged(found, high, np.isfinite(found.values))
+            VALUE: _judged(whole, high, np.isfinite(whole.values))
         },
         f"{NESTED}, composition and kernel alone": {VALUE: _judged(plain, high, sound)},
         "B3LYP itself": {VALUE: as_metrics(figure((low - high)[sound]))},
@@ -104,7 +109,7 @@ def train_rung(name: str, level: GeometryLevel, out: Path) -> Metrics:
             VALUE: as_metrics(figure(by_size(task, rung.model.settings, LARGEST)[0]))
         },
         f"{NESTED}, by heavy atoms": {
-            str(size): as_metrics(figure((found.values - high)[sound & (task.n_heavy == size)]))
+            str(size): as_metrics(figure((whole.values - high)[sound & (task.n_heavy == size)]))
             for size in np.unique(task.n_heavy[sound])
         },
     }
@@ -114,6 +119,7 @@ def train_rung(name: str, level: GeometryLevel, out: Path) -> Metrics:
         predictor,
         None,
         name=name,
+        zero_point=ZERO_POINT,
         n_conformers=1,
         fit=_fit_report(task, rung),
         data={
@@ -159,17 +165,24 @@ def train_ladder(name: str, out: Path, first: str = FIRST_RUNG) -> Metrics:
         reports[variant] = _fit_report(task, rung)
     below = load_bundle(first)
     assert isinstance(below.predictor, Predictor)
-    predictor = LadderPredictor(routes, below.predictor, geometry_level="gfn2-opt")
-    found = route(rows, climbs).nested
+    columns = LadderColumns(VALUE, B3LYP, GFN2)
+    predictor = LadderPredictor(
+        routes, below.predictor, columns, geometry_level=below.card.geometry_level
+    )
+    routed = route(rows, climbs).nested
     metrics: dict[str, Any] = {
         f"{NESTED}: {line.rows}": {VALUE: as_metrics(line.figure, line.coverage)}
-        for line in assess(rows, found)
+        for line in assess(rows, routed)
     }
     golden = _golden(rows)
     card = ladder_card(
         predictor,
-        (FirstRung(bundle=first, model_sha256=below.card.model_sha256), below.card),
+        (
+            FirstRung(bundle=first, model_sha256=below.card.model_sha256, column=B3LYP),
+            below.card,
+        ),
         name=name,
+        zero_point=ZERO_POINT,
         n_conformers=1,
         fit=reports,
         data={
@@ -190,10 +203,10 @@ def train_ladder(name: str, out: Path, first: str = FIRST_RUNG) -> Metrics:
     return {VALUE: metrics[f"{NESTED}: inside or brought in"][VALUE]}
 
 
-def _judged(found: Nested, high: FloatArray, some: NDArray[np.bool_]) -> dict[str, float | None]:
+def _judged(result: Nested, high: FloatArray, some: NDArray[np.bool_]) -> dict[str, float | None]:
     return as_metrics(
-        figure((found.values - high)[some]),
-        coverage(found.values[some], high[some], found.low[some], found.high[some]),
+        figure((result.values - high)[some]),
+        coverage(result.values[some], high[some], result.low[some], result.high[some]),
     )
 
 
@@ -213,17 +226,18 @@ def _domain(task: Task, rung: FittedRung) -> Domain:
     asked = [task.prepared.asked_structures[row] for row in np.flatnonzero(task.judged)]
     folds = rung.model.cvplus.folds  # of the judged ones, in order
     known, width = rung.model.structures, rung.model.settings.width
+    elements = rung.model.elements
     far: list[FloatArray] = [np.empty(0)] * len(asked)
     for fold in range(N_FOLDS):
-        others = environments([known[row] for row in rung.model.rows(fold + 1).tolist()])
+        others = environments([known[row] for row in rung.model.rows(fold + 1).tolist()], elements)
         places = np.flatnonzero(folds == fold)
         here = [asked[place] for place in places]
-        distances = LocalKernel(others, width).rows(environments(here)).distances
+        distances = LocalKernel(others, width).rows(environments(here, elements)).distances
         stops = np.cumsum([structure.n_atoms for structure in here])[:-1]
         for place, part in zip(places, np.split(distances, stops), strict=True):
             far[place] = part
     return Domain(
-        elements=tuple(ELEMENTS),
+        elements=elements,
         largest_fitted=int(task.n_heavy[task.judged].max()),
         max_heavy=LIMITS.max_heavy,
         min_seen=LIMITS.min_seen,

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from screener.models.uncertainty.domain import bonded
+from screener.chemistry.geometry import bonded
 from screener.records import Structure
 
 SAME_CONFORMER = 0.2  # angstrom, heavy atoms; closer ones count as one

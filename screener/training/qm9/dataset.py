@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from screener.errors import ConfigError
 from screener.records import Structure
 from screener.stores.files import from_parquet
-from screener.training.fit.sparse_gp import FitData
+from screener.training.fit.data import FitData
 from screener.training.qm9 import committed
 from screener.training.qm9.labels import chosen, structure_store
 
-HIGH = ("ae0_b3lyp_kcal", "homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye")
+HIGH = ("ae0_b3lyp_kcal", "homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye")  # of QM9
 
 
 @dataclass(frozen=True, slots=True, eq=False)

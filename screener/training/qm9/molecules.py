@@ -23,8 +23,8 @@ from screener.chemistry.conformers import atomic_numbers_of, molecule_with_hydro
 from screener.chemistry.geometry import relative_distances, with_positions
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
+from screener.registry.elements import number_of
 from screener.units import (
-    ELEMENTS,
     EV_PER_HARTREE,
     FREE_ATOMS_B3LYP_HA,
     KCAL_PER_HARTREE,
@@ -82,7 +82,7 @@ def _number(text: str) -> float:
 
 def _entry(row: Any) -> Entry:
     numbers = np.array(
-        [ELEMENTS[symbol] for symbol in ast.literal_eval(row.Elements)], dtype=np.uint8
+        [number_of(symbol) for symbol in ast.literal_eval(row.Elements)], dtype=np.uint8
     )
     flat = [_number(text) for text in row.XYZ_Ang.replace("[", "").replace("]", "").split(",")]
     energy = atomization_energy_ha(_number(row.InternalEnergy_0K_au), numbers, FREE_ATOMS_B3LYP_HA)

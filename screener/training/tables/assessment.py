@@ -7,22 +7,24 @@ Counts add up: of the rows asked for, `n_quarantined` have no structure or no la
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screener.errors import ConfigError
+from screener.chemistry.conformers import atomic_numbers_of, molecule_with_hydrogens
+from screener.errors import ConfigError, MoleculeError
 from screener.models.bundle import Bundle
 from screener.models.card import Card
-from screener.models.uncertainty.domain import heavy_atoms
+from screener.models.low_values import LowValues
 from screener.records import Structure
-from screener.training.tables.conventions import parse_quantity
+from screener.registry.elements import number_of
+from screener.registry.quantities import Column
+from screener.training.tables.conventions import has_zero_point, is_atomization
 from screener.training.tables.labelled import LabelledTable, Needs
 from screener.training.tables.options import TableOptions
 from screener.training.tables.sanity import zero_point_estimate
-from screener.units import ELEMENTS
 
 FloatArray = NDArray[np.float64]
 
@@ -60,7 +62,7 @@ class Assessment:
             "unit": self.unit,
             **asdict(self.errors),
             "n_quarantined": self.n_quarantined,
-            "by_n_heavy": {str(size): asdict(found) for size, found in self.by_n_heavy.items()},
+            "by_n_heavy": {str(size): asdict(each) for size, each in self.by_n_heavy.items()},
             "in_domain": self.in_domain,
             "note": self.note,
         }
@@ -89,25 +91,26 @@ def needs_of(card: Card, options: TableOptions) -> Needs:
                 f"bundle {card.name} does not predict {name}, but {', '.join(predicted)}; labels "
                 "in another unit go by that name too: say their unit with --unit"
             )
-        named = parse_quantity(name)
-        if named.is_atomization and options.zpe == "included" and not named.has_zero_point:
+        column = options.column_of(name)
+        if is_atomization(column) and options.zpe == "included" and not has_zero_point(column):
             raise ConfigError(
                 f"{name} is without zero-point energy, and the labels are said to contain it"
             )
-    computed = card.low in (None, "gfn2")
-    if options.low is not None and computed:
-        level = "has no low level" if card.low is None else "computes its low level gfn2 itself"
-        raise ConfigError(f"bundle {card.name} {level}: leave out --low")
-    if options.low is None and not computed:
+    if options.low is not None and card.given_low is None:
+        why = f"computes its low level {card.low} itself" if card.low else "has no low level"
+        raise ConfigError(f"bundle {card.name} {why}: leave out --low")
+    if options.low is None and card.given_low is not None:
         raise ConfigError(
-            f"bundle {card.name} adds to {card.low} energies, which cannot be computed here: name "
-            "their column with --low"
+            f"bundle {card.name} adds to {card.given_low}, which cannot be computed here: name the "
+            "column that holds it with --low"
         )
+    low = card.targets().low_columns if card.given_low is None else ()
     return Needs(
         level=card.geometry_level,
         n_conformers=card.n_conformers,
-        gfn2=card.low == "gfn2",
-        elements=tuple(ELEMENTS[symbol] for symbol in card.elements),
+        values=LowValues(low).read,
+        low=card.given_low,
+        elements=tuple(number_of(symbol) for symbol in card.elements),
     )
 
 
@@ -122,16 +125,20 @@ def evaluate(bundle: Bundle, table: LabelledTable, options: TableOptions) -> Eva
         ConfigError: no row can be compared; the message says why.
     """
     places = np.flatnonzero(table.made)
-    known = [each for each in table.structures if isinstance(each, Structure)]
-    predictions = _predicted(bundle, known, None if table.low is None else table.low[places])
-    sizes = np.array([heavy_atoms(each) for each in known], dtype=np.int64)
+    known = [each for each in table.inputs if not isinstance(each, MoleculeError)]
+    given = bundle.card.given_low
+    low = None if table.low is None or given is None else {given: table.low[places]}
+    predictions = bundle.predict(cast(list[Structure], known), low)
+    counts = [_composition(each) for each in known]
+    sizes = np.array([sum(each.values()) - each[1] for each in counts], dtype=np.int64)
     n_rows = len(table.rows)
     quantities = []
     columns: dict[str, Any] = {"row": table.rows[places], "n_heavy": sizes}
     for name, all_labels in table.labels.items():
-        labels, note = _comparable(name, all_labels[places], known, options)
+        labels, note = _comparable(options.column_of(name), all_labels[places], counts, options)
         columns[f"{name}_label"] = pa.array(labels, from_pandas=True)
-        quantities.append(_assess(name, labels, predictions, sizes, n_rows, note))
+        column = options.column_of(name)
+        quantities.append(_assess(column, labels, predictions, sizes, n_rows, note))
     for name in predictions.column_names:
         columns[name] = predictions[name]
     reasons = Counter(
@@ -139,64 +146,59 @@ def evaluate(bundle: Bundle, table: LabelledTable, options: TableOptions) -> Eva
         for text in predictions["domain_reasons"].to_pylist()
         for reason in (text.split("; ") if text else [])
     )
-    if not any(found.errors.n for found in quantities):
+    if not any(each.errors.n for each in quantities):
         raise ConfigError(_nothing(table, reasons))
     return Evaluation(tuple(quantities), pa.table(columns), dict(reasons.most_common()))
 
 
-def _predicted(bundle: Bundle, known: list[Structure], low: FloatArray | None) -> pa.Table:
-    if low is None:
-        return bundle.predict(known)
-    columns = {
-        quantity.low
-        for name, quantity in bundle.card.quantities.items()
-        if quantity.low is not None and parse_quantity(name).is_atomization
-    }
-    return bundle.predict(known, dict.fromkeys(columns, low))
+def _composition(molecule: Structure | str) -> Counter[int]:
+    """Numbers of atoms by element, hydrogens included."""
+    if isinstance(molecule, str):
+        return Counter(atomic_numbers_of(molecule_with_hydrogens(molecule)).tolist())
+    return Counter(molecule.atomic_numbers.tolist())
 
 
 def _comparable(
-    name: str, labels: FloatArray, known: list[Structure], options: TableOptions
+    column: Column, labels: FloatArray, counts: list[Counter[int]], options: TableOptions
 ) -> tuple[FloatArray, str]:
-    """Labels that contain the zero-point energy where the quantity does, and a note."""
-    if options.zpe == "included" or not parse_quantity(name).has_zero_point:
+    """Labels that contain the zero-point energy where the column does, and a note."""
+    if options.zpe == "included" or not has_zero_point(column):
         return labels, ""
-    counts = {
-        number: np.array([np.count_nonzero(s.atomic_numbers == number) for s in known])
-        for number in sorted({int(z) for s in known for z in s.atomic_numbers})
-    }
+    elements = sorted({number for each in counts for number in each})
+    by_element = {number: np.array([each[number] for each in counts]) for number in elements}
     note = (
         "the labels are without zero-point energy; it was estimated from composition, which is "
         "good to 1.1 kcal/mol (root mean square, QM9)"
     )
-    return (labels - zero_point_estimate(counts) if counts else labels), note
+    return (labels - zero_point_estimate(by_element) if by_element else labels), note
 
 
 def _assess(
-    name: str,
+    column: Column,
     labels: FloatArray,
     predictions: pa.Table,
     sizes: NDArray[np.int64],
     n_rows: int,
     note: str,
 ) -> Assessment:
+    name = column.name
     has_label = np.isfinite(labels)
     values = {
         ending: _column(predictions, name + ending, len(labels))
         for ending in ("", "_lo90", "_hi90")
     }
     compared = has_label & np.isfinite(values[""])
-    chosen = {ending: found[compared] for ending, found in values.items()}
+    chosen = {ending: each[compared] for ending, each in values.items()}
     label, size = labels[compared], sizes[compared]
     return Assessment(
         quantity=name,
-        unit=parse_quantity(name).unit,
+        unit=column.unit,
         n_quarantined=n_rows - int(has_label.sum()),
         in_domain=float(compared.sum() / has_label.sum()) if has_label.any() else None,
         errors=_errors(label, chosen),
         by_n_heavy={
             int(each): _errors(
-                label[size == each], {e: found[size == each] for e, found in chosen.items()}
+                label[size == each], {e: some[size == each] for e, some in chosen.items()}
             )
             for each in np.unique(size)
         },

@@ -1,8 +1,8 @@
-"""Labelled structures of an outside file: its rows, checked, identified, with structures.
+"""Labelled molecules of an outside file: its rows, checked, identified, as a model reads them.
 
-What a model needs decides what is made. Rows that cannot go on are set aside with the reason, and
-every row is accounted for. Labels that contradict what is said of them stop everything, before the
-expensive part.
+What a model needs decides what is made: structures at its level, or nothing where it reads
+drawings. Rows that cannot go on are set aside with the reason, and every row is accounted for.
+Labels that contradict what is said of them stop everything, before the expensive part.
 """
 
 from collections.abc import Sequence
@@ -10,18 +10,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rdkit import Chem
 
 from screener.chemistry.conformers import atomic_numbers_of, molecule_with_hydrogens
+from screener.chemistry.radicals import unpaired_electrons
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, MoleculeError
-from screener.models.card import GeometryLevel
+from screener.models.card import DRAWING
+from screener.models.uncertainty.domain import electron_reasons
 from screener.records import Molecule, QuarantineRecord, Structure
+from screener.registry.columns import chain, levels
+from screener.registry.elements import symbol_of
 from screener.structures.batches import How, entry
 from screener.structures.making import Site, identities, structures
 from screener.training.tables.options import TableOptions
 from screener.training.tables.rows import Rows, read_rows
 from screener.training.tables.sanity import Claim, problems
-from screener.units import SYMBOLS
 
 FloatArray = NDArray[np.float64]
 Numbers = NDArray[np.uint8]
@@ -29,45 +33,47 @@ Numbers = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a model wants of structures.
+    """What a model wants of molecules.
 
     Args:
-        level: geometry level.
+        level: geometry level; `drawing` where nothing but the SMILES is read.
         n_conformers: tried, from SMILES.
-        gfn2: whether GFN2 values are needed.
-        elements: atomic numbers that the model can be given.
+        values: columns that structures must have, such as `energy_gfn2_ha`.
+        low: column of low values that must be given in the file; None without such.
+        elements: atomic numbers that the model can be given; None for all.
         identities: whether molecules have to be known even where geometries are given.
     """
 
-    level: GeometryLevel
+    level: str
     n_conformers: int
-    gfn2: bool
-    elements: tuple[int, ...]
+    values: tuple[str, ...] = ()
+    low: str | None = None
+    elements: tuple[int, ...] | None = None
     identities: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledTable:
-    """The chosen rows of a file, n of them; of those set aside `structures` holds the reason."""
+    """The chosen rows of a file, n of them; of those set aside `inputs` holds the reason."""
 
     source: str
     rows: NDArray[np.int64]  # (n,), 0-based place in the file
     molecules: tuple[Molecule | None, ...]  # None where set aside or not needed
-    structures: tuple[Structure | MoleculeError, ...]
-    labels: dict[str, FloatArray]  # (n,) by quantity, stored unit and sign; NaN where missing
-    low: FloatArray | None  # (n,), kcal/mol, positive when bound
+    inputs: tuple[Structure | str | MoleculeError, ...]  # what the model reads: SMILES as text
+    labels: dict[str, FloatArray]  # (n,) by column, stored unit and sign; NaN where missing
+    low: FloatArray | None  # (n,), of the column that the model is given
     n_left_out: int  # rows of the file that were not asked for
 
     @property
     def made(self) -> NDArray[np.bool_]:
-        """(n,), whether there is a structure."""
-        return np.array([isinstance(each, Structure) for each in self.structures], dtype=bool)
+        """(n,), whether there is something that the model can read."""
+        return np.array([not isinstance(each, MoleculeError) for each in self.inputs], dtype=bool)
 
     def quarantine(self) -> list[QuarantineRecord]:
         """A record for every row set aside, and one for every label that is missing."""
         records = []
         for place, row in enumerate(self.rows.tolist()):
-            outcome, molecule = self.structures[place], self.molecules[place]
+            outcome, molecule = self.inputs[place], self.molecules[place]
             errors = [outcome] if isinstance(outcome, MoleculeError) else []
             errors += [
                 MoleculeError("no_label", f"there is no number for {name}")
@@ -96,53 +102,96 @@ def labelled_table(options: TableOptions, needs: Needs, site: Site) -> LabelledT
             what they are said to be; the message says which.
     """
     require_level(options, needs.level)
-    rows = read_rows(options)
+    rows = read_rows(options, needs.low)
+    reads_drawings = needs.level == DRAWING
     outcomes: list[Molecule | Structure | MoleculeError] = list(rows.geometries)
     molecules: list[Molecule | None] = [None] * len(rows)
     if rows.smiles or needs.identities:
-        for place, found in enumerate(_identities(rows, site)):
-            if isinstance(found, Molecule):
-                molecules[place] = found
+        for place, identity in enumerate(_identities(rows, site)):
+            if isinstance(identity, Molecule):
+                molecules[place] = identity
             elif rows.geometries and not isinstance(outcomes[place], MoleculeError):
-                outcomes[place] = found
+                outcomes[place] = identity
             if not rows.geometries:
-                outcomes.append(found)
-    numbers = [_atomic_numbers(found) for found in outcomes]
+                outcomes.append(identity)
+    numbers = [_atomic_numbers(each) for each in outcomes]
     _require_sane(options, rows, numbers)
     for place, atoms in enumerate(numbers):
-        if atoms is not None and (strange := sorted(set(atoms.tolist()) - set(needs.elements))):
-            outcomes[place] = _unknown_element(strange[0], needs.elements)
-        elif atoms is not None and rows.low is not None and np.isnan(rows.low[place]):
-            outcomes[place] = MoleculeError("no_low", "there is no number for the low level")
+        if atoms is None:
+            continue
+        known = set(atoms.tolist()) if needs.elements is None else set(needs.elements)
+        if strange := sorted(set(atoms.tolist()) - known):
+            outcomes[place] = _unknown_element(strange[0], sorted(known))
+        elif rows.low is not None and np.isnan(rows.low[place]):
+            outcomes[place] = MoleculeError("no_low", f"there is no number for {needs.low}")
     return LabelledTable(
         source=options.path,
         rows=rows.numbers,
         molecules=tuple(molecules),
-        structures=tuple(_structures(outcomes, needs, site)),
+        inputs=tuple(_drawings(outcomes) if reads_drawings else _structures(outcomes, needs, site)),
         labels=rows.labels,
         low=rows.low,
         n_left_out=rows.n_left_out,
     )
 
 
-def require_level(options: TableOptions, level: GeometryLevel) -> None:
-    """Raises ConfigError unless a model at `level` can use what the file has."""
-    if options.positions is None and level == "b3lyp":
+def require_level(options: TableOptions, geometry_level: str) -> None:
+    """Raises ConfigError unless a model at a geometry level, or `drawing`, can use what the file
+    has."""
+    if geometry_level == DRAWING:
+        if options.smiles is None or options.positions is not None:
+            raise ConfigError(
+                "the model reads drawings: name the column of the SMILES, and none of positions"
+            )
+        return
+    if options.positions is None and any(each.compute is None for each in chain(geometry_level)):
         raise ConfigError(
-            "the model is for structures at geometry level b3lyp, which are not made from SMILES "
-            "here: name the columns of positions and atomic numbers, or use a model for SMILES"
+            f"the model is for structures at geometry level {geometry_level}, which are not made "
+            "from SMILES here: name the columns of positions and atomic numbers, or use a model "
+            "for SMILES"
         )
-    if options.positions is not None and options.geometry != level:
+    if options.positions is not None and options.geometry != geometry_level:
         raise ConfigError(
-            f"the model is for structures at geometry level {level}, not {options.geometry}"
+            f"the model is for structures at geometry level {geometry_level}, not "
+            f"{options.geometry}"
         )
+
+
+def values_from(geometry_level: str, columns: Sequence[str], is_given: bool) -> tuple[str, ...]:
+    """Levels that have to be computed at a geometry, so that structures have some columns.
+
+    Args:
+        geometry_level: of the structures.
+        columns: that they must have.
+        is_given: whether the geometries are those of a file, which have no values.
+    Returns:
+        names of levels; none where the geometry level itself makes the columns.
+    Raises:
+        ConfigError: no level computes a column at this geometry.
+    """
+    present = (
+        set() if is_given else {name for each in chain(geometry_level) for name in each.yields}
+    )
+    names: list[str] = []
+    for column in columns:
+        if column in present:
+            continue
+        for each in levels().values():
+            fits = each.compute is not None and not each.makes_geometry
+            if fits and each.start in (None, geometry_level) and column in each.yields:
+                names.append(each.name)
+                present |= set(each.yields)
+                break
+        else:
+            raise ConfigError(f"no level computes {column} at {geometry_level} geometries")
+    return tuple(names)
 
 
 def _identities(rows: Rows, site: Site) -> list[Molecule | MoleculeError]:
     """Of every row; by the SMILES where the file has them."""
     if rows.smiles:
         return identities([entry(text or "", "", None) for text in rows.smiles], site)
-    found: list[Molecule | MoleculeError] = [
+    result: list[Molecule | MoleculeError] = [
         each if isinstance(each, MoleculeError) else MoleculeError("not_identified", "")
         for each in rows.geometries
     ]
@@ -150,16 +199,16 @@ def _identities(rows: Rows, site: Site) -> list[Molecule | MoleculeError]:
     given = [each for each in rows.geometries if isinstance(each, Structure)]
     made = identities([entry(None, "", each) for each in given], site)
     for place, each in zip(places, made, strict=True):
-        found[place] = each
-    return found
+        result[place] = each
+    return result
 
 
-def _atomic_numbers(found: Molecule | Structure | MoleculeError) -> Numbers | None:
-    if isinstance(found, MoleculeError):
+def _atomic_numbers(outcome: Molecule | Structure | MoleculeError) -> Numbers | None:
+    if isinstance(outcome, MoleculeError):
         return None
-    if isinstance(found, Structure):
-        return found.atomic_numbers
-    return atomic_numbers_of(molecule_with_hydrogens(found.smiles))
+    if isinstance(outcome, Structure):
+        return outcome.atomic_numbers
+    return atomic_numbers_of(molecule_with_hydrogens(outcome.smiles))
 
 
 def _require_sane(options: TableOptions, rows: Rows, numbers: Sequence[Numbers | None]) -> None:
@@ -175,45 +224,63 @@ def _require_sane(options: TableOptions, rows: Rows, numbers: Sequence[Numbers |
         for element in elements
     }
     claims = {
-        name: Claim(options.unit_of(name), options.sign, options.zpe) for name in options.labels
+        name: Claim(options.column_of(name), options.unit_of(name), options.sign, options.zpe)
+        for name in options.labels
     }
     labels = {name: values[known] for name, values in rows.labels.items()}
-    if found := problems(labels, claims, counts):
-        raise ConfigError("; ".join(found))
+    if sentences := problems(labels, claims, counts):
+        raise ConfigError("; ".join(sentences))
     for name, values in rows.labels.items():
         if not np.isfinite(values).any():
             raise ConfigError(f"column {options.labels[name]} has no number for {name}")
 
 
 def _unknown_element(number: int, elements: Sequence[int]) -> MoleculeError:
-    symbol = SYMBOLS.get(number, f"number {number}")
-    known = ", ".join(SYMBOLS[each] for each in elements)
-    return MoleculeError("unknown_element", f"element {symbol} is not among {known}")
+    known = ", ".join(symbol_of(each) for each in elements)
+    return MoleculeError("unknown_element", f"element {symbol_of(number)} is not among {known}")
+
+
+def _drawings(
+    outcomes: Sequence[Molecule | Structure | MoleculeError],
+) -> list[Structure | str | MoleculeError]:
+    """Canonical SMILES of the neutral closed shells."""
+    result: list[Structure | str | MoleculeError] = []
+    for outcome in outcomes:
+        if not isinstance(outcome, Molecule):
+            result.append(outcome)
+            continue
+        unpaired = unpaired_electrons(Chem.MolFromSmiles(outcome.smiles))
+        reasons = electron_reasons(outcome.charge, unpaired)
+        code = "charged" if outcome.charge else "open_shell"
+        result.append(MoleculeError(code, "; ".join(reasons)) if reasons else outcome.smiles)
+    return result
 
 
 def _structures(
     outcomes: Sequence[Molecule | Structure | MoleculeError], needs: Needs, site: Site
-) -> list[Structure | MoleculeError]:
+) -> list[Structure | str | MoleculeError]:
     """What became of every row."""
     places, entries = [], []
-    given = False
-    for place, found in enumerate(outcomes):
-        if isinstance(found, Molecule):
-            entries.append(entry(found.smiles, found.mol_id, None))
+    is_given = False
+    for place, outcome in enumerate(outcomes):
+        if isinstance(outcome, Molecule):
+            entries.append(entry(outcome.smiles, outcome.mol_id, None))
             places.append(place)
-        elif isinstance(found, Structure):
-            given = True
-            entries.append(entry(None, "", found))
+        elif isinstance(outcome, Structure):
+            is_given = True
+            entries.append(entry(None, "", outcome))
             places.append(place)
+    values = values_from(needs.level, needs.values, is_given)
     made: Sequence[Structure | MoleculeError]
-    if given and not needs.gfn2:
+    if is_given and not values:
         made = [outcome for outcome in outcomes if isinstance(outcome, Structure)]
+    elif is_given:
+        made = structures(entries, How(geometry=None, gfn2=True), site)
     else:
-        level = "mmff94" if needs.level == "mmff94" else "gfn2-opt"
-        geometry = StructureSettings.at(level, needs.n_conformers)
-        made = structures(entries, How(geometry=None if given else geometry, gfn2=needs.gfn2), site)
+        settings = StructureSettings.at(needs.level, needs.n_conformers, values)
+        made = structures(entries, How(geometry=settings, gfn2=False), site)
     known = dict(zip(places, made, strict=True))
-    result: list[Structure | MoleculeError] = []
-    for place, found in enumerate(outcomes):
-        result.append(found if isinstance(found, MoleculeError) else known[place])
-    return result
+    return [
+        outcome if isinstance(outcome, MoleculeError) else known[place]
+        for place, outcome in enumerate(outcomes)
+    ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
+from screener.registry.elements import symbols_of
 from screener.training.splits import PARTS
 
 FEWEST = 10  # molecules of a part; calibration promises nothing with fewer
@@ -58,13 +59,21 @@ def by_column(values: Sequence[str], column: str) -> Parts:
 
 
 def require_apart(parts: Parts, connectivity: Sequence[str], smiles: Sequence[str]) -> None:
-    """Raises ConfigError: a connectivity is in two parts, or a part has too few molecules."""
-    found: dict[str, tuple[str, str]] = {}
+    """Refuse parts that share a molecule, or that are too small.
+
+    Args:
+        parts: (n,), names.
+        connectivity: (n,), first block of each InChIKey.
+        smiles: (n,), for messages.
+    Raises:
+        ConfigError: a connectivity is in two parts, or a part has too few molecules.
+    """
+    first_seen: dict[str, tuple[str, str]] = {}
     shared = []
     for part, block, text in zip(parts.tolist(), connectivity, smiles, strict=True):
         if not part:
             continue
-        other, known = found.setdefault(block, (part, text))
+        other, known = first_seen.setdefault(block, (part, text))
         if other != part:
             same = text if text == known else f"{text} and {known}"
             shared.append(f"{same} in {other} and {part}")
@@ -78,17 +87,15 @@ def require_apart(parts: Parts, connectivity: Sequence[str], smiles: Sequence[st
             raise ConfigError(f"the {part} part has {n} molecules; it needs at least {FEWEST}")
 
 
-def require_seen(
-    parts: Parts, elements: Sequence[frozenset[int]], names: Mapping[int, str]
-) -> None:
+def require_seen(parts: Parts, elements: Sequence[frozenset[int]]) -> None:
     """Raises ConfigError: another part has an element that the fit part has not."""
     seen: dict[str, set[int]] = {part: set() for part in PARTS}
-    for part, found in zip(parts.tolist(), elements, strict=True):
+    for part, numbers in zip(parts.tolist(), elements, strict=True):
         if part:
-            seen[part] |= found
+            seen[part] |= numbers
     for part in PARTS:
         if unseen := sorted(seen[part] - seen["fit"]):
-            symbols = ", ".join(names[number] for number in unseen)
+            symbols = ", ".join(symbols_of(unseen))
             raise ConfigError(
                 f"the {part} part has elements that are in no molecule of the fit part: {symbols}; "
                 "leave these molecules out, or put some of them into the fit part"

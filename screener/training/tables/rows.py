@@ -1,4 +1,4 @@
-"""Rows of an outside Parquet file, as far as the file alone says: text, geometries, labels.
+"""Rows of an outside Parquet or CSV file, as far as the file alone says: text, geometries, labels.
 
 Labels come out in our own units and signs. What a row lacks is said row by row; nothing is dropped.
 Structures and identities are made in `training.labelled`.
@@ -10,19 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
+from screener.registry.elements import N_ELEMENTS
 from screener.stores.files import from_parquet
 from screener.stores.remote import failures, filesystem_of, reason
-from screener.training.tables.conventions import parse_quantity, stored
+from screener.training.tables.conventions import stored
 from screener.training.tables.options import TableOptions
 
 FloatArray = NDArray[np.float64]
 
-HEAVIEST = 118
+CSV = ".csv"  # how the names of such files end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,17 +38,20 @@ class Rows:
     numbers: NDArray[np.int64]  # (n,), 0-based place in the file
     smiles: tuple[str | None, ...]
     geometries: tuple[Structure | MoleculeError, ...]
-    labels: dict[str, FloatArray]  # by quantity, (n,), stored unit and sign; NaN where missing
-    low: FloatArray | None  # (n,), kcal/mol, positive when bound
+    labels: dict[str, FloatArray]  # (n,) by column, stored unit and sign; NaN where missing
+    low: FloatArray | None  # (n,), of the low level's column, in its unit
     n_left_out: int  # rows that `where` does not choose
 
     def __len__(self) -> int:
         return len(self.numbers)
 
 
-def read_rows(options: TableOptions) -> Rows:
+def read_rows(options: TableOptions, low: str | None = None) -> Rows:
     """Read the file.
 
+    Args:
+        options: columns and conventions.
+        low: what the options' column of low values holds, such as `ae0_b3lyp_kcal`.
     Raises:
         ConfigError: it cannot be read, lacks a column, or no row is chosen.
     """
@@ -54,27 +59,32 @@ def read_rows(options: TableOptions) -> Rows:
     n_all = table.num_rows
     kept = np.ones(n_all, dtype=bool)
     for name, value in options.where.items():
-        kept &= np.array([_text(found) == value for found in table[name].to_pylist()], dtype=bool)
+        kept &= np.array([_text(each) == value for each in table[name].to_pylist()], dtype=bool)
     if not kept.any():
         chosen = ", ".join(f"{name}={value}" for name, value in options.where.items())
         raise ConfigError(f"{options.path} has no row" + (f" with {chosen}" if chosen else ""))
     numbers = np.flatnonzero(kept)
     table = table.take(pa.array(numbers))
-    low = None
-    if options.low is not None:
-        energy = parse_quantity("ae0_low_kcal")
-        low = stored(_numbers(table, options.low), energy, options.unit, options.sign)
+    low_values = None
+    if options.low is not None and low is not None:
+        column = options.column_of(low)
+        low_values = stored(
+            _numbers(table, options.low), column, options.unit_of(low), options.sign
+        )
     return Rows(
         numbers=numbers,
         smiles=_smiles(table, options.smiles),
         geometries=_geometries(table, options),
         labels={
             name: stored(
-                _numbers(table, column), parse_quantity(name), options.unit_of(name), options.sign
+                _numbers(table, column),
+                options.column_of(name),
+                options.unit_of(name),
+                options.sign,
             )
             for name, column in options.labels.items()
         },
-        low=low,
+        low=low_values,
         n_left_out=n_all - len(numbers),
     )
 
@@ -91,19 +101,22 @@ def read_texts(path: str, column: str, numbers: NDArray[np.int64]) -> list[str]:
 
 def _read(path: str, columns: list[str]) -> pa.Table:
     filesystem, place = filesystem_of(path)
+    is_csv = path.lower().endswith(CSV)
     try:
         data = filesystem.cat_file(place)
-        names = pq.read_schema(io.BytesIO(data)).names
+        table: pa.Table | None = pc.read_csv(io.BytesIO(data)) if is_csv else None
+        names = pq.read_schema(io.BytesIO(data)).names if table is None else table.column_names
         missing = [name for name in columns if name not in names]
         if missing:
             raise ConfigError(
                 f"{path} has no column {missing[0]}; it has {', '.join(names) or 'none'}"
             )
-        return from_parquet(data, columns)
+        return table.select(columns) if table is not None else from_parquet(data, columns)
     except FileNotFoundError as error:
         raise ConfigError(f"there is no file {path}") from error
     except failures(ValueError) as error:  # ArrowInvalid is a ValueError
-        raise ConfigError(f"{path} cannot be read as Parquet: {reason(error)}") from error
+        kind = "CSV" if is_csv else "Parquet"
+        raise ConfigError(f"{path} cannot be read as {kind}: {reason(error)}") from error
 
 
 def _text(value: object) -> str:
@@ -159,7 +172,7 @@ def _geometry(
         )
     if not np.isfinite(places).all():
         return MoleculeError("broken_geometry", "a coordinate is not finite")
-    if not ((atoms >= 1) & (atoms <= HEAVIEST) & (atoms == np.floor(atoms))).all():
+    if not ((atoms >= 1) & (atoms <= N_ELEMENTS) & (atoms == np.floor(atoms))).all():
         return MoleculeError("broken_geometry", "an atomic number is none of an element")
     if int(atoms.sum()) % 2:
         return MoleculeError(

@@ -1,4 +1,6 @@
-"""Whether labels are what they are said to be, by what composition makes one expect.
+"""Whether labels are what they are said to be, by their bounds and by what one may expect.
+
+Of any quantity labels lie within the bounds that nature sets. Of energies more is known.
 
 An atomization energy is a sum over atoms to a few per cent, whatever the method: what is several
 times too large or has the wrong sign was given in another unit or with another sign. The zero-point
@@ -13,13 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.training.tables.conventions import (
-    PER_HARTREE,
-    Named,
-    Sign,
-    ZeroPoint,
-    parse_quantity,
-)
+from screener.registry.own_quantities import GAP, HOMO, LUMO
+from screener.registry.quantities import Column
+from screener.registry.units import COMMON_UNITS, HARTREE, KCAL, Unit
+from screener.training.tables.conventions import Sign, ZeroPoint, is_atomization
 from screener.units import FREE_ATOMS_B3LYP_HA, KCAL_PER_HARTREE
 
 FloatArray = NDArray[np.float64]
@@ -42,17 +41,21 @@ SURE, RIGHT = (0.8, 1.25), (0.6, 1.6)
 FEWEST_FOR_REFUSAL = 3  # where no other unit explains what is wrong
 NAMED = 1.5  # factor within which another unit explains the labels
 TOTAL = (1.0, 1.05)  # of the free atoms' total energies
-TYPICAL_EV = {"homo": -6.6, "gap": 6.8}  # medians of QM9
-LUMO_SPREAD_EV = 1.27  # standard deviation in QM9
+TYPICAL_EV = {HOMO.name: -6.6, GAP.name: 6.8}  # medians of QM9
+LUMO_STD_EV = 1.27  # standard deviation in QM9
 ORBITAL_NAMED = 2.2
-FEWEST_FOR_SPREAD = 20
+FEWEST_FOR_STD = 20
+
+
+ENERGY_UNITS = tuple(each for each in COMMON_UNITS if each.dimension == HARTREE.dimension)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is said about the labels of one quantity."""
+    """What is said about the labels of one column."""
 
-    unit: str
+    column: Column
+    unit: Unit
     sign: Sign
     zpe: ZeroPoint
 
@@ -76,28 +79,44 @@ def problems(
     """What is wrong with labels, one sentence each; empty where nothing is.
 
     Args:
-        labels: by quantity, float64 (n,), converted to its own unit and sign as claimed; NaN where
+        labels: by column, float64 (n,), converted to its own unit and sign as claimed; NaN where
             there is none.
-        claims: by quantity.
+        claims: by column.
         counts: atoms of each element, by atomic number, each int64 (n,).
     """
-    found = []
+    sentences = []
     for name, values in labels.items():
-        quantity = parse_quantity(name)
-        if quantity.is_atomization:
-            found += _of_atomization(values, quantity, claims[name], counts)
-        elif quantity.observable in TYPICAL_EV:
-            found += _of_typical(values, quantity, claims[name])
-        elif quantity.observable == "lumo":
-            found += _of_lumo(values, quantity, claims[name])
-        elif quantity.observable == "dipole" and (values < 0).any():
-            found.append(f"{name}: {int((values < 0).sum())} labels are negative; it is a norm")
-    return found
+        claim = claims[name]
+        column = claim.column
+        if is_atomization(column):
+            sentences += _of_atomization(values, column, claim, counts)
+        elif column.quantity.name in TYPICAL_EV:
+            sentences += _of_typical(values, column, claim)
+        elif column.quantity == LUMO:
+            sentences += _of_lumo(values, column, claim)
+        else:
+            sentences += _beyond_bounds(values, column)
+    return sentences
+
+
+def _beyond_bounds(values: FloatArray, column: Column) -> list[str]:
+    lower, upper = column.quantity.lower, column.quantity.upper
+    sentences = []
+    for bound, strange, where in (
+        (lower, lower is not None and values < lower, "below"),
+        (upper, upper is not None and values > upper, "above"),
+    ):
+        if n := int(np.sum(strange)):
+            sentences.append(
+                f"{column.name}: {n} labels are {where} {bound:g} {column.unit}, and no "
+                f"{column.quantity.label} is"
+            )
+    return sentences
 
 
 def _of_atomization(
     values: FloatArray,
-    quantity: Named,
+    column: Column,
     claim: Claim,
     counts: Mapping[int, NDArray[np.int64]],
 ) -> list[str]:
@@ -105,110 +124,116 @@ def _of_atomization(
     known = np.isfinite(values) & np.isfinite(expected) & (expected > 0)
     if not known.any():
         return []
-    energies = values[known] * PER_HARTREE["kcal/mol"] / PER_HARTREE[quantity.unit]
+    energies = column.quantity.unit.convert(values[known], KCAL)
     ratio = float(np.median(energies / expected[known]))
     if not SURE[0] < ratio < SURE[1]:
         totals = _expected(counts, FREE_ATOMS_B3LYP_HA)[known]
-        if found := _total_energies(energies, totals, quantity, claim):
-            return [found]
+        if sentence := _total_energies(energies, totals, column, claim):
+            return [sentence]
     if not RIGHT[0] < ratio < RIGHT[1]:
-        return _wrong_scale(ratio, len(energies), quantity, claim)
+        return _wrong_scale(ratio, len(energies), column, claim)
     heavy = sum(n for number, n in counts.items() if number > 1)
     large = known & (np.asarray(heavy) >= SMALLEST_FOR_ZERO_POINT)
     if large.sum() < FEWEST_FOR_ZERO_POINT:
         return []
-    energies = values[large] * PER_HARTREE["kcal/mol"] / PER_HARTREE[quantity.unit]
+    energies = column.quantity.unit.convert(values[large], KCAL)
     above = (energies - expected[large]) / _expected(counts, ZERO_POINT_PER_ATOM)[large]
     without = float(np.median(above)) > WITHOUT_ZERO_POINT
     if without and claim.zpe == "included":
         return [
-            f"{quantity.name}: the labels do not seem to contain the zero-point energy (De, not "
+            f"{column.name}: the labels do not seem to contain the zero-point energy (De, not "
             f"D0): they are {np.median(energies - expected[large]):.0f} kcal/mol larger than "
             "composition makes one expect of D0. If so, say zpe none"
         ]
     if not without and claim.zpe == "none":
         return [
-            f"{quantity.name}: the labels seem to contain the zero-point energy (D0, not De), and "
+            f"{column.name}: the labels seem to contain the zero-point energy (D0, not De), and "
             "zpe none is said of them; say zpe included"
         ]
     return []
 
 
 def _total_energies(
-    energies: FloatArray, totals: FloatArray, quantity: Named, claim: Claim
+    energies: FloatArray, totals: FloatArray, column: Column, claim: Claim
 ) -> str | None:
     """The sentence for labels that are total energies in any unit; None where they are not.
 
     Args:
         energies: (n,), kcal/mol as claimed.
         totals: (n,), of the free atoms, hartree.
-        quantity, claim: of the labels.
+        column, claim: of the labels.
     """
-    in_claimed = energies / KCAL_PER_HARTREE / totals * PER_HARTREE[claim.unit]
+    in_claimed = energies / KCAL_PER_HARTREE / totals / claim.unit.factor
     if claim.sign == "bound-negative":
         in_claimed = -in_claimed
-    for unit, per_hartree in PER_HARTREE.items():
-        share = in_claimed / per_hartree
+    for unit in ENERGY_UNITS:
+        share = in_claimed * unit.factor
         if ((share > TOTAL[0]) & (share < TOTAL[1])).mean() > 0.9:
             return (
-                f"{quantity.name}: the labels look like total energies in {unit}; atomization "
+                f"{column.name}: the labels look like total energies in {unit.name}; atomization "
                 "energies are wanted: subtract them from the sum of the free atoms' energies of "
                 "the same method"
             )
     return None
 
 
-def _wrong_scale(ratio: float, n: int, quantity: Named, claim: Claim) -> list[str]:
-    """For n labels that are `ratio` times what composition makes one expect."""
-    sizes = {unit: size / PER_HARTREE[claim.unit] for unit, size in PER_HARTREE.items()}
+def _wrong_scale(ratio: float, n: int, column: Column, claim: Claim) -> list[str]:
+    """For n labels that are `ratio` times what composition makes one expect.
+
+    Args:
+        ratio: median of label over expectation.
+        n: labels.
+        column, claim: of them.
+    """
+    sizes = {each.name: claim.unit.factor / each.factor for each in ENERGY_UNITS}
     unit = min(sizes, key=lambda name: abs(np.log(max(abs(ratio), 1e-9) / sizes[name])))
     close = 1 / NAMED < abs(ratio) / sizes[unit] < NAMED
     other = "bound-negative" if claim.sign == "bound-positive" else "bound-positive"
     wrong_sign = f"have the wrong sign: say sign {other}"
-    if close and unit == claim.unit:
-        return [f"{quantity.name}: the labels {wrong_sign}"]
+    if close and unit == claim.unit.name:
+        return [f"{column.name}: the labels {wrong_sign}"]
     if close:
         also = f", and {wrong_sign}" if ratio < 0 else ""
         return [
-            f"{quantity.name}: the labels look like {unit}, not {claim.unit}: they are "
+            f"{column.name}: the labels look like {unit}, not {claim.unit.name}: they are "
             f"{abs(ratio):.3g} times what composition makes one expect. Say unit {unit}{also}"
         ]
     if n < FEWEST_FOR_REFUSAL:
         return []
     return [
-        f"{quantity.name}: the labels are {ratio:.3g} times what composition makes one expect of "
-        f"atomization energies in {claim.unit}; no other unit explains that. Are they heats of "
-        "formation, differences, or of other molecules?"
+        f"{column.name}: the labels are {ratio:.3g} times what composition makes one expect of "
+        f"atomization energies in {claim.unit.name}; no other unit explains that. Are they heats "
+        "of formation, differences, or of other molecules?"
     ]
 
 
-def _of_typical(values: FloatArray, quantity: Named, claim: Claim) -> list[str]:
+def _of_typical(values: FloatArray, column: Column, claim: Claim) -> list[str]:
     """HOMO and gap, by their median."""
     finite = values[np.isfinite(values)]
     if len(finite) == 0:
         return []
-    ratio = float(np.median(finite)) / TYPICAL_EV[quantity.observable]
+    ratio = float(np.median(finite)) / TYPICAL_EV[column.quantity.name]
     if ratio < 0:
-        usual = "negative" if quantity.observable == "homo" else "positive"
-        return [f"{quantity.name}: the labels have the wrong sign; most of them should be {usual}"]
-    return _other_unit(ratio, quantity, claim)
+        usual = "negative" if column.quantity == HOMO else "positive"
+        return [f"{column.name}: the labels have the wrong sign; most of them should be {usual}"]
+    return _other_unit(ratio, column, claim)
 
 
-def _of_lumo(values: FloatArray, quantity: Named, claim: Claim) -> list[str]:
-    """LUMO energies lie on both sides of zero: what tells is how far they spread."""
+def _of_lumo(values: FloatArray, column: Column, claim: Claim) -> list[str]:
+    """LUMO energies lie on both sides of zero: what tells is their standard deviation."""
     finite = values[np.isfinite(values)]
-    if len(finite) < FEWEST_FOR_SPREAD:
+    if len(finite) < FEWEST_FOR_STD:
         return []
-    return _other_unit(float(finite.std()) / LUMO_SPREAD_EV, quantity, claim)
+    return _other_unit(float(finite.std()) / LUMO_STD_EV, column, claim)
 
 
-def _other_unit(ratio: float, quantity: Named, claim: Claim) -> list[str]:
-    for unit, per_hartree in PER_HARTREE.items():
-        size = per_hartree / PER_HARTREE[claim.unit]
+def _other_unit(ratio: float, column: Column, claim: Claim) -> list[str]:
+    for unit in ENERGY_UNITS:
+        size = claim.unit.factor / unit.factor
         if unit != claim.unit and 1 / ORBITAL_NAMED < ratio / size < ORBITAL_NAMED:
             return [
-                f"{quantity.name}: the labels look like {unit}, not {claim.unit}: they are "
-                f"{ratio:.3g} times what is usual. Say unit {quantity.name}={unit}"
+                f"{column.name}: the labels look like {unit.name}, not {claim.unit.name}: they are "
+                f"{ratio:.3g} times what is usual. Say unit {column.name}={unit.name}"
             ]
     return []
 
@@ -217,9 +242,9 @@ def _expected(counts: Mapping[int, NDArray[np.int64]], per_atom: Mapping[int, fl
     """Sums over atoms, (n,); NaN where an element is not in `per_atom`."""
     n = len(next(iter(counts.values())))
     result = np.zeros(n)
-    for number, found in counts.items():
+    for number, n_atoms in counts.items():
         if number in per_atom:
-            result += found * per_atom[number]
+            result += n_atoms * per_atom[number]
         else:
-            result[found > 0] = np.nan
+            result[n_atoms > 0] = np.nan
     return result

@@ -16,15 +16,22 @@ from numpy.typing import NDArray
 
 from screener.errors import ConfigError
 from screener.models.bundle import CARD
+from screener.models.low_values import LowValues
+from screener.models.registry import model_type
 from screener.records import Molecule, Structure
 from screener.stores.files import Folder
 from screener.stores.quarantine import quarantine_table
 from screener.structures.making import Site
-from screener.training.evaluate import Metrics, composition_baseline, held_out
+from screener.training.evaluate import (
+    Metrics,
+    composition_baseline,
+    drawn_composition,
+    held_out,
+)
 from screener.training.fit.checkpoint import FolderProgress
-from screener.training.fit.model_types import FitSets, model_type, settings_of
+from screener.training.fit.data import FitData, FitSets
+from screener.training.fit.model_types import settings_of
 from screener.training.fit.save import save_bundle
-from screener.training.fit.sparse_gp import FitData
 from screener.training.splits import PARTS
 from screener.training.tables.config import TrainConfig
 from screener.training.tables.labelled import LabelledTable, Needs, labelled_table
@@ -37,7 +44,6 @@ from screener.training.tables.partition import (
     require_seen,
 )
 from screener.training.tables.rows import read_texts
-from screener.units import SYMBOLS
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +58,24 @@ class _Usable:
 
     rows: NDArray[np.int64]  # (n,), place in the file
     molecules: tuple[Molecule, ...]
-    structures: tuple[Structure, ...]
+    structures: tuple[Structure, ...]  # of a model that reads these
+    smiles: tuple[str, ...]  # of a model that reads drawings
     labels: dict[str, NDArray[np.float64]]
 
     def part(self, chosen: NDArray[np.bool_]) -> FitData:
         """The molecules that are `chosen` (n,)."""
         places = np.flatnonzero(chosen)
         return FitData(
-            [self.structures[place] for place in places.tolist()],
+            [self.structures[place] for place in places.tolist()] if self.structures else (),
             {name: values[places] for name, values in self.labels.items()},
+            [self.smiles[place] for place in places.tolist()] if self.smiles else (),
         )
+
+    def elements(self) -> list[frozenset[int]]:
+        """Atomic numbers that occur in each molecule."""
+        if self.structures:
+            return [frozenset(each.atomic_numbers.tolist()) for each in self.structures]
+        return [frozenset(drawn_composition(each)) for each in self.smiles]
 
 
 def train_outside(config: TrainConfig, site: Site) -> Metrics:
@@ -80,12 +94,11 @@ def train_outside(config: TrainConfig, site: Site) -> Metrics:
     out = Folder(str(Path(config.out).absolute()))
     run = _run_folder(out, config)
     kind = model_type(config.model)
-    settings = settings_of(kind, config.settings)
+    settings, targets = settings_of(kind, config.settings), config.targets()
     needs = Needs(
-        level=config.geometry,
+        level=config.geometry_level,
         n_conformers=config.n_conformers,
-        gfn2=config.kind == "delta",
-        elements=kind.elements,
+        values=LowValues(targets.low_columns).read,
         identities=True,
     )
     table = labelled_table(config.data, needs, site)
@@ -98,14 +111,16 @@ def train_outside(config: TrainConfig, site: Site) -> Metrics:
     sets = {part: usable.part(parts == part) for part in PARTS}
     progress = FolderProgress(run.local_path("checkpoints"), 60.0 * config.checkpoint_minutes)
     fitted = kind.fit(
-        FitSets(sets["fit"], sets["selection"], sets["calibration"], config.kind, config.geometry),
+        FitSets(
+            sets["fit"], sets["selection"], sets["calibration"], targets, config.geometry_level
+        ),
         settings,
         progress,
     )
     metrics: dict[str, Any] = {
         TEST: held_out(fitted.predictor, sets["test"]),
         f"{TEST}, best linear composition correction": composition_baseline(
-            sets["fit"], sets["test"], config.kind
+            sets["fit"], sets["test"], targets
         ),
     }
     save_bundle(
@@ -117,16 +132,16 @@ def train_outside(config: TrainConfig, site: Site) -> Metrics:
             "labels": config.data.model_dump(mode="json"),
             "rows": len(table.rows),
             "quarantined": codes,
-            **{part: {"n": len(sets[part].structures)} for part in PARTS},
+            **{part: {"n": len(sets[part])} for part in PARTS},
         },
         splits={"by": _how_split(config), **config.split.model_dump(mode="json")},
         seeds={"split": config.split.seed, "fit": config.settings.get("seed", "default")},
         metrics=metrics,
-        golden=sets["test"].structures[:N_GOLDEN],
+        golden=sets["test"].molecules[:N_GOLDEN],
     )
     progress.clear()
-    found: Metrics = metrics[TEST]
-    return found
+    errors: Metrics = metrics[TEST]
+    return errors
 
 
 def _run_folder(out: Folder, config: TrainConfig) -> Folder:
@@ -153,11 +168,12 @@ def _usable(table: LabelledTable) -> _Usable:
     kept = table.made & np.all([np.isfinite(v) for v in table.labels.values()], axis=0)
     places = np.flatnonzero(kept).tolist()
     molecules = [table.molecules[place] for place in places]
-    structures = [table.structures[place] for place in places]
+    inputs = [table.inputs[place] for place in places]
     return _Usable(
         rows=table.rows[kept],
         molecules=tuple(each for each in molecules if each is not None),
-        structures=tuple(each for each in structures if isinstance(each, Structure)),
+        structures=tuple(each for each in inputs if isinstance(each, Structure)),
+        smiles=tuple(each for each in inputs if isinstance(each, str)),
         labels={name: values[kept] for name, values in table.labels.items()},
     )
 
@@ -174,8 +190,7 @@ def _parts(usable: _Usable, config: TrainConfig) -> Parts:
     else:
         parts = by_column(read_texts(options.path, column, usable.rows), column)
     require_apart(parts, connectivity, [each.smiles for each in usable.molecules])
-    elements = [frozenset(each.atomic_numbers.tolist()) for each in usable.structures]
-    require_seen(parts, elements, SYMBOLS)
+    require_seen(parts, usable.elements())
     return parts
 
 

@@ -32,7 +32,7 @@ from screener.campaign.settings.config import CampaignConfig, RankingConfig
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.plan import StagePlan
 from screener.campaign.settings.resolve import resolve
-from screener.campaign.settings.stage import CampaignStage
+from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.chemistry.fingerprints import fingerprint
 from screener.chemistry.nearest import nearest_known
 from screener.cluster.factory import connect
@@ -589,3 +589,32 @@ def test_pools_of_cpu_and_gpu_workers_share_the_work(finished, tmp_path, monkeyp
 
 def mtimes(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*.json")}
+
+
+def test_reselect_chooses_anew_and_makes_no_structure_twice(finished, client, tmp_path):
+    before = open_setup(Folder(str(finished.folder)))
+    config = CampaignConfig().with_options(
+        out=str(tmp_path / "again"),
+        reselect=str(finished.folder),
+        objectives=["minimise:dipole_b3lyp_debye"],
+    )
+    folder, setup = run_campaign(config, client)
+    assert setup.stages == before.stages
+    assert setup.own_columns == before.own_columns
+    assert setup.acquisition.objectives != before.acquisition.objectives
+    structures = {
+        stage.name: sum(
+            receipt.details["made"]
+            for receipt in CampaignStage(Campaign(folder, setup), index).store.receipts.all()
+        )
+        for index, stage in enumerate(setup.stages)
+    }
+    assert structures["mmff94"] == 0
+    best = pq.read_table(folder.local_path() / "shortlist.parquet")["dipole_b3lyp_debye"]
+    assert best.to_pylist() == sorted(best.to_pylist())
+
+
+def test_reselect_needs_a_campaign(tmp_path):
+    config = CampaignConfig().with_options(out=str(tmp_path / "a"), reselect=str(tmp_path / "b"))
+    with pytest.raises(ConfigError, match="holds no campaign"):
+        resolve(config)

@@ -19,7 +19,7 @@ from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig, FunnelConfig
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.resolve import resolve
-from screener.chemistry.coordination import drawn_coordinations
+from screener.chemistry.coordination import coordinations, drawn_coordinations
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
@@ -38,7 +38,6 @@ from screener.funnel.scoring import TableScorer, learnt
 from screener.funnel.search import Search
 from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
 from screener.library_build.build import build_library
-from screener.models.uncertainty.domain import coordinations
 from screener.report.collect import write_report
 from screener.stores.files import Folder
 

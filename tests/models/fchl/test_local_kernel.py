@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 import qmllib.kernels
 import qmllib.representations
+from model_fixtures import ELEMENTS
 
 from screener.models.fchl.local_kernel import LocalKernel, part, self_kernel, symmetric_kernel
-from screener.models.fchl.representation import ELEMENTS, Environments, environments
+from screener.models.fchl.representation import Environments, environments
 from screener.records import Structure
 
 
 @pytest.fixture(scope="module")
 def known(solvents) -> Environments:
-    return environments(solvents)
+    return environments(solvents, ELEMENTS)
 
 
 def of_qmllib(structures: list[Structure], width: float, dtype: type) -> np.ndarray:
@@ -40,7 +41,7 @@ def of_qmllib(structures: list[Structure], width: float, dtype: type) -> np.ndar
 def test_the_kernel_is_that_of_qmllib(solvents, width, dtype, tolerance):
     some = [*solvents[:20], *solvents[-15:]]  # fluorine among them
     expected = of_qmllib(some, width, dtype)
-    found = environments(some)
+    found = environments(some, ELEMENTS)
     np.testing.assert_allclose(symmetric_kernel(found, width), expected, rtol=tolerance)
     rows = LocalKernel(found, width).rows(found).values.numpy()
     np.testing.assert_allclose(rows, expected, rtol=tolerance)
@@ -60,7 +61,7 @@ def test_a_molecule_with_itself_is_the_diagonal(known):
 
 
 def test_blocks_of_the_reference_change_nothing(solvents, known):
-    many = environments([*solvents, *solvents])  # more than a block
+    many = environments([*solvents, *solvents], ELEMENTS)  # more than a block
     rows = LocalKernel(many, 3.0).rows(part(known, 0, 10)).values.numpy()
     once = LocalKernel(known, 3.0).rows(part(known, 0, 10)).values.numpy()
     np.testing.assert_allclose(rows, np.tile(once, 2), rtol=1e-13)
@@ -87,7 +88,7 @@ def test_a_row_has_the_same_bytes_in_any_company(solvents, known):
     kernel = LocalKernel(part(known, 0, 60), 3.0)
     whole = kernel.rows(known).values.numpy()
     order = np.random.default_rng(1).permutation(len(solvents))
-    shuffled = kernel.rows(environments([solvents[row] for row in order])).values.numpy()
+    shuffled = kernel.rows(environments([solvents[row] for row in order], ELEMENTS)).values.numpy()
     np.testing.assert_array_equal(shuffled, whole[order])
-    alone = kernel.rows(environments([solvents[-1]])).values.numpy()
+    alone = kernel.rows(environments([solvents[-1]], ELEMENTS)).values.numpy()
     np.testing.assert_array_equal(alone[0], whole[-1])

@@ -2,20 +2,23 @@ from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 from scipy.spatial.distance import pdist
 
 from screener.models.fchl.local_kernel import symmetric_kernel
-from screener.models.fchl.metric import N_ANGULAR, N_RADIAL, N_SHELLS, Metric, feature_groups
+from screener.models.fchl.metric import N_SHELLS, Metric, feature_groups
 from screener.models.fchl.representation import (
-    ELEMENTS,
-    N_FEATURES,
+    N_ANGULAR,
+    N_RADIAL,
     Environments,
     environments,
     fchl19,
+    n_features,
 )
 from screener.records import Structure
 
-GROUPS = feature_groups()
+N_FEATURES = n_features(ELEMENTS)
+GROUPS = feature_groups(ELEMENTS)
 PAIRS = list(combinations_with_replacement(ELEMENTS, 2))
 N_GROUPS = len(ELEMENTS) * N_SHELLS + len(PAIRS)
 
@@ -52,12 +55,13 @@ def around_carbon(one: int, other: int, angle: float, far: float = 1.4) -> Struc
 
 @pytest.fixture(scope="module")
 def known(solvents) -> Environments:
-    return environments(solvents)
+    return environments(solvents, ELEMENTS)
 
 
 def random_metric() -> Metric:
     generator = np.random.default_rng(1)
-    return Metric(generator.uniform(0.5, 2.0, (len(ELEMENTS), N_FEATURES)).astype(np.float32))
+    scales = generator.uniform(0.5, 2.0, (len(ELEMENTS), N_FEATURES))
+    return Metric(ELEMENTS, scales.astype(np.float32))
 
 
 def test_every_feature_has_a_group_and_radial_ones_come_first():
@@ -72,7 +76,7 @@ def test_every_feature_has_a_group_and_radial_ones_come_first():
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_bending_changes_the_group_of_one_pair_of_neighbours(one, other):
-    before, after = (fchl19(around_carbon(one, other, angle)) for angle in (105.0, 125.0))
+    before, after = (fchl19(around_carbon(one, other, angle), ELEMENTS) for angle in (105.0, 125.0))
     assert changed(before[0], after[0]) == {angular(one, other)}
     # seen from the first neighbour the second one moved, and so did its pair with the carbon
     assert changed(before[1], after[1]) - radial(other) == {angular(6, other)}
@@ -81,7 +85,7 @@ def test_bending_changes_the_group_of_one_pair_of_neighbours(one, other):
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_stretching_changes_groups_of_the_neighbour_that_moved(one, other):
-    before, after = (fchl19(around_carbon(one, other, 110.0, far)) for far in (1.4, 1.5))
+    before, after = (fchl19(around_carbon(one, other, 110.0, far), ELEMENTS) for far in (1.4, 1.5))
     assert changed(before[0], after[0]) - radial(other) == {angular(one, other)}
     assert changed(before[0], after[0]) & radial(other)
 
@@ -92,7 +96,7 @@ def test_shells_go_from_short_distances_to_long_ones(element):
     for distance in (1.0, 3.0, 5.0, 7.0):
         positions = np.array([[0, 0, 0], [distance, 0, 0]], dtype=np.float32)
         two = Structure(np.array([6, element], dtype=np.uint8), positions)
-        found.append(int(GROUPS[fchl19(two)[0].argmax()]))
+        found.append(int(GROUPS[fchl19(two, ELEMENTS)[0].argmax()]))
     assert found == sorted(radial(element))
 
 
@@ -101,7 +105,7 @@ def test_groups_are_filled_as_the_atoms_of_a_molecule_say(solvents):
     small = [s for s in solvents if pdist(s.positions).max() < 7.5]  # within both cutoffs
     assert len(small) > 60
     for structure in small:
-        for place, features in enumerate(fchl19(structure)):
+        for place, features in enumerate(fchl19(structure, ELEMENTS)):
             neighbours = np.delete(structure.atomic_numbers, place).tolist()
             filled = groups_where(features != 0)
             assert {e for e in ELEMENTS if radial(e) & filled} == set(neighbours)
@@ -110,7 +114,7 @@ def test_groups_are_filled_as_the_atoms_of_a_molecule_say(solvents):
 
 
 def test_the_plain_metric_leaves_environments_as_they_are(known):
-    found = Metric.plain().scaled(known)
+    found = Metric.plain(ELEMENTS).scaled(known)
     assert found.values.dtype == known.values.dtype
     assert found.values.tobytes() == known.values.tobytes()
     assert found.n_molecules == known.n_molecules
@@ -138,14 +142,16 @@ def test_scaling_changes_neither_environments_nor_metric(known):
 
 
 def test_twice_the_scale_is_half_the_width(known):
-    doubled = Metric(2.0 * Metric.plain().scales).scaled(known)
+    doubled = Metric(ELEMENTS, 2.0 * Metric.plain(ELEMENTS).scales).scaled(known)
     np.testing.assert_array_equal(symmetric_kernel(doubled, 8.0), symmetric_kernel(known, 4.0))
 
 
 def test_scales_of_fluorine_matter_to_molecules_with_fluorine_alone(solvents, known):
-    scales = Metric.plain().scales
+    scales = Metric.plain(ELEMENTS).scales
     scales[ELEMENTS.index(9)] *= 3.0
-    before, after = (symmetric_kernel(e, 4.0) for e in (known, Metric(scales).scaled(known)))
+    before, after = (
+        symmetric_kernel(e, 4.0) for e in (known, Metric(ELEMENTS, scales).scaled(known))
+    )
     moved = before != after
     has = np.array([9 in structure.atomic_numbers for structure in solvents])
     assert 5 < has.sum() < len(has) - 5

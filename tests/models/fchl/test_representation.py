@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 from qmllib.representations import generate_fchl19
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from screener.models.fchl.representation import (
-    ELEMENTS,
-    N_FEATURES,
     environments,
     fchl19,
+    n_features,
     one_openmp_thread,
 )
 from screener.records import Structure
@@ -15,31 +15,31 @@ from screener.records import Structure
 
 def test_it_is_fchl19_of_the_stored_positions(solvents):
     structure = solvents[0]
-    found = fchl19(structure)
+    found = fchl19(structure, ELEMENTS)
     expected = generate_fchl19(
         structure.atomic_numbers.astype(int),
         structure.positions.astype(float),
         elements=[1, 6, 7, 8, 9],
     )
-    assert found.shape == (structure.n_atoms, N_FEATURES)
+    assert found.shape == (structure.n_atoms, n_features(ELEMENTS)) == (structure.n_atoms, 720)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected.astype(np.float32))
 
 
 def test_fluorine_is_seen(structure_of):
     trifluoro, ethane = structure_of("CC(F)(F)F"), structure_of("CC")
-    assert fchl19(trifluoro)[0].any()
+    assert fchl19(trifluoro, ELEMENTS)[0].any()
     radial_fluorine = slice(4 * 24, 5 * 24)
-    assert fchl19(trifluoro)[0, radial_fluorine].max() > 0.1
-    assert not fchl19(ethane)[0, radial_fluorine].any()
+    assert fchl19(trifluoro, ELEMENTS)[0, radial_fluorine].max() > 0.1
+    assert not fchl19(ethane, ELEMENTS)[0, radial_fluorine].any()
 
 
 def test_company_and_size_of_the_batch_change_no_bytes(solvents):
-    together = environments(solvents[:30])
+    together = environments(solvents[:30], ELEMENTS)
     start = 0
     for number, structure in enumerate(solvents[:30]):
         rows = slice(start, start + structure.n_atoms)
-        np.testing.assert_array_equal(together.values[rows], fchl19(structure))
+        np.testing.assert_array_equal(together.values[rows], fchl19(structure, ELEMENTS))
         assert (together.molecule[rows] == number).all()
         start = rows.stop
     assert together.n_molecules == 30
@@ -49,14 +49,15 @@ def test_company_and_size_of_the_batch_change_no_bytes(solvents):
 def test_reversed_atoms_give_reversed_environments(solvents):
     structure = solvents[5]
     turned = Structure(structure.atomic_numbers[::-1].copy(), structure.positions[::-1].copy())
-    np.testing.assert_allclose(fchl19(turned)[::-1], fchl19(structure), atol=1e-6)
+    np.testing.assert_allclose(
+        fchl19(turned, ELEMENTS)[::-1], fchl19(structure, ELEMENTS), atol=1e-6
+    )
 
 
 def test_an_element_it_does_not_know_is_an_error():
     silane = Structure(np.array([14, 1], dtype=np.uint8), np.eye(2, 3, dtype=np.float32))
     with pytest.raises(ValueError, match="14"):
-        fchl19(silane)
-    assert len(ELEMENTS) == 5
+        fchl19(silane, ELEMENTS)
 
 
 def test_it_runs_in_one_thread_and_leaves_the_others_alone():
@@ -70,3 +71,14 @@ def test_it_runs_in_one_thread_and_leaves_the_others_alone():
             assert all("qmllib" in path and "gomp" in path for path in changed)
             assert changed
         assert threads() == before
+
+
+def test_elements_are_those_of_the_model():
+    silane = Structure(np.array([14, 1], dtype=np.uint8), np.eye(2, 3, dtype=np.float32))
+    elements = (1, 14, 17)
+    expected = generate_fchl19(
+        silane.atomic_numbers.astype(int), silane.positions.astype(float), elements=[1, 14, 17]
+    )
+    features = fchl19(silane, elements)
+    assert features.shape == (2, n_features(elements))
+    np.testing.assert_array_equal(features, expected.astype(np.float32))

@@ -1,17 +1,18 @@
 import numpy as np
 import pytest
 import torch
+from model_fixtures import ELEMENTS
 
 from screener.models.fchl.inducing import Inducing, choose_inducing
 from screener.models.fchl.projection import Projected, fit_projection
-from screener.models.fchl.representation import ELEMENTS, environments
+from screener.models.fchl.representation import environments
 from screener.models.fchl.sparse_kernel import ROWS, SparseKernel, pad_columns
 from screener.models.sparse_gp.predictive_std import leading, leading_columns
 
 
 @pytest.fixture(scope="module")
 def projected(solvents) -> Projected:
-    found = environments(solvents)
+    found = environments(solvents, ELEMENTS)
     return fit_projection(found, 32)[0].apply(found)
 
 
@@ -39,7 +40,7 @@ def test_sums_are_those_of_the_formula(projected, inducing):
 def test_an_element_without_environments_is_infinitely_far(projected, inducing):
     counts = inducing.counts.copy()
     counts[-1] = 0  # fluorine, the last block
-    without = Inducing(inducing.values[: counts.sum()], counts)
+    without = Inducing(ELEMENTS, inducing.values[: counts.sum()], counts)
     found = SparseKernel(without, 3.0).sums(projected)
     fluorine = projected.atomic_numbers == 9
     assert np.isinf(found.distances[fluorine]).all()
@@ -92,7 +93,7 @@ def test_leading_environments_are_the_first_of_each_element(inducing):
 
 
 def test_projection_keeps_distances_and_knows_what_it_loses(solvents):
-    found = environments(solvents)
+    found = environments(solvents, ELEMENTS)
     projection, lost = fit_projection(found, 64)
     projected = projection.apply(found)
     assert 0.0 < lost < 0.01

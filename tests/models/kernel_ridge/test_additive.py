@@ -1,24 +1,26 @@
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 from scipy.spatial.transform import Rotation
 
 from screener.errors import ConfigError, SchemaError
-from screener.models.kernel_ridge.additive import (
-    AdditiveSettings,
+from screener.models.kernel_ridge.additive import AdditiveSettings, regularised_factor
+from screener.models.kernel_ridge.cross_evaluator import (
+    CrossEvaluator,
+    cross_from_arrays,
+    cross_to_arrays,
+)
+from screener.models.kernel_ridge.cross_fit import CrossFit
+from screener.models.kernel_ridge.increments import increments, vocabulary
+from screener.records import Structure
+from screener.training.fit.additive import (
     Prepared,
     fit_additive,
     predict_within,
     prepare,
     solve,
 )
-from screener.models.kernel_ridge.cross_evaluator import (
-    CrossEvaluator,
-    cross_from_arrays,
-    cross_to_arrays,
-)
-from screener.models.kernel_ridge.cross_fit import CrossFit, cross_fit
-from screener.models.kernel_ridge.increments import block, increments
-from screener.records import Structure
+from screener.training.fit.cross_fit import cross_fit
 
 SETTINGS = AdditiveSettings()
 N_FOLDS = 4
@@ -26,10 +28,12 @@ N_FOLDS = 4
 
 def targets(structures: list[Structure]) -> np.ndarray:
     """Something made of atoms, and a little that is not."""
-    found = increments(structures)
+    found = increments(structures, ELEMENTS)
     coefficients = np.random.default_rng(0).normal(size=found.shape[1])
     bends = [float(np.linalg.norm(s.positions - s.positions.mean(axis=0))) for s in structures]
-    return found[:, block("composition")] @ coefficients[:5] + 0.1 * np.array(bends)
+    return found[:, vocabulary(ELEMENTS).block("composition")] @ coefficients[:5] + 0.1 * np.array(
+        bends
+    )
 
 
 def crossed(prepared: Prepared, settings: AdditiveSettings = SETTINGS) -> CrossFit:
@@ -144,7 +148,7 @@ def test_one_wrong_label_moves_the_others_less_when_noise_is_heavy_tailed():
 @pytest.mark.parametrize("tolerance", [None, 0.4])
 def test_stored_models_predict_the_same_bytes(prepared, solvents, tolerance):
     model = crossed(prepared, AdditiveSettings(tolerance=tolerance))
-    stored = cross_from_arrays(cross_to_arrays(model))
+    stored = cross_from_arrays(cross_to_arrays(model), ELEMENTS)
     assert stored.settings == model.settings
     one, other = (CrossEvaluator(each).predict(solvents[:4]) for each in (model, stored))
     assert one.values.tobytes() == other.values.tobytes()
@@ -159,9 +163,9 @@ def test_broken_arrays_are_refused(model):
     arrays = cross_to_arrays(model)
     for name, array in arrays.items():
         with pytest.raises(SchemaError, match=f"no array {name} "):
-            cross_from_arrays({k: v for k, v in arrays.items() if k != name})
+            cross_from_arrays({k: v for k, v in arrays.items() if k != name}, ELEMENTS)
         with pytest.raises(SchemaError, match="no array cross"):
-            cross_from_arrays(arrays | {name: array[1:]})
+            cross_from_arrays(arrays | {name: array[1:]}, ELEMENTS)
 
 
 def test_targets_without_value_are_refused(prepared):
@@ -177,3 +181,8 @@ def test_targets_without_value_are_refused(prepared):
     assert without.weights.tobytes() == (
         fit_additive(prepared, y, SETTINGS, rows[3:])[0].weights.tobytes()
     )
+
+
+def test_a_kernel_that_is_not_positive_definite_is_refused():
+    with pytest.raises(ConfigError, match="not positive definite"):
+        regularised_factor(-np.eye(4), np.full(4, 1e-3))

@@ -2,30 +2,26 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 
 from screener.errors import ConfigError
-from screener.models.kernel_ridge.additive import (
-    AdditiveSettings,
-    Fit,
-    Prepared,
-    fit_additive,
-    prepare,
-    whole_kernel,
-)
+from screener.models.kernel_ridge.additive import AdditiveSettings, Fit, whole_kernel
 from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
-from screener.models.kernel_ridge.cross_fit import CrossFit, cross_fit
-from screener.models.kernel_ridge.increments import block, increments
+from screener.models.kernel_ridge.cross_fit import CrossFit
+from screener.models.kernel_ridge.increments import increments, vocabulary
 from screener.records import Structure
+from screener.training.fit.additive import Prepared, fit_additive, prepare
+from screener.training.fit.cross_fit import cross_fit
 
 SETTINGS = AdditiveSettings()
 N_FOLDS = 5
-COMPOSITION, BONDS = block("composition"), block("bonds")
+COMPOSITION, BONDS = vocabulary(ELEMENTS).block("composition"), vocabulary(ELEMENTS).block("bonds")
 
 
 def made_up_delta(structures: list[Structure]) -> np.ndarray:
     """So much per atom and bond, and noise; kcal/mol."""
     generator = np.random.default_rng(3)
-    found = increments(structures)
+    found = increments(structures, ELEMENTS)
     columns = np.concatenate([COMPOSITION, BONDS])
     exact = found[:, columns] @ generator.normal(scale=0.5, size=len(columns))
     return np.asarray(exact + 0.2 * generator.normal(size=len(structures)))

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 
-from screener.models.kernel_ridge.increments import NAMES, increments
+from screener.models.kernel_ridge.increments import increments, vocabulary
 from screener.records import Structure
 
 
 def of(structure: Structure) -> dict[str, float]:
-    return dict(zip(NAMES, increments([structure])[0], strict=True))
+    return dict(zip(vocabulary(ELEMENTS).names, increments([structure], ELEMENTS)[0], strict=True))
 
 
 def test_ethylene_carbonate_has_a_ring_of_five_and_its_bonds(structure_of):
@@ -33,7 +34,8 @@ def test_increments_of_molecules_far_apart_add(structure_of):
         np.concatenate([one.atomic_numbers, other.atomic_numbers]),
         np.concatenate([one.positions, other.positions + np.float32(500.0)]),
     )
-    assert increments([pair])[0] == pytest.approx(increments([one, other]).sum(axis=0), abs=1e-4)
+    apart = increments([one, other], ELEMENTS).sum(axis=0)
+    assert increments([pair], ELEMENTS)[0] == pytest.approx(apart, abs=1e-4)
 
 
 def test_order_of_atoms_changes_nothing(structure_of):
@@ -41,3 +43,14 @@ def test_order_of_atoms_changes_nothing(structure_of):
     order = np.random.default_rng(0).permutation(structure.n_atoms)
     permuted = Structure(structure.atomic_numbers[order], structure.positions[order])
     assert of(permuted) == pytest.approx(of(structure))
+
+
+def test_other_elements_have_increments_of_their_own():
+    disulfane = Structure(
+        np.array([1, 16, 16, 1], np.uint8),
+        np.array([[0, 1.3, 0], [0, 0, 0], [2.06, 0, 0], [2.06, 0, 1.3]], np.float32),
+    )
+    elements = (1, 16)
+    found = dict(zip(vocabulary(elements).names, increments([disulfane], elements)[0], strict=True))
+    assert (found["S"], found["atom S2"], found["bond S2-S2"], found["bond H1-S2"]) == (2, 2, 1, 2)
+    assert "C" not in found

@@ -3,20 +3,26 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
+from model_fixtures import DELTA, ELEMENTS
 from scipy.spatial.transform import Rotation
 
 from screener.errors import ConfigError
-from screener.models.kernel_ridge.additive import AdditiveSettings, Prepared, prepare
+from screener.models.calibration import QuantityCalibration
+from screener.models.kernel_ridge.additive import AdditiveSettings
 from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
-from screener.models.kernel_ridge.cross_fit import CrossFit, cross_fit
-from screener.models.kernel_ridge.increments import block, increments
-from screener.models.ladder.predictor import B3LYP, ENDINGS, GFN2, VALUE, LadderPredictor, Route
-from screener.models.predictor import Predictor, QuantityCalibration
-from screener.models.quantities import LOW_COLUMNS, PREDICTED, low_values
+from screener.models.kernel_ridge.cross_fit import CrossFit
+from screener.models.kernel_ridge.increments import increments, vocabulary
+from screener.models.ladder.predictor import ENDINGS, LadderColumns, LadderPredictor, Route
+from screener.models.low_values import LowValues, low_values
+from screener.models.predictor import Predictor
 from screener.models.uncertainty.domain import Domain, count_coordinations, heavy_atoms
 from screener.records import Structure
+from screener.training.fit.additive import Prepared, prepare
 from screener.training.fit.calibrate import FittedModel
+from screener.training.fit.cross_fit import cross_fit
 
+VALUE, B3LYP, GFN2 = "ae0_g4mp2_kcal", "ae0_b3lyp_kcal", "de_gfn2_kcal"
+UP, LAST_RUNG = LadderColumns(VALUE, B3LYP, GFN2), LadderColumns(VALUE, B3LYP, B3LYP)
 SETTINGS = AdditiveSettings(tolerance=None)
 N_FOLDS = 5
 CALIBRATION = QuantityCalibration(std_scale=1.2, quantile=2.0, growth=1.3, n=95)
@@ -26,13 +32,15 @@ LAST = ["in_domain", "domain_reasons", "geometry_level"]
 
 def made_up_b3lyp(structures: list[Structure]) -> np.ndarray:
     """What the first rung was fitted on, see `with_gfn2`; kcal/mol."""
-    return low_values(structures)[GFN2] / 0.97
+    return low_values(structures, [GFN2])[GFN2] / 0.97
 
 
 def g4mp2(structures: list[Structure]) -> np.ndarray:
     """Made-up values, as far from B3LYP as the real ones; kcal/mol."""
-    found = increments(structures)
-    columns = np.concatenate([block("composition"), block("bonds")])
+    found = increments(structures, ELEMENTS)
+    columns = np.concatenate(
+        [vocabulary(ELEMENTS).block("composition"), vocabulary(ELEMENTS).block("bonds")]
+    )
     coefficients = np.random.default_rng(2).normal(scale=0.3, size=len(columns))
     return np.asarray(made_up_b3lyp(structures) + found[:, columns] @ coefficients)
 
@@ -101,7 +109,7 @@ def fit_from(prepared, solvents) -> Callable[[np.ndarray], CrossFit]:
 @pytest.fixture(scope="module")
 def correction(fit_from, below, solvents) -> Callable[[float], CrossFit]:
     """Of a ladder, which starts at a share of its first rung's B3LYP; the rest is GFN2."""
-    gfn2, b3lyp = low_values(solvents)[GFN2], column(below, B3LYP)
+    gfn2, b3lyp = low_values(solvents, [GFN2])[GFN2], column(below, B3LYP)
     return lambda share: fit_from(gfn2 if share == 0.0 else share * b3lyp + (1.0 - share) * gfn2)
 
 
@@ -115,7 +123,7 @@ def routes(correction, domain) -> list[Route]:
 
 @pytest.fixture(scope="module")
 def ladder(routes, first) -> LadderPredictor:
-    return LadderPredictor(routes, first, geometry_level="mmff94")
+    return LadderPredictor(routes, first, UP, geometry_level="mmff94")
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +139,7 @@ def given_b3lyp(solvents) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def rung(fit_from, domain, given_b3lyp) -> LadderPredictor:
     routes = [Route(fit_from(given_b3lyp[B3LYP]), CALIBRATION, 1.0, domain)]
-    return LadderPredictor(routes, None, geometry_level="mmff94")
+    return LadderPredictor(routes, None, LAST_RUNG, geometry_level="mmff94")
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +154,11 @@ def test_a_value_is_its_start_and_what_the_route_adds(
 ):
     model = correction(share)
     route = Route(model, CALIBRATION, share, None)
-    table = LadderPredictor([route, routes[1]], first, geometry_level="mmff94").predict(solvents)
+    table = LadderPredictor([route, routes[1]], first, UP, geometry_level="mmff94").predict(
+        solvents
+    )
     inside = below["in_domain"].to_numpy()
-    start = share * column(below, B3LYP) + (1.0 - share) * low_values(solvents)[GFN2]
+    start = share * column(below, B3LYP) + (1.0 - share) * low_values(solvents, [GFN2])[GFN2]
     added = CrossEvaluator(model).predict(solvents).values[0]
     np.testing.assert_allclose(column(table, VALUE)[inside], (start + added)[inside], atol=1e-9)
     errors = column(table, VALUE) - g4mp2(solvents)
@@ -164,7 +174,7 @@ def test_a_structure_takes_the_first_route_whose_domain_it_is_in(
     with_fluorine = np.array([9 in structure.atomic_numbers for structure in some])
     np.testing.assert_array_equal(near, ~with_fluorine)
 
-    alone = LadderPredictor(routes[1:], first, geometry_level="mmff94").predict(some)
+    alone = LadderPredictor(routes[1:], first, UP, geometry_level="mmff94").predict(some)
     within, beyond, both = (
         CrossEvaluator(routes[0].model).predict(some).values[0],
         column(alone, VALUE),
@@ -187,7 +197,7 @@ def test_outside_of_every_route_predictions_are_null_with_a_reason(ladder, domai
     assert row["domain_reasons"] == "; ".join(domain.reasons(strange))
     assert "carbon bonded to C, F, H, O is in no training molecule" in row["domain_reasons"]
     assert {name: row[name] for name in OWN} == dict.fromkeys(OWN)
-    assert row[GFN2] == low_values([strange])[GFN2][0]
+    assert row[GFN2] == low_values([strange], [GFN2])[GFN2][0]
 
 
 def test_surroundings_unlike_those_fitted_on_are_outside_as_well(routes, first, domain, solvents):
@@ -198,7 +208,7 @@ def test_surroundings_unlike_those_fitted_on_are_outside_as_well(routes, first, 
     )
     strict = domain.model_copy(update={"distance_limits": dict.fromkeys((1, 6, 7, 8, 9), 1e-3)})
     narrow = Route(routes[1].model, CALIBRATION, 0.0, strict)
-    ladder = LadderPredictor([routes[0], narrow], first, geometry_level="mmff94")
+    ladder = LadderPredictor([routes[0], narrow], first, UP, geometry_level="mmff94")
     one, other = ladder.predict([known, moved]).to_pylist()
     assert (one["in_domain"], one["domain_reasons"]) == (True, "")
     assert "unlike the training molecules'" in other["domain_reasons"]
@@ -206,8 +216,8 @@ def test_surroundings_unlike_those_fitted_on_are_outside_as_well(routes, first, 
 
 
 def test_columns_are_those_of_g4mp2_then_of_the_level_below(table, rung, given_b3lyp, solvents):
-    below = [quantity.name + ending for quantity in PREDICTED for ending in ENDINGS]
-    assert table.column_names == [*OWN, *below, *LOW_COLUMNS, *LAST]
+    below = [quantity.name + ending for quantity in DELTA.all for ending in ENDINGS]
+    assert table.column_names == [*OWN, *below, *LowValues(DELTA.low_columns).columns, *LAST]
     assert set(table["geometry_level"].to_pylist()) == {"mmff94"}
     found = rung.predict(solvents, given_b3lyp)
     assert found.column_names == [*OWN, B3LYP, *LAST]
@@ -215,7 +225,7 @@ def test_columns_are_those_of_g4mp2_then_of_the_level_below(table, rung, given_b
 
 
 def test_deltas_are_from_the_low_end(table, rung, given_b3lyp, solvents):
-    expected = column(table, VALUE) - low_values(solvents)[GFN2]
+    expected = column(table, VALUE) - low_values(solvents, [GFN2])[GFN2]
     np.testing.assert_allclose(column(table, f"{VALUE}_delta"), expected, atol=1e-9)
     table = rung.predict(solvents, given_b3lyp)
     expected = column(table, VALUE) - given_b3lyp[B3LYP]
@@ -246,7 +256,7 @@ def test_intervals_are_those_of_cv_plus_around_the_value(rung, given_b3lyp, solv
 def test_intervals_widen_beyond_the_largest_size(table, routes, first, domain, solvents):
     small = domain.model_copy(update={"largest_fitted": 4})
     narrow = [routes[0], Route(routes[1].model, CALIBRATION, 0.0, small)]
-    wide = LadderPredictor(narrow, first, geometry_level="mmff94").predict(solvents)
+    wide = LadderPredictor(narrow, first, UP, geometry_level="mmff94").predict(solvents)
     factor = 1.3 ** np.maximum(sizes(solvents) - 4, 0)
     assert 1.0 == factor.min() < factor.max()
     value = column(table, VALUE)
@@ -274,18 +284,18 @@ def test_low_values_belong_to_rungs_alone(ladder, rung, given_b3lyp, solvents):
 def test_gfn2_results_are_needed_by_ladders_alone(ladder, rung, given_b3lyp, solvents):
     bare = [Structure(s.atomic_numbers, s.positions) for s in solvents]
     assert rung.predict(bare, given_b3lyp).equals(rung.predict(solvents, given_b3lyp))
-    with pytest.raises(ConfigError, match="GFN2 results"):
+    with pytest.raises(ConfigError, match="energy_gfn2_ha"):
         ladder.predict(bare)
 
 
 def test_routes_that_do_not_fit_together_are_refused(routes, rung, first):
     with pytest.raises(ConfigError, match=r"one geometry level .* mmff94, the next for gfn2-opt"):
-        LadderPredictor(routes, first, geometry_level="gfn2-opt")
+        LadderPredictor(routes, first, UP, geometry_level="gfn2-opt")
     (own,) = rung.routes
     without = Route(own.model, CALIBRATION, 1.0, None)
     for route in (without, routes[1]):
         with pytest.raises(ConfigError, match="needs a domain and starts there"):
-            LadderPredictor([route], None, geometry_level="mmff94")
+            LadderPredictor([route], None, LAST_RUNG, geometry_level="mmff94")
 
 
 @pytest.mark.parametrize("size", [1, 7, 40])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 
 from screener.models.fchl.inducing import choose_inducing
 from screener.models.fchl.projection import fit_projection
@@ -12,7 +13,7 @@ from screener.models.sparse_gp.posterior import (
     best_ridge,
     leave_one_out,
 )
-from screener.models.sparse_gp.predictive_std import SpreadRoot
+from screener.models.sparse_gp.predictive_std import PosteriorRoot
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_the_best_ridge_is_chosen_for_each_target(problem):
 
 
 def test_whitening_turns_the_kernel_into_inner_products(solvents):
-    found = environments(solvents[:40])
+    found = environments(solvents[:40], ELEMENTS)
     projected = fit_projection(found, 32)[0].apply(found)
     kernel = SparseKernel(choose_inducing(projected, 150, np.random.default_rng(0)), 2.0)
     whitening = Whitening.of(kernel)
@@ -84,6 +85,6 @@ def test_the_stored_root_gives_the_posterior_variance(problem):
     features, targets = problem
     equations = NormalEquations(12, 2)
     equations.add(features, targets)
-    image = features @ SpreadRoot.of(equations, 0.1).matrix()
+    image = features @ PosteriorRoot.of(equations, 0.1).matrix()
     exact = equations.factor(0.1).leverage(features)
     np.testing.assert_allclose((image**2).sum(axis=1), exact, rtol=5e-3)  # half precision

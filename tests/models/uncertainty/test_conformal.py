@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screener.models.predictor import QuantityCalibration
+from screener.models.calibration import QuantityCalibration
 from screener.models.uncertainty.conformal import (
     conformal_quantile,
     growth_per_heavy_atom,

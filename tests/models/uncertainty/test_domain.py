@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from screener.chemistry.coordination import coordinations
 from screener.models.uncertainty.domain import (
     Domain,
-    coordinations,
     count_coordinations,
     distance_limits,
 )

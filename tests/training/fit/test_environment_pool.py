@@ -1,4 +1,5 @@
 import numpy as np
+from model_fixtures import ELEMENTS
 
 from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import fit_projection
@@ -7,9 +8,9 @@ from screener.training.fit.environment_pool import projected_chunks
 
 
 def test_two_processes_give_the_bytes_of_one(solvents):
-    projection, _ = fit_projection(environments(solvents), 32)
+    projection, _ = fit_projection(environments(solvents, ELEMENTS), 32)
     one, two = (
-        list(projected_chunks(solvents, Metric.plain(), projection, 40, workers))
+        list(projected_chunks(solvents, Metric.plain(ELEMENTS), projection, 40, workers))
         for workers in (1, 2)
     )
     assert [part.n_molecules for part in two] == [40, 40, 18]

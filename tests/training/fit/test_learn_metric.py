@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 
 from screener.models.fchl.local_kernel import part, symmetric_kernel
 from screener.models.fchl.metric import Metric, feature_groups
-from screener.models.fchl.representation import ELEMENTS, N_FEATURES, Environments, environments
+from screener.models.fchl.representation import Environments, environments, n_features
 from screener.records import Structure
 from screener.training.fit.learn_metric import learn_metric
 
@@ -24,7 +25,7 @@ def displaced(structure: Structure, generator: np.random.Generator) -> Structure
 
 def targets_of_one_group(known: Environments) -> np.ndarray:
     """A sum over atoms and a mean, (n, 2), of something that no linear model learns."""
-    values = known.values[:, feature_groups() == GROUP].astype(float)
+    values = known.values[:, feature_groups(ELEMENTS) == GROUP].astype(float)
     values = values @ np.random.default_rng(1).normal(size=values.shape[1])
     shares = np.sin(2.0 * values / values.std())
     sums = np.bincount(known.molecule, weights=shares, minlength=known.n_molecules)
@@ -59,7 +60,7 @@ def known(solvents) -> Environments:
     order = generator.permutation(len(training))
     others = [displaced(s, generator) for s in mixed[N_TRAINING:] for _ in range(2)]
     assert len(others) > 40
-    return environments([*(training[place] for place in order), *others])
+    return environments([*(training[place] for place in order), *others], ELEMENTS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,15 +93,16 @@ def test_molecules_left_out_are_predicted_better_where_one_group_matters(known):
 
 def test_scales_are_one_number_per_group_times_one_per_element(learned):
     scales = learned.scales
-    assert scales.shape == (len(ELEMENTS), N_FEATURES)
+    width = n_features(ELEMENTS)
+    assert scales.shape == (len(ELEMENTS), width)
     assert scales.dtype == np.float32
     assert np.isfinite(scales).all()
     assert (scales > 0).all()
-    for group in range(feature_groups().max() + 1):
-        members = scales[:, feature_groups() == group]
+    for group in range(feature_groups(ELEMENTS).max() + 1):
+        members = scales[:, feature_groups(ELEMENTS) == group]
         np.testing.assert_array_equal(members, members[:, :1].repeat(members.shape[1], axis=1))
     ratios = scales / scales[0]
-    np.testing.assert_allclose(ratios, ratios[:, :1].repeat(N_FEATURES, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(ratios, ratios[:, :1].repeat(width, axis=1), rtol=1e-5)
     assert np.ptp(np.log(scales[0])) > 1.0  # something was learned
     assert np.ptp(ratios[:, 0]) > 0.05
 
@@ -124,7 +126,7 @@ def test_units_of_targets_do_not_matter_but_targets_do(few, learned):
 def test_scales_of_an_element_that_is_absent_stay_near_the_others(solvents):
     without = [s for s in solvents if 9 not in s.atomic_numbers and s.n_atoms <= 12][:30]
     assert {int(z) for s in without for z in s.atomic_numbers} == {1, 6, 7, 8}
-    some = environments(without)
+    some = environments(without, ELEMENTS)
     scales = learn_metric(some, targets_of_one_group(some), EXTENSIVE).scales[:, 0]
     fluorine = ELEMENTS.index(9)
     others = np.delete(scales, fluorine)

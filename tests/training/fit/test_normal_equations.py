@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from model_fixtures import DIRECT, ELEMENTS
 
 from screener.models.fchl.inducing import choose_inducing
 from screener.models.fchl.metric import Metric
@@ -41,8 +42,8 @@ class Memory:
 @pytest.fixture(scope="module")
 def train(qm9) -> Prepared:
     data = qm9.subset(np.arange(2 * CHUNK + 100))
-    projection, _ = fit_projection(environments(data.structures[:200]), 32)
-    return prepare(data, Metric.plain(), projection, "direct")
+    projection, _ = fit_projection(environments(data.structures[:200], ELEMENTS), 32)
+    return prepare(data, Metric.plain(ELEMENTS), projection, DIRECT)
 
 
 def features(train: Prepared, width: float) -> Features:
@@ -52,13 +53,13 @@ def features(train: Prepared, width: float) -> Features:
 
 
 def test_an_interrupted_fit_goes_on_and_ends_with_the_same_bytes(train):
-    whole = accumulate(features(train, 4.0), train, train.targets, NoProgress())
+    whole = accumulate(features(train, 4.0), train, train.targets, DIRECT.extensive, NoProgress())
     memory = Memory(saves=2)
     with pytest.raises(Killed):
-        accumulate(features(train, 4.0), train, train.targets, memory)
+        accumulate(features(train, 4.0), train, train.targets, DIRECT.extensive, memory)
     (kept,) = memory.kept.values()
     assert kept["done"].tolist() == [2 * CHUNK]
-    again = accumulate(features(train, 4.0), train, train.targets, memory)
+    again = accumulate(features(train, 4.0), train, train.targets, DIRECT.extensive, memory)
     for (_, one), (_, other) in zip(whole.kinds, again.kinds, strict=True):
         np.testing.assert_array_equal(np.triu(one.gram), np.triu(other.gram))
         np.testing.assert_array_equal(one.products, other.products)
@@ -66,7 +67,7 @@ def test_an_interrupted_fit_goes_on_and_ends_with_the_same_bytes(train):
 
 def test_another_fit_does_not_go_on_from_it(train):
     memory = Memory(saves=-1)
-    accumulate(features(train, 4.0), train, train.targets, memory)
-    accumulate(features(train, 4.0), train, train.targets + 1.0, memory)
-    accumulate(features(train, 3.0), train, train.targets, memory)
+    accumulate(features(train, 4.0), train, train.targets, DIRECT.extensive, memory)
+    accumulate(features(train, 4.0), train, train.targets + 1.0, DIRECT.extensive, memory)
+    accumulate(features(train, 3.0), train, train.targets, DIRECT.extensive, memory)
     assert len(memory.kept) == 3

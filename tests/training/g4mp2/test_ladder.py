@@ -10,17 +10,14 @@ import pytest
 from screener.models.kernel_ridge.additive import AdditiveSettings
 from screener.records import Structure
 from screener.training.g4mp2 import reference
+from screener.training.g4mp2.judged import assess, candidates, climb, route
 from screener.training.g4mp2.ladder import (
     N_OUTER,
     VARIANTS,
     LadderRows,
-    assess,
-    candidates,
-    climb,
     first_rung,
     ladder_rows,
     ladder_task,
-    route,
 )
 from screener.training.g4mp2.nested import folds_of
 from screener.training.g4mp2.reference import OVERLAP

@@ -3,19 +3,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_fixtures import ELEMENTS
 from threadpoolctl import threadpool_limits
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
-from screener.models.kernel_ridge.additive import (
-    AdditiveSettings,
-    predict_within,
-    prepare,
-    whole_kernel,
-)
-from screener.models.kernel_ridge.increments import block, increments
+from screener.models.kernel_ridge.additive import AdditiveSettings, whole_kernel
+from screener.models.kernel_ridge.increments import increments, vocabulary
 from screener.records import Structure
+from screener.training.fit.additive import predict_within, prepare
 from screener.training.g4mp2.nested import (
     Task,
     by_size,
@@ -49,7 +46,8 @@ def displaced(structure: Structure, generator: np.random.Generator) -> Structure
 
 def delta_of(structures: list[Structure]) -> np.ndarray:
     """Differences such as those between levels of theory, kcal/mol: bonds and a little else."""
-    found = increments(structures)
+    found = increments(structures, ELEMENTS)
+    block = vocabulary(ELEMENTS).block
     coefficients = np.random.default_rng(0).normal(size=found.shape[1])
     spread = [float(np.linalg.norm(s.positions - s.positions.mean(axis=0))) for s in structures]
     bonds = np.concatenate([block("composition"), block("bonds")[:15]])

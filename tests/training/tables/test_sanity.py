@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from screener.registry.columns import column
+from screener.registry.units import EV, units_by_name
 from screener.training.qm9 import molecules as qm9
-from screener.training.tables.conventions import PER_HARTREE
 from screener.training.tables.sanity import Claim, problems, zero_point_estimate
 from screener.units import KCAL_PER_HARTREE
 
 AE = "ae0_b3lyp_kcal"
-D0 = Claim("kcal/mol", "bound-positive", "included")
-DE = Claim("kcal/mol", "bound-positive", "none")
+D0 = "kcal/mol", "bound-positive", "included"
+DE = "kcal/mol", "bound-positive", "none"
+UNITS = units_by_name()
+ENERGIES = ["kcal/mol", "kJ/mol", "eV", "hartree"]
 REFERENCE = os.environ.get("SCREENER_REFERENCE_DATA")
 
 
@@ -25,7 +28,9 @@ def counted(molecules):
 
 
 def check(values, claim, counts, name=AE):
-    return problems({name: np.asarray(values)}, {name: claim}, counts)
+    unit, sign, zpe = claim
+    claimed = Claim(column(name), UNITS[unit], sign, zpe)
+    return problems({name: np.asarray(values)}, {name: claimed}, counts)
 
 
 @pytest.fixture(scope="module")
@@ -68,31 +73,31 @@ def test_the_wrong_zero_point_convention_is_named(some):
 def test_the_wrong_sign_is_named(some):
     (found,) = check(-some["d0"], D0, some["counts"])
     assert "wrong sign: say sign bound-negative" in found
-    (found,) = check(-some["d0"], Claim("kcal/mol", "bound-negative", "included"), some["counts"])
+    (found,) = check(-some["d0"], ("kcal/mol", "bound-negative", "included"), some["counts"])
     assert "wrong sign: say sign bound-positive" in found
 
 
-@pytest.mark.parametrize("actual", PER_HARTREE)
-@pytest.mark.parametrize("claimed", PER_HARTREE)
+@pytest.mark.parametrize("actual", ENERGIES)
+@pytest.mark.parametrize("claimed", ENERGIES)
 def test_every_confusion_of_units_is_named(some, actual, claimed):
-    values = some["d0"] * PER_HARTREE[actual] / PER_HARTREE[claimed]  # as read with the claim
-    found = check(values, Claim(claimed, "bound-positive", "included"), some["counts"])
+    values = some["d0"] * UNITS[claimed].factor / UNITS[actual].factor  # as read with the claim
+    found = check(values, (claimed, "bound-positive", "included"), some["counts"])
     if actual == claimed:
         assert found == []
     else:
         assert f"look like {actual}, not {claimed}" in found[0]
         assert f"Say unit {actual}" in found[0]
-    negative = check(-values, Claim(claimed, "bound-positive", "included"), some["counts"])
+    negative = check(-values, (claimed, "bound-positive", "included"), some["counts"])
     assert "wrong sign" in negative[0]
 
 
-@pytest.mark.parametrize("actual", PER_HARTREE)
-@pytest.mark.parametrize("claimed", PER_HARTREE)
+@pytest.mark.parametrize("actual", ENERGIES)
+@pytest.mark.parametrize("claimed", ENERGIES)
 @pytest.mark.parametrize("sign", ["bound-positive", "bound-negative"])
 def test_total_energies_are_told_from_atomization_energies(some, actual, claimed, sign):
-    values = some["total_ha"] * PER_HARTREE[actual] / PER_HARTREE[claimed] * KCAL_PER_HARTREE
+    values = some["total_ha"] * UNITS[claimed].factor / UNITS[actual].factor * KCAL_PER_HARTREE
     values = values if sign == "bound-positive" else -values
-    (found,) = check(values, Claim(claimed, sign, "included"), some["counts"])
+    (found,) = check(values, (claimed, sign, "included"), some["counts"])
     assert f"total energies in {actual}" in found
 
 
@@ -120,16 +125,21 @@ def test_molecules_with_other_elements_say_nothing():
 def test_orbital_energies_in_hartree_are_found(some):
     names = {"homo_b3lyp_ev": some["homo"], "lumo_b3lyp_ev": some["lumo"]}
     names["gap_b3lyp_ev"] = some["lumo"] - some["homo"]
-    claim = Claim("eV", "bound-positive", "included")
+    claim = ("eV", "bound-positive", "included")
     for name, values in names.items():
         assert check(values, claim, some["counts"], name) == []
-        (found,) = check(values / PER_HARTREE["eV"], claim, some["counts"], name)
+        (found,) = check(values * EV.factor, claim, some["counts"], name)
         assert "look like hartree, not eV" in found
         assert f"unit {name}=hartree" in found
     (found,) = check(-some["homo"], claim, some["counts"], "homo_b3lyp_ev")
     assert "wrong sign" in found
+
+
+def test_labels_beyond_what_nature_allows_are_refused(some):
+    claim = ("debye", "bound-positive", "included")
+    assert check([1.0, 0.5], claim, some["counts"], "dipole_b3lyp_debye") == []
     (found,) = check([1.0, -0.5], claim, some["counts"], "dipole_b3lyp_debye")
-    assert "1 labels are negative" in found
+    assert "1 labels are below 0 D, and no dipole moment is" in found
 
 
 @pytest.mark.reference_data
@@ -144,7 +154,7 @@ def test_orbital_energies_in_hartree_are_found(some):
             "qm7_pbe0_dftb",
             "pbe0_energy_kcal",
             "atomic_numbers",
-            Claim("kcal/mol", "bound-negative", "none"),
+            ("kcal/mol", "bound-negative", "none"),
         ),
     ],
 )
@@ -153,10 +163,11 @@ def test_outside_sets_are_what_their_readme_says(file, column, numbers, claim):
     path = Path(REFERENCE, f"{file}.parquet")
     table = pd.read_parquet(path, columns=[column, numbers])
     counts = counted(table[numbers])
-    values = table[column].to_numpy() * (-1 if claim.sign == "bound-negative" else 1)
+    values = table[column].to_numpy() * (-1 if claim[1] == "bound-negative" else 1)
     assert check(values, claim, counts) == []
-    other = "none" if claim.zpe == "included" else "included"
-    (found,) = check(values, Claim(claim.unit, claim.sign, other), counts)
-    assert f"say zpe {claim.zpe}" in found
+    unit, sign, zpe = claim
+    other = "none" if zpe == "included" else "included"
+    (found,) = check(values, (unit, sign, other), counts)
+    assert f"say zpe {zpe}" in found
     (found,) = check(-values, claim, counts)
     assert "wrong sign" in found

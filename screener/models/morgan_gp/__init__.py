@@ -1,0 +1,1 @@
+"""Gaussian processes on counts of Morgan fragments: models that read drawings alone."""
