@@ -124,7 +124,18 @@ def test_the_example_passes_the_checks(installed):
 def boiling_points():
     """Made up from size and polar atoms, degrees Celsius: of the library, and of others."""
     ends = ("C", "CC", "CCC", "C(C)C", "CCCC", "CC=C", "CCO", "CCOC")
-    groups = ("O{}", "CO{}", "N#C{}", "O=C{}", "CC(=O){}", "COC(=O){}", "NC{}", "C1CC1{}")
+    groups = (
+        "O{}",
+        "CO{}",
+        "N#C{}",
+        "O=C{}",
+        "CC(=O){}",
+        "COC(=O){}",
+        "NC{}",
+        "C1CC1{}",
+        "CN(C){}",
+        "OCC{}",
+    )
     smiles = [group.format(end) for group in groups for end in ends]
     smiles += [line.partition(",")[0] for line in LIBRARY.split()] * 2
     rows = {Chem.MolToSmiles(Chem.MolFromSmiles(each)): None for each in smiles}
@@ -144,7 +155,7 @@ smiles = "smiles"
 labels = { boiling_point_k = "tb" }
 units = { boiling_point_k = "degC" }
 [split]
-fractions = { fit = 0.5, selection = 0.1, calibration = 0.3, test = 0.1 }
+fractions = { fit = 0.4, selection = 0.2, calibration = 0.2, test = 0.2 }
 seed = 1
 [settings]
 min_seen = 1
