@@ -167,6 +167,8 @@ class Campaign:
         known_column: column of yours that is filled for molecules that are known already.
         join: a table of yours (CSV, Parquet) whose columns can be ranked by.
         on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
+        drawing_bundles: names or folders of bundles that read drawings; their columns stand beside
+            those of every stage.
         reselect: folder or URL of a campaign whose settings a new one takes over where nothing is
             said here; structures are used again.
     Raises:
@@ -192,6 +194,7 @@ class Campaign:
         known_column: str | None = None,
         join: str | None = None,
         on: str | None = None,
+        drawing_bundles: Sequence[str | PathLike[str]] = (),
         reselect: str | PathLike[str] | None = None,
     ) -> None:
         if config is None:
@@ -216,6 +219,7 @@ class Campaign:
             known_column=known_column,
             join=join,
             on=on,
+            drawing_bundles=[fspath(each) for each in drawing_bundles],
             reselect=None if reselect is None else fspath(reselect),
         )
         if self.config.out is None:

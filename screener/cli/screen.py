@@ -104,6 +104,13 @@ def screen(
     known_column: KnownColumn = None,
     join: Join = None,
     on: On = None,
+    drawing_bundle: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Bundle that reads drawings, such as one of boiling points: its columns stand "
+            "beside those of every stage. Repeatable."
+        ),
+    ] = None,
     reselect: Annotated[
         str | None,
         typer.Option(
@@ -149,6 +156,7 @@ def screen(
         known_column=known_column,
         join=join,
         on=on,
+        drawing_bundles=drawing_bundle or (),
         reselect=reselect,
     )
     if estimate and (scheduler or cluster):

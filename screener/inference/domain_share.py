@@ -16,7 +16,6 @@ from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.inference.open_shells import closed_shells_alone
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
-from screener.models.uncertainty.domain import Domain
 from screener.records import Molecule, Structure
 
 GEOMETRY = StructureSettings()  # of the sample
@@ -80,8 +79,7 @@ def _by_drawing(bundle: Bundle, molecules: list[Molecule], structures: list[Stru
 
 
 def _by_bonding(bundle: Bundle, molecules: list[Molecule], structures: list[Structure]) -> int:
-    domain = bundle.predictor.domain
-    assert isinstance(domain, Domain)  # of a model that reads structures
+    domain = bundle.structure_domain
     return sum(
         not molecule.charge and not domain.reasons(structure)
         for molecule, structure in zip(molecules, structures, strict=True)

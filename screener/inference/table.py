@@ -1,5 +1,7 @@
 """The prediction table of molecules that have structures."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from screener.errors import MoleculeError
@@ -17,6 +19,7 @@ def predictions(
     bundle: Bundle,
     own_columns: dict[str, str],
     value_columns: tuple[str, ...],
+    drawing_bundles: Sequence[Bundle] = (),
 ) -> pa.Table:
     """The prediction table of molecules that have structures.
 
@@ -26,6 +29,9 @@ def predictions(
         bundle: predicts from structures of its own geometry level.
         own_columns: the caller's columns, by name in the library, and their names here.
         value_columns: computed by levels at the structures, and taken over from them.
+        drawing_bundles: further bundles, which predict from the drawings; where a molecule is
+            outside of the domain of one, its columns are null and `domain_reasons_<bundle>` says
+            why, whatever the other columns of the row say.
     Returns:
         one row per structure: keys, sizes, predicted and computed columns, domain, own columns.
     """
@@ -40,6 +46,14 @@ def predictions(
     )
     for name in predicted.column_names:
         table = table.append_column(name, predicted[name])
+    for each in drawing_bundles:
+        drawn = each.predict(kept["smiles"].to_pylist())
+        drawn = drawn.drop_columns(["in_domain", "geometry_level"])
+        reasons = drawn.column_names.index("domain_reasons")
+        names = [*drawn.column_names]
+        names[reasons] = f"domain_reasons_{each.card.name}"
+        for name, column in zip(names, drawn.columns, strict=True):
+            table = table.append_column(name, column)
     for column in value_columns:
         found = [structure.values[column] for structure in structures]
         values = pa.array(found, pa.float64(), from_pandas=True)
@@ -58,6 +72,7 @@ def no_predictions(
     bundle: Bundle,
     own_columns: dict[str, str],
     value_columns: tuple[str, ...],
+    drawing_bundles: Sequence[Bundle] = (),
 ) -> pa.Table:
     """The columns of a stage's predictions, without a row.
 
@@ -66,8 +81,10 @@ def no_predictions(
         bundle: that predicts.
         own_columns: the caller's columns, by name in the library, and their names in the table.
         value_columns: computed by levels at the structures.
+        drawing_bundles: further bundles, which predict from the drawings.
     Returns:
         a table without rows.
     """
     columns = [*KEY_COLUMNS, *SIZE_COLUMNS, *own_columns]
-    return predictions(library.read_range(0, 0, columns), [], bundle, own_columns, value_columns)
+    none = library.read_range(0, 0, columns)
+    return predictions(none, [], bundle, own_columns, value_columns, drawing_bundles)

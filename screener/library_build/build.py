@@ -18,7 +18,8 @@ from screener.library.record_blocks import check_sources
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import find_sources, fingerprint
 from screener.library_build.folder import TEMPORARY, begin, clear, require_free, require_same
-from screener.library_build.passes import BuildPlan, BuildProgress, Passes, Report
+from screener.library_build.passes import Passes
+from screener.library_build.plan import BuildPlan, BuildProgress, Report
 from screener.library_build.refused import RefusedError
 from screener.stores.files import Folder
 from screener.stores.lease import Lease

@@ -34,6 +34,7 @@ from screener.library_build import tasks as work
 from screener.library_build.accounts import BlockTotals, add_up, pieces_of
 from screener.library_build.cut_inputs import cut_span, plan_spans, ranges_of, table_head
 from screener.library_build.folder import TEMPORARY
+from screener.library_build.plan import BuildPlan, BuildProgress, Report
 from screener.library_build.read_blocks import Unreadable
 from screener.library_build.receipts import PassReceipts
 from screener.library_build.refused import RefusedError, refusing
@@ -46,7 +47,6 @@ from screener.stores.library import (
     SHARDS,
     SHARDS_SCHEMA,
     STANDARD_SCHEMA,
-    InputFile,
     LibraryManifest,
     LibraryTotals,
 )
@@ -54,39 +54,6 @@ from screener.stores.library import (
 log = logging.getLogger(__name__)
 
 MOLECULE_SECONDS = 30.0  # wall clock to standardise one molecule, which takes a millisecond
-
-
-@dataclass(frozen=True, slots=True)
-class BuildProgress:
-    """How far a build is."""
-
-    phase: str  # `read`, `standardise`, `deduplicate` or `write`
-    done: int  # tasks of this phase
-    total: int
-    read: int  # records so far
-    quarantined: int
-
-
-Report = Callable[[BuildProgress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class BuildPlan:
-    """A build that can start: its inputs were looked at, nothing is written yet."""
-
-    folder: Folder
-    sources: tuple[Source, ...]
-    inputs: tuple[InputFile, ...]
-    settings: BuildSettings
-    layout: Layout
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What a library must have been made from to be this one."""
-        return {
-            "settings": self.settings.model_dump(mode="json"),
-            "inputs": [file.model_dump() for file in self.inputs],
-        }
 
 
 @dataclass(frozen=True, slots=True)

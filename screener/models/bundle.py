@@ -73,6 +73,18 @@ class Bundle:
                 f"{self.card.geometry_level}, not {level}"
             )
 
+    @property
+    def structure_domain(self) -> Domain:
+        """What is inside, of a bundle that reads structures.
+
+        Raises:
+            ConfigError: it reads drawings.
+        """
+        domain = self.predictor.domain
+        if not isinstance(domain, Domain):
+            raise ConfigError(f"bundle {self.card.name} reads drawings, and structures are given")
+        return domain
+
     def predict(
         self,
         molecules: Sequence[Structure] | Sequence[str],

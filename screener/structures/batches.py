@@ -25,8 +25,6 @@ from screener.stores.files import Folder
 from screener.stores.receipts import Receipts
 from screener.stores.structures import StructureStore
 
-WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
-
 INPUT = pa.schema(
     [
         ("smiles", pa.string()),
@@ -78,9 +76,9 @@ class How(BaseModel):
     gfn2: bool
 
     @property
-    def cost(self) -> str:
-        """What a molecule costs, like structures of which level."""
-        return "mmff94" if self.geometry is None else self.geometry.level
+    def costs(self) -> StructureSettings:
+        """Settings at which structures cost as much; given geometries cost little."""
+        return self.geometry or StructureSettings()
 
 
 def identify_batch(url: str, unit: str) -> Receipt:
@@ -91,7 +89,9 @@ def identify_batch(url: str, unit: str) -> Receipt:
     if receipts.has(unit):  # an attempt that lost its worker may have come this far
         return receipts.read(unit)
     outcomes = isolated_map(
-        identity_of, _entries(folder, unit), wall_clock_seconds=WALL_CLOCK_SECONDS["mmff94"]
+        identity_of,
+        _entries(folder, unit),
+        wall_clock_seconds=StructureSettings().wall_clock_seconds,
     )
     rows = [
         {"code": outcome.code, "message": outcome.message}
@@ -116,7 +116,7 @@ def make_batch(url: str, unit: str, how: How) -> Receipt:
         return store.receipts.read(unit)
     entries = _entries(store.folder, unit)
     outcomes = isolated_map(
-        partial(structure_of, how=how), entries, wall_clock_seconds=WALL_CLOCK_SECONDS[how.cost]
+        partial(structure_of, how=how), entries, wall_clock_seconds=how.costs.wall_clock_seconds
     )
     rows = np.arange(len(entries), dtype=np.int64)
     mol_ids = [each["mol_id"] for each in entries]

@@ -28,7 +28,7 @@ from screener.stores.structures import DONE, StructureStore
 from screener.structures.batches import INPUT, Entry, How, identify_batch, make_batch
 
 IDENTITIES_BATCH = 512
-STRUCTURES_BATCH = {"mmff94": 256, "gfn2-opt": 32}
+FEWEST_STRUCTURES, BATCH_SECONDS = 32, 4.0  # of a batch, about
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def structures(entries: Sequence[Entry], how: How, site: Site) -> list[Structure
         store.receipts,
         "structures",
         entries,
-        STRUCTURES_BATCH[how.cost],
+        max(FEWEST_STRUCTURES, round(BATCH_SECONDS / how.costs.seconds)),
         site,
         partial(make_batch, how=how),
     )

@@ -39,6 +39,7 @@ from screener.library_build import passes
 from screener.library_build.build import plan_build
 from screener.library_build.cut_inputs import cut_span, plan_spans
 from screener.library_build.folder import begin, clear
+from screener.library_build.plan import BuildProgress
 from screener.library_build.storage_keys import task_name
 from screener.records import Receipt
 from screener.stores.files import Folder
@@ -95,7 +96,7 @@ def build(n_rows: int, folder: Path, n_workers: int) -> None:
         client.run(count_accesses)
         last = time.perf_counter()
 
-        def note(now: passes.BuildProgress) -> None:
+        def note(now: BuildProgress) -> None:
             nonlocal last
             phases[now.phase] = phases.get(now.phase, 0) - last + (last := time.perf_counter())
 

@@ -32,8 +32,6 @@ from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.campaign.settings.user_table import JoinConfig, joined_schema, keep_joined, read_join
 from screener.chemistry.diversity import choose_diverse
 from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
-from screener.inference.table import no_predictions
-from screener.models.bundle import open_bundle
 from screener.ranking.columns import check_columns, check_numeric
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import emptied_by, no_value
@@ -341,8 +339,4 @@ def _no_rows(stage: CampaignStage) -> pa.Table:
     """The columns of a stage, from a unit that is stored or else from the bundle."""
     if (receipt := next(stage.store.receipts.all(), None)) is not None:
         return stage.store.read(receipt).slice(0, 0)
-    job, setup = stage.job, stage.setup
-    library = open_library(job.library, job.library_digest)
-    bundle = open_bundle(job.bundle, job.bundle_digest)
-    table = no_predictions(library, bundle, setup.own_columns, stage.settings.value_columns)
-    return with_joined(table, stage.campaign.joined)
+    return with_joined(stage.no_predictions, stage.campaign.joined)

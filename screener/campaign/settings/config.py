@@ -263,6 +263,8 @@ class CampaignConfig(BaseModel):
         known_column: own column; rows in which it is not empty are known molecules, marked in the
             shortlist and followed by the report.
         join: a table of prices or the like, whose columns can be ranked by.
+        drawing_bundles: names or paths of bundles that read drawings, such as one of boiling
+            points; every stage that predicts has their columns beside its own.
         reselect: folder or URL of a campaign: a new one takes from it whatever is not said here.
             Objectives that are given choose the rows of its later stages anew; structures that the
             library has are used again.
@@ -279,6 +281,7 @@ class CampaignConfig(BaseModel):
     funnel: FunnelConfig = FunnelConfig()
     known_column: str | None = None
     join: JoinConfig | None = None
+    drawing_bundles: tuple[str, ...] | None = None
     reselect: str | None = None
 
     @classmethod
@@ -318,6 +321,7 @@ class CampaignConfig(BaseModel):
         known_column: str | None = None,
         join: str | None = None,
         on: str | None = None,
+        drawing_bundles: Sequence[str] = (),
         reselect: str | None = None,
     ) -> "CampaignConfig":
         """The same with what is given here instead; an option that is left out changes nothing.
@@ -338,6 +342,7 @@ class CampaignConfig(BaseModel):
             known_column: own column that marks known molecules.
             join: path or URL of a table to rank by.
             on: its column that says which molecule, `inchikey` or `smiles`.
+            drawing_bundles: names or paths of bundles that read drawings.
             reselect: campaign that supplies what is not said.
         Returns:
             the changed configuration.
@@ -362,6 +367,7 @@ class CampaignConfig(BaseModel):
             "stages": parsed or None,
             "finalists": finalists,
             "known_column": known_column,
+            "drawing_bundles": tuple(drawing_bundles) or None,
             "reselect": reselect,
         }
         kept = {name: getattr(self, name) for name in type(self).model_fields}

@@ -17,6 +17,7 @@ class StageJob:
     stage: str
     bundle: str  # name or path, the same on every worker
     bundle_digest: str
+    drawing_bundles: tuple[tuple[str, str], ...]  # name or path and digest of further bundles
     geometry: StructureSettings | None  # None where molecules are drawings
     structures: str  # URL of the structure store, or of the features
     structures_digest: str

@@ -18,7 +18,12 @@ from screener.campaign.settings.config import (
 from screener.campaign.settings.differences import asked, differences
 from screener.campaign.settings.frozen import read_setup
 from screener.campaign.settings.setup import Setup, Stage
-from screener.campaign.settings.stages import absolute, decided_stages, wanted_stages
+from screener.campaign.settings.stages import (
+    absolute,
+    decided_drawing_bundles,
+    decided_stages,
+    wanted_stages,
+)
 from screener.campaign.settings.used_plugins import used_plugins
 from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
 from screener.errors import ConfigError
@@ -26,7 +31,7 @@ from screener.funnel.scoring import learnt
 from screener.funnel.search import SearchSettings
 from screener.inference.table import no_predictions
 from screener.library.columns import result_name
-from screener.models.bundle import Bundle
+from screener.models.bundle import Bundle, open_bundle
 from screener.ranking.columns import (
     check_columns,
     check_numeric,
@@ -85,8 +90,10 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     wanted = wanted_stages(config, base)
     n_best = ranking.top if len(wanted) == 1 else wanted[1].rows or finalists
     funnel = _funnel(config.funnel, base, library, n_best, acquisition)
-    bundles, stages = decided_stages(wanted, library, finalists, funnel)
-    own_columns = _own_columns(library, bundles, base)
+    drawing_bundles = decided_drawing_bundles(config, base)
+    more = [open_bundle(each.bundle, each.digest) for each in drawing_bundles]
+    bundles, stages = decided_stages(wanted, library, finalists, funnel, drawing_bundles)
+    own_columns = _own_columns(library, bundles, more, base)
     joined = base.joined if base else None
     if config.join is not None:
         joined, _ = read_join(config.join, library)
@@ -103,7 +110,9 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         acquisition=acquisition,
         funnel=funnel,
         ranking=ranking,
-        plugins=used_plugins(stages, [each.card for each in bundles], (acquisition, ranking)),
+        plugins=used_plugins(
+            stages, [each.card for each in (*bundles, *more)], (acquisition, ranking)
+        ),
     )
     if frozen is not None:
         require_same(config.out, frozen, setup)
@@ -157,7 +166,7 @@ def _funnel(
 
 
 def _own_columns(
-    library: LibraryStore, bundles: list[Bundle], frozen: Setup | None
+    library: LibraryStore, bundles: list[Bundle], more: list[Bundle], frozen: Setup | None
 ) -> dict[str, str]:
     """The caller's columns and their names in predictions, `own_...` where the name is taken."""
     if frozen is not None and frozen.library_digest == library.digest:
@@ -165,7 +174,7 @@ def _own_columns(
     taken = set(library.standard_columns)
     computable = tuple(sorted(computable_columns()))
     for bundle in bundles:
-        taken.update(no_predictions(library, bundle, {}, computable).column_names)
+        taken.update(no_predictions(library, bundle, {}, computable, more).column_names)
     names: dict[str, str] = {}
     for name in library.columns[len(library.standard_columns) :]:
         stored = result_name(name)
@@ -240,7 +249,13 @@ def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -
 
 def _schema(setup: Setup, library: LibraryStore, bundle: Bundle, stage: Stage) -> pa.Schema:
     """The columns of a stage's predictions, joined ones at the end."""
-    schema = no_predictions(library, bundle, setup.own_columns, stage.value_columns).schema
+    schema = no_predictions(
+        library,
+        bundle,
+        setup.own_columns,
+        stage.value_columns,
+        [open_bundle(each.bundle, each.digest) for each in stage.drawing_bundles],
+    ).schema
     if setup.joined is None:
         return schema
     return joined_schema(schema, setup.joined)

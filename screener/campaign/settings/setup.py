@@ -8,7 +8,16 @@ difference makes another ranking). Where its results lie and how far it is is th
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.user_table import Joined
@@ -23,6 +32,15 @@ SCHEMA_VERSION = 2
 LEVEL_2D = "2d"
 
 
+class DrawingBundle(BaseModel):
+    """A bundle that reads drawings, and is asked about the molecules of a stage as well."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bundle: str  # name of a shipped one, or a path
+    digest: str
+
+
 class Stage(BaseModel):
     """The configuration of one stage.
 
@@ -30,6 +48,7 @@ class Stage(BaseModel):
         structures_digest: names what the library keeps for it: structures, or features at `2d`.
         rows: how many of the best of the stage before enter; None for all, at the first stage.
         geometry: None at `2d`, where molecules are drawings.
+        drawing_bundles: further bundles, whose columns stand beside those of `bundle`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +62,15 @@ class Stage(BaseModel):
     wall_clock_seconds: PositiveFloat
     rows: PositiveInt | None = None
     geometry: StructureSettings | None = None
+    drawing_bundles: tuple[DrawingBundle, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `drawing_bundles` where there are none: digests of such stages are older."""
+        values: dict[str, Any] = handler(self)
+        if not self.drawing_bundles:
+            values.pop("drawing_bundles", None)
+        return values
 
     @property
     def value_columns(self) -> tuple[str, ...]:

@@ -21,10 +21,13 @@ from screener.campaign.settings.plan import StagePlan, Unit
 from screener.campaign.settings.setup import Setup, Stage
 from screener.errors import StoreError
 from screener.funnel.recall import N_STRATA
+from screener.inference.table import no_predictions
+from screener.models.bundle import open_bundle
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import RowStatus, row_status, row_status_before_prediction
 from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
+from screener.stores.library import open_library
 from screener.stores.predictions import PredictionStore, StoredUnit
 
 IntArray = NDArray[np.int64]
@@ -222,6 +225,7 @@ class CampaignStage:
             stage=settings.name,
             bundle=settings.bundle,
             bundle_digest=settings.bundle_digest,
+            drawing_bundles=tuple((each.bundle, each.digest) for each in settings.drawing_bundles),
             geometry=settings.geometry,
             structures=self.structures.url,
             structures_digest=settings.structures_digest,
@@ -237,6 +241,22 @@ class CampaignStage:
         """Part of the names of its units."""
         stage = self.settings.model_dump(mode="json", exclude={"rows", "segment_units"})
         return digest({"library": self.setup.library_digest, "stage": stage})
+
+    @property
+    def no_predictions(self) -> pa.Table:
+        """The columns of its predictions without a row, and without those of the user's table.
+
+        Raises:
+            StoreError: the library or a bundle is another one than when the campaign was started.
+        """
+        job = self.job
+        return no_predictions(
+            open_library(job.library, job.library_digest),
+            open_bundle(job.bundle, job.bundle_digest),
+            self.setup.own_columns,
+            self.settings.value_columns,
+            [open_bundle(*each) for each in job.drawing_bundles],
+        )
 
     def read_plan(self) -> StagePlan | None:
         """Its plan as it is now; None while its rows are not chosen yet.

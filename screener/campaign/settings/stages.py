@@ -8,7 +8,7 @@ from screener.campaign.settings.config import (
     CampaignConfig,
     StageConfig,
 )
-from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
+from screener.campaign.settings.setup import LEVEL_2D, DrawingBundle, Setup, Stage
 from screener.campaign.settings.stage_structures import (
     SECONDS_2D,
     as_asked,
@@ -20,6 +20,7 @@ from screener.errors import ConfigError
 from screener.funnel.features import VERSION
 from screener.funnel.search import SearchSettings
 from screener.models.bundle import Bundle, load_bundle, shipped_bundles
+from screener.models.card import DRAWING
 from screener.stores.files import Folder, digest
 from screener.stores.library import LibraryStore
 
@@ -61,6 +62,7 @@ def decided_stages(
     library: LibraryStore,
     finalists: int,
     funnel: SearchSettings | None,
+    drawing_bundles: tuple[DrawingBundle, ...] = (),
 ) -> tuple[list[Bundle], tuple[Stage, ...]]:
     """All stages, with everything decided, and the bundle of each.
 
@@ -69,6 +71,7 @@ def decided_stages(
         library: whose rows they screen.
         finalists: rows that enter a later stage that says no number of its own.
         funnel: how the rows of the first are searched for; None where all are evaluated.
+        drawing_bundles: whose columns every stage that predicts has as well.
     Returns:
         the bundles and the stages, `2d` first where there is a funnel.
     Raises:
@@ -81,7 +84,9 @@ def decided_stages(
         entering[0] = funnel.budget
         at_once[0] = max(funnel.sizes(library.n_rows)[1:-1])
     stages = tuple(
-        _stage(stage, bundle, library, rows, n)
+        _stage(stage, bundle, library, rows, n).model_copy(
+            update={"drawing_bundles": drawing_bundles}
+        )
         for stage, bundle, rows, n in zip(wanted, bundles, entering, at_once, strict=True)
     )
     if funnel is not None:
@@ -91,6 +96,29 @@ def decided_stages(
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"two stages are called {twice[0]}; give each a `name` of its own")
     return bundles, stages
+
+
+def decided_drawing_bundles(
+    config: CampaignConfig, frozen: Setup | None
+) -> tuple[DrawingBundle, ...]:
+    """The bundles that read drawings, as asked for or else as in the campaign before.
+
+    Raises:
+        ConfigError: there is no such bundle, or it reads structures.
+    """
+    if config.drawing_bundles is None:
+        return frozen.predicting[0].drawing_bundles if frozen else ()
+    decided = []
+    for name in config.drawing_bundles:
+        bundle = load_bundle(name)
+        if bundle.card.geometry_level != DRAWING:
+            raise ConfigError(
+                f"bundle {bundle.card.name} reads structures at {bundle.card.geometry_level}; give "
+                "it as a stage, with --stages"
+            )
+        where = name if name in shipped_bundles() else absolute(name)
+        decided.append(DrawingBundle(bundle=where, digest=bundle.digest))
+    return tuple(decided)
 
 
 def _drawings(following: Stage, library: LibraryStore) -> Stage:
@@ -129,6 +157,11 @@ def _stage(
     n_at_once: int | None,
 ) -> Stage:
     card = bundle.card
+    if card.geometry_level == DRAWING:
+        raise ConfigError(
+            f"bundle {card.name} reads drawings; give it with --drawing-bundle, beside a "
+            "stage that makes structures"
+        )
     geometry = structure_settings(wanted, card, are_finalists=rows is not None)
     if geometry.n_conformers != card.n_conformers:
         log.warning(

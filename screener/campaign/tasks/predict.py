@@ -98,7 +98,10 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     molecules = library.read_rows(rows, columns)
     bundle = open_bundle(job.bundle, job.bundle_digest, device_of_worker())
     value_columns = () if job.geometry is None else job.geometry.value_columns
-    table = predictions(molecules, outcomes, bundle, dict(job.own_columns), value_columns)
+    drawing_bundles = [open_bundle(*each) for each in job.drawing_bundles]
+    table = predictions(
+        molecules, outcomes, bundle, dict(job.own_columns), value_columns, drawing_bundles
+    )
     table = with_structural(
         table, inputs_of(job.acquisition, table.column_names)
     )  # kept, so that ranking is quick

@@ -56,7 +56,7 @@ def screen(job: StageJob, unit: Unit) -> Receipt:
     is_new = features.read(unit.name) is None
     if is_new:
         _keep(features, unit.name, mols)
-    domain = open_bundle(job.bundle, job.bundle_digest).predictor.domain
+    domain = open_bundle(job.bundle, job.bundle_digest).structure_domain
     table = drawn(
         molecules.filter(pa.array(readable)),
         [mol for mol in mols if mol is not None],

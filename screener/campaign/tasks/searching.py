@@ -12,8 +12,6 @@ from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.errors import StoreError
 from screener.funnel.scoring import TableScorer, learnt
 from screener.funnel.search import SearchSettings
-from screener.inference.table import no_predictions
-from screener.models.bundle import open_bundle
 from screener.ranking.columns import inputs_of
 from screener.ranking.row_status import candidates_before_prediction
 from screener.stores.files import Folder
@@ -106,12 +104,6 @@ def open_search(job: SearchJob) -> OpenSearch:
     setup = campaign.setup
     if setup.compute_digest != job.compute_digest or setup.funnel is None:
         raise StoreError(f"the campaign {job.campaign} has changed since the search was started")
-    stage = campaign.searched.settings
-    columns = no_predictions(
-        open_library(setup.library, setup.library_digest),
-        open_bundle(stage.bundle, stage.bundle_digest),
-        setup.own_columns,
-        stage.value_columns,
-    ).column_names
+    columns = campaign.searched.no_predictions.column_names
     quantities = learnt(setup.acquisition, columns, setup.certain_columns)
     return OpenSearch(campaign, setup.funnel, campaign.searched.previous.plan, quantities)
