@@ -86,7 +86,8 @@ def zero_point_of(targets: Targets) -> str:
     """Which atomization energies of a model contain the zero-point energy; empty without any."""
     sentences = []
     for each in targets.fitted:
-        if each.column.quantity == ATOMIZATION_ENERGY_0K:
+        name = each.column.quantity.name
+        if name == ATOMIZATION_ENERGY_0K.name:
             sentences.append(
                 f"{each.name} is free atoms minus molecule at 0 K; the molecule's energy contains "
                 "the zero-point energy."
@@ -96,6 +97,6 @@ def zero_point_of(targets: Targets) -> str:
                     f"{each.low} contains no zero-point energy, so the learned difference contains "
                     "it."
                 )
-        elif each.column.quantity == BINDING_ENERGY:
+        elif name == BINDING_ENERGY.name:
             sentences.append(f"{each.name} is free atoms minus molecule without zero-point energy.")
     return " ".join(sentences)

@@ -123,7 +123,7 @@ def names_of(
         if name in units:
             raise ConfigError(f"units.{name}: there is a unit of this name already")
         units[name] = _unit(name, described, units)
-    known = {**columns(), **{each.name: each for each in others}}
+    known = {**{each.name: each for each in others}, **columns()}
     for name, quantity in (own_quantities or {}).items():
         if name in quantities() or not _NAME.fullmatch(name):
             reason = "is registered already" if name in quantities() else "is no name of columns"
