@@ -53,7 +53,15 @@ class Entry(TypedDict):
 
 
 def entry(smiles: str | None, mol_id: str, geometry: Structure | None) -> Entry:
-    """What a task is given of one molecule."""
+    """What a task is given of one molecule.
+
+    Args:
+        smiles: canonical isomeric SMILES; None where only a geometry is given.
+        mol_id: of the molecule.
+        geometry: atomic numbers and positions, where they are given.
+    Returns:
+        plain values that travel in a table.
+    """
     return {
         "smiles": smiles,
         "mol_id": mol_id,
@@ -109,7 +117,15 @@ def identify_batch(url: str, unit: str) -> Receipt:
 
 
 def make_batch(url: str, unit: str, how: How) -> Receipt:
-    """Make the structures of one batch on a worker."""
+    """Make the structures of one batch on a worker.
+
+    Args:
+        url: of the folder.
+        unit: names the batch.
+        how: what is made.
+    Returns:
+        the receipt that counts.
+    """
     began = time.monotonic()
     store = StructureStore(Folder(url))
     if store.receipts.has(unit):

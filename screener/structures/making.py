@@ -66,6 +66,8 @@ def structures(entries: Sequence[Entry], how: How, site: Site) -> list[Structure
         entries: with SMILES and `mol_id` where structures come from SMILES, else with geometries.
         how: see `How`.
         site: see `Site`.
+    Returns:
+        in the order of the entries: a structure, or why there is none.
     """
     store = StructureStore(_folder("structures", how.model_dump(mode="json")))
     units = _carry_out(

@@ -40,6 +40,8 @@ def save_bundle(
         golden: a few structures, or SMILES where the model reads drawings, whose predictions
             loading checks.
         zero_point: what energies contain; None for what the columns themselves say.
+    Returns:
+        the bundle, loaded from the folder.
     Raises:
         StoreError: the folder cannot be written.
     """

@@ -40,6 +40,8 @@ def stored(values: FloatArray, column: Column, unit: Unit, sign: Sign) -> FloatA
         column: what they are.
         unit: that they are in.
         sign: of atomization energies; says nothing about others.
+    Returns:
+        float64 (n,), in the unit of the column.
     Raises:
         ConfigError: the column cannot be given in that unit.
     """

@@ -112,6 +112,8 @@ def names_of(
         own_units: by name.
         own_quantities: by name.
         more: columns that are known otherwise, such as those of a bundle's card.
+    Returns:
+        columns and units by name.
     Raises:
         ConfigError: a name is taken, or no name of a column; a unit is not known.
     """

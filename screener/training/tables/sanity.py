@@ -83,6 +83,8 @@ def problems(
             there is none.
         claims: by column.
         counts: atoms of each element, by atomic number, each int64 (n,).
+    Returns:
+        the sentences.
     """
     sentences = []
     for name, values in labels.items():
