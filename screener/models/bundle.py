@@ -126,6 +126,8 @@ def write_bundle(folder: str | Path, card: Card, arrays: Arrays) -> Bundle:
         folder: made if missing; its two files are replaced.
         card: but for `shapes` and `model_sha256`.
         arrays: of the model and of the golden structures.
+    Returns:
+        the bundle, loaded from the folder.
     Raises:
         StoreError: the folder cannot be written.
     """
@@ -379,6 +381,12 @@ def _check_golden(url: str, card: Card, rows: Sequence[dict[str, float | bool | 
 def open_bundle(path: str, digest: str, device: str = "cpu") -> Bundle:
     """The bundle, loaded once per process and device.
 
+    Args:
+        path: name of a shipped bundle, or a path or URL.
+        digest: that it must have.
+        device: of torch.
+    Returns:
+        the bundle.
     Raises:
         StoreError: it is not the one that the campaign was started with.
     """
