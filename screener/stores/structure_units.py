@@ -232,6 +232,8 @@ def from_former_zip(
         data: the file.
         mol_ids_of_rows: gives uint8 (n, 16) for rows int64 (n,).
         errors: code and message by row.
+    Returns:
+        the unit with `mol_id`s.
     Raises:
         SchemaError: it is of another version; one of `BROKEN`: it is damaged.
     """

@@ -80,7 +80,13 @@ class StructureStore:
         self.write_arrays(unit, to_arrays(mol_ids, outcomes), replace=replace)
 
     def write_arrays(self, unit: str, content: UnitArrays, *, replace: bool = False) -> None:
-        """Write a unit that is given as arrays; arguments as `write`."""
+        """Write a unit that is given as arrays, unless it is there.
+
+        Args:
+            unit: its name.
+            content: its arrays.
+            replace: write it in any case, since what is there is damaged.
+        """
         data = to_zip(content)
         if replace:
             self.folder.write_bytes(unit_path(unit), data)

@@ -111,7 +111,7 @@ def convert(
 def convert_units(
     library_url: str, library_digest: str, before_url: str, store_url: str, units: Sequence[str]
 ) -> int:
-    """Convert units, on a worker; returns how many could not be read.
+    """Convert units, on a worker.
 
     Args:
         library_url: where the library is.
@@ -119,6 +119,8 @@ def convert_units(
         before_url: the folder of before.
         store_url: the store that they go to.
         units: their names.
+    Returns:
+        how many could not be read.
     """
     library = open_library(library_url, library_digest)
     before, store = Folder(before_url), StructureStore(Folder(store_url))

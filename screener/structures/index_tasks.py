@@ -84,7 +84,7 @@ def index_units(url: str, units: Sequence[str]) -> None:
 
 
 def merge_part(url: str, runs: Sequence[Run], name: str, bits: int, part: int) -> int:
-    """Write a part of a run that others are merged into, on a worker; returns its length.
+    """Write a part of a run that others are merged into, on a worker.
 
     Args:
         url: of the store.
@@ -92,6 +92,8 @@ def merge_part(url: str, runs: Sequence[Run], name: str, bits: int, part: int) -
         name: of what they become.
         bits: leading bits of a key that tell its part there.
         part: which of them.
+    Returns:
+        its length.
     """
     index = StructureStore(Folder(url)).index
     entries = index.merged_part(runs, bits, part)

@@ -83,9 +83,15 @@ def structures(
 def make_structures(
     items: Sequence[Item], recipe: Recipe, site: Site, root: Folder | None = None
 ) -> None:
-    """Have the structures of molecules made as far as they are missing; arguments as `structures`.
+    """Have the structures of molecules made as far as they are missing.
 
     They are in the index afterwards, for `screener.structures.make.find_structures`.
+
+    Args:
+        items: (n,) molecules, with what the recipe starts from.
+        recipe: how they are made.
+        site: where they are made.
+        root: the folder of all structures; by default `$SCREENER_HOME/structures`.
     """
     store = recipe.store(root or own_root())
     _carry_out(_batches(items, recipe), store, recipe, site, is_first=True)
@@ -151,6 +157,8 @@ def make_batch(url: str, unit: str, recipe: Recipe) -> Prepared:
         url: of the store.
         unit: names the batch.
         recipe: how structures are made.
+    Returns:
+        where they lie.
     """
     store = StructureStore(Folder(url))
     items = from_table(store.folder.read_table(input_path(unit)))

