@@ -15,11 +15,23 @@ from screener.stores.files import Folder
 from screener.stores.quarantine import quarantine_table
 
 
+FORMER = {
+    "energy_gfn2_ha": "gfn2_energy_ha",
+    "homo_gfn2_ev": "gfn2_homo_ev",
+    "lumo_gfn2_ev": "gfn2_lumo_ev",
+    "dipole_gfn2_debye": "gfn2_dipole_debye",
+    "ip_uncorrected_gfn2_ev": "redox_ip_ev",
+    "ea_uncorrected_gfn2_ev": "redox_ea_ev",
+    "eox_uncorrected_gfn2_v_li": "redox_eox_v_li",
+    "ered_uncorrected_gfn2_v_li": "redox_ered_v_li",
+}  # names of arrays, by the columns of now
+
+
 def write_former_unit(
     folder: Folder, unit: str, rows: Sequence[int], outcomes: Sequence[Structure | MoleculeError]
 ) -> None:
     """A unit by rows of a library, with its receipt; arrays have the names of that time."""
-    n, width = len(rows), 16
+    n, width = len(rows), 24
     arrays = {
         "row": np.asarray(rows, dtype=np.int64),
         "status": np.full(n, 2, dtype=np.uint8),
@@ -27,9 +39,11 @@ def write_former_unit(
         "atomic_numbers": np.zeros((n, width), dtype=np.uint8),
         "positions": np.full((n, width, 3), np.nan, dtype=np.float32),
     }
-    has_gfn2 = any(isinstance(each, Structure) and each.values for each in outcomes)
-    if has_gfn2:
-        arrays["gfn2_energy_ha"] = np.full(n, np.nan)
+    names = dict.fromkeys(
+        name for each in outcomes if isinstance(each, Structure) for name in each.values
+    )
+    arrays |= {FORMER[name]: np.full(n, np.nan) for name in names}
+    if names:
         arrays["gfn2_charges"] = np.full((n, width), np.nan, dtype=np.float32)
     failures = []
     for i, outcome in enumerate(outcomes):
@@ -42,8 +56,9 @@ def write_former_unit(
         arrays["status"][i], arrays["n_atoms"][i] = 1, size
         arrays["atomic_numbers"][i, :size] = outcome.atomic_numbers
         arrays["positions"][i, :size] = outcome.positions
-        if has_gfn2:
-            arrays["gfn2_energy_ha"][i] = outcome.values["energy_gfn2_ha"]
+        for name, value in outcome.values.items():
+            arrays[FORMER[name]][i] = value
+        if names:
             arrays["gfn2_charges"][i, :size] = outcome.atom_values["charges_gfn2"]
     store = MemoryStore()
     group = zarr.create_group(store, zarr_format=3, attributes={"schema_version": 1})
