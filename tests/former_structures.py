@@ -14,7 +14,6 @@ from screener.records import QuarantineRecord, Structure
 from screener.stores.files import Folder
 from screener.stores.quarantine import quarantine_table
 
-
 FORMER = {
     "energy_gfn2_ha": "gfn2_energy_ha",
     "homo_gfn2_ev": "gfn2_homo_ev",
