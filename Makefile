@@ -22,7 +22,7 @@ test-slow: install
 	$(BIN)/pytest -m slow tests
 
 lint: install
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python .ci/docstrings.py
 
 types: install
 	$(BIN)/mypy

@@ -25,23 +25,22 @@ class Sketch:
     """The values of one part at some ranks.
 
     Args:
-        ranks: int64 (m,), ascending from 1 to the number of values.
-        values: float64 (m,), the values at these ranks, descending.
+        n: how many values the part has.
+        values: float64 (m,), those at `ranks`, descending.
     """
 
-    ranks: IntArray
+    n: int
     values: FloatArray
 
     @classmethod
     def of(cls, descending: FloatArray) -> "Sketch":
         """The sketch of values (n,) that are sorted, the largest first."""
-        ranks = _sketched_ranks(len(descending))
-        return cls(ranks, descending[ranks - 1])
+        return cls(len(descending), descending[_sketched_ranks(len(descending)) - 1])
 
     @property
-    def n(self) -> int:
-        """How many values the part has."""
-        return int(self.ranks[-1]) if len(self.ranks) else 0
+    def ranks(self) -> IntArray:
+        """int64 (m,), ascending from 1 to the number of values; they follow from that number."""
+        return _sketched_ranks(self.n)
 
 
 def _sketched_ranks(n: int) -> IntArray:

@@ -51,7 +51,16 @@ class Portion:
 
 def largest_that_fits(size: int, least: int, bytes_each: int, device: str) -> int:
     """The largest of least, 2 least, ..., size of which `bytes_each` fit into half of the free
-    memory of a GPU; `least` on a CPU, where caches are small and memory is not asked for."""
+    memory of a GPU; `least` on a CPU, where caches are small and memory is not asked for.
+
+    Args:
+        size: the largest wanted.
+        least: the smallest that is tried.
+        bytes_each: of memory for one.
+        device: of torch.
+    Returns:
+        how many are evaluated at once, at least `least`.
+    """
     if torch.device(device).type != "cuda":
         return least
     free, _ = torch.cuda.mem_get_info(device)

@@ -73,6 +73,10 @@ class Bundle:
                 f"{self.card.geometry_level}, not {level}"
             )
 
+    def is_the_one(self, digest: str) -> bool:
+        """Whether a digest names this bundle, or one of before that predicts the same."""
+        return digest == self.digest or digest in self.card.same_as
+
     @property
     def structure_domain(self) -> Domain:
         """What is inside, of a bundle that reads structures.
@@ -126,6 +130,8 @@ def write_bundle(folder: str | Path, card: Card, arrays: Arrays) -> Bundle:
         folder: made if missing; its two files are replaced.
         card: but for `shapes` and `model_sha256`.
         arrays: of the model and of the golden structures.
+    Returns:
+        the bundle, loaded from the folder.
     Raises:
         StoreError: the folder cannot be written.
     """
@@ -379,10 +385,16 @@ def _check_golden(url: str, card: Card, rows: Sequence[dict[str, float | bool | 
 def open_bundle(path: str, digest: str, device: str = "cpu") -> Bundle:
     """The bundle, loaded once per process and device.
 
+    Args:
+        path: name of a shipped bundle, or a path or URL.
+        digest: that it must have.
+        device: of torch.
+    Returns:
+        the bundle.
     Raises:
         StoreError: it is not the one that the campaign was started with.
     """
     bundle = load_bundle(path, device)
-    if bundle.digest != digest:
+    if not bundle.is_the_one(digest):
         raise StoreError(f"the bundle {path} is another one here than where the campaign started")
     return bundle

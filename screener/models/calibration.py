@@ -104,6 +104,8 @@ def domain_columns(
         in_domain: (n,).
         reasons: (n,), why each molecule is outside; empty where it is inside.
         geometry_level: of what was predicted from.
+    Returns:
+        `in_domain`, `domain_reasons` and `geometry_level`, (n,) each.
     """
     return {
         "in_domain": pa.array(in_domain, type=pa.bool_()),

@@ -99,6 +99,8 @@ def drawing_reasons(
         molecule: as RDKit reads it from SMILES; None where it cannot.
         is_plain: whether the SMILES has no brackets: without them there are no ions and no
             radicals, and looking for these takes time.
+    Returns:
+        one sentence for each reason.
     """
     if molecule is None or molecule.GetNumAtoms() == 0:
         return ["RDKit cannot read the SMILES"]

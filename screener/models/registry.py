@@ -36,6 +36,8 @@ def evaluator_of(name: str, model: Any, device: str = "cpu") -> Predicts:
         name: of its type.
         model: what was fitted.
         device: of torch, such as `cpu` or `cuda`.
+    Returns:
+        the evaluator.
     """
     evaluator: Predicts = model_type(name).evaluator(model, device)
     return evaluator

@@ -25,6 +25,8 @@ def split_structures(
         n_atoms: (n,), of each.
         atomic_numbers: (n_atoms,), of all.
         positions: (n_atoms, 3), angstrom, of all.
+    Returns:
+        as many structures as `n_atoms` has entries.
     """
     stops = np.cumsum(n_atoms)[:-1]
     parts = zip(np.split(atomic_numbers, stops), np.split(positions, stops), strict=True)

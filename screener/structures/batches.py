@@ -25,8 +25,6 @@ from screener.stores.files import Folder
 from screener.stores.receipts import Receipts
 from screener.stores.structures import StructureStore
 
-WALL_CLOCK_SECONDS = {"mmff94": 60.0, "gfn2-opt": 600.0}
-
 INPUT = pa.schema(
     [
         ("smiles", pa.string()),
@@ -55,7 +53,15 @@ class Entry(TypedDict):
 
 
 def entry(smiles: str | None, mol_id: str, geometry: Structure | None) -> Entry:
-    """What a task is given of one molecule."""
+    """What a task is given of one molecule.
+
+    Args:
+        smiles: canonical isomeric SMILES; None where only a geometry is given.
+        mol_id: of the molecule.
+        geometry: atomic numbers and positions, where they are given.
+    Returns:
+        plain values that travel in a table.
+    """
     return {
         "smiles": smiles,
         "mol_id": mol_id,
@@ -78,9 +84,9 @@ class How(BaseModel):
     gfn2: bool
 
     @property
-    def cost(self) -> str:
-        """What a molecule costs, like structures of which level."""
-        return "mmff94" if self.geometry is None else self.geometry.level
+    def costs(self) -> StructureSettings:
+        """Settings at which structures cost as much; given geometries cost little."""
+        return self.geometry or StructureSettings()
 
 
 def identify_batch(url: str, unit: str) -> Receipt:
@@ -91,7 +97,9 @@ def identify_batch(url: str, unit: str) -> Receipt:
     if receipts.has(unit):  # an attempt that lost its worker may have come this far
         return receipts.read(unit)
     outcomes = isolated_map(
-        identity_of, _entries(folder, unit), wall_clock_seconds=WALL_CLOCK_SECONDS["mmff94"]
+        identity_of,
+        _entries(folder, unit),
+        wall_clock_seconds=StructureSettings().wall_clock_seconds,
     )
     rows = [
         {"code": outcome.code, "message": outcome.message}
@@ -109,14 +117,22 @@ def identify_batch(url: str, unit: str) -> Receipt:
 
 
 def make_batch(url: str, unit: str, how: How) -> Receipt:
-    """Make the structures of one batch on a worker."""
+    """Make the structures of one batch on a worker.
+
+    Args:
+        url: of the folder.
+        unit: names the batch.
+        how: what is made.
+    Returns:
+        the receipt that counts.
+    """
     began = time.monotonic()
     store = StructureStore(Folder(url))
     if store.receipts.has(unit):
         return store.receipts.read(unit)
     entries = _entries(store.folder, unit)
     outcomes = isolated_map(
-        partial(structure_of, how=how), entries, wall_clock_seconds=WALL_CLOCK_SECONDS[how.cost]
+        partial(structure_of, how=how), entries, wall_clock_seconds=how.costs.wall_clock_seconds
     )
     rows = np.arange(len(entries), dtype=np.int64)
     mol_ids = [each["mol_id"] for each in entries]

@@ -28,7 +28,7 @@ from screener.stores.structures import DONE, StructureStore
 from screener.structures.batches import INPUT, Entry, How, identify_batch, make_batch
 
 IDENTITIES_BATCH = 512
-STRUCTURES_BATCH = {"mmff94": 256, "gfn2-opt": 32}
+FEWEST_STRUCTURES, BATCH_SECONDS = 32, 4.0  # of a batch, about
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def structures(entries: Sequence[Entry], how: How, site: Site) -> list[Structure
         entries: with SMILES and `mol_id` where structures come from SMILES, else with geometries.
         how: see `How`.
         site: see `Site`.
+    Returns:
+        in the order of the entries: a structure, or why there is none.
     """
     store = StructureStore(_folder("structures", how.model_dump(mode="json")))
     units = _carry_out(
@@ -73,7 +75,7 @@ def structures(entries: Sequence[Entry], how: How, site: Site) -> list[Structure
         store.receipts,
         "structures",
         entries,
-        STRUCTURES_BATCH[how.cost],
+        max(FEWEST_STRUCTURES, round(BATCH_SECONDS / how.costs.seconds)),
         site,
         partial(make_batch, how=how),
     )

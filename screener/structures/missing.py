@@ -92,6 +92,8 @@ def make_missing(
         smiles: (n,), canonical isomeric.
         hints: structure units that may hold some of the rows.
         wall_clock_seconds: for one molecule.
+    Returns:
+        where the structures of all rows lie.
     """
     started = time.perf_counter()
     there: dict[str, NDArray[np.int64]] = {}
@@ -138,6 +140,8 @@ def read_structures(
         units: structure units that together hold all rows; of a row in two the first unit by name
             counts.
         rows: int64 (n,).
+    Returns:
+        (n,) a structure, or why there is none.
     Raises:
         DamagedError: a unit is missing or broken; StoreError: a row is missing.
     """

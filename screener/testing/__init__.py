@@ -11,6 +11,7 @@ own levels, quantities, goals and shipped bundles pass the same checks.
 
 from screener.testing.goals import check_goal
 from screener.testing.levels import check_level
+from screener.testing.models import check_model
 from screener.testing.quantities import check_quantity
 
-__all__ = ["check_goal", "check_level", "check_quantity"]
+__all__ = ["check_goal", "check_level", "check_model", "check_quantity"]

@@ -18,6 +18,7 @@ from screener.registry.levels import Level, LevelSettings, Subject
 from screener.registry.quantities import Quantity
 from screener.registry.units import HARTREE
 from screener.testing.claims import claim, claim_name, same
+from screener.testing.poses import canonical_smiles, in_another_pose, order_of_another_pose
 from screener.units import KCAL_PER_HARTREE
 
 MOLECULES = ("CO", "CC#N", "C=O", "CF", "N")
@@ -134,7 +135,7 @@ def _columns(level: Level) -> dict[str, Quantity]:
 
 def _case(level: Level, text: str) -> _Case | None:
     """A molecule where the level starts; None where it does not know the elements."""
-    smiles = Chem.MolToSmiles(Chem.MolFromSmiles(text))
+    smiles = canonical_smiles(text)
     subject = subject_of(smiles, mol_id(smiles))
     numbers = {atom.GetAtomicNum() for atom in subject.molecule.GetAtoms()}
     if not numbers <= level.elements:
@@ -248,16 +249,9 @@ def _check_pose(level: Level, case: _Case, settings: LevelSettings, made: Struct
     """In another place, turned, and with the atoms in another order."""
     assert case.start is not None
     where = f"level {level.name}, {case.subject.smiles}"
-    rng = np.random.default_rng(0)
-    order = rng.permutation(made.n_atoms)
-    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-    turn[0] *= np.sign(np.linalg.det(turn))
-    moved = replace(
-        case.start,
-        atomic_numbers=case.start.atomic_numbers[order],
-        positions=(case.start.positions[order].astype(float) @ turn + 3.0).astype(np.float32),
-        atom_values={name: each[order] for name, each in case.start.atom_values.items()},
-    )
+    moved = in_another_pose(case.start)
+    assert isinstance(moved, Structure)
+    order = order_of_another_pose(made.n_atoms)
     renumbered = Chem.RenumberAtoms(case.subject.molecule, order.tolist())
     other = _made(level, _Case(replace(case.subject, molecule=renumbered), moved), settings)
     tolerance = MINIMUM_TOLERANCE if level.makes_geometry else VALUE_TOLERANCE
@@ -328,7 +322,7 @@ def _check_failure(level: Level, cases: list[_Case], settings: LevelSettings) ->
     first, last = cases[0], cases[-1]
     expected = [_made(level, each, settings) for each in (first, last)]
     if first.start is None:
-        smiles = Chem.MolToSmiles(Chem.MolFromSmiles(IMPOSSIBLE))
+        smiles = canonical_smiles(IMPOSSIBLE)
         bad = _Case(subject_of(smiles, mol_id(smiles)), None)
     else:
         crushed = np.zeros_like(first.start.positions)

@@ -80,7 +80,16 @@ def as_metrics(errors: Figure, covered: Coverage | None = None) -> dict[str, flo
 
 
 def coverage(values: FloatArray, true: FloatArray, low: FloatArray, high: FloatArray) -> Coverage:
-    """Of true values (n,) by the intervals `low` to `high` of predicted `values`, (n,) each."""
+    """Of true values (n,) by the intervals `low` to `high` of predicted `values`, (n,) each.
+
+    Args:
+        values: float64 (n,), predictions.
+        true: float64 (n,).
+        low: float64 (n,), lower ends.
+        high: float64 (n,), upper ends.
+    Returns:
+        shares of true values inside, as a whole and among the smallest and largest predictions.
+    """
     covered = (low <= true) & (true <= high)
     ends = binomtest(int(covered.sum()), len(true)).proportion_ci(0.95)
     least, most = at_the_ends(values, covered)

@@ -153,7 +153,7 @@ def test_a_damaged_shortlist_is_written_again(finished, campaign, client, name):
 def test_a_damaged_shard_is_named(campaign, damage):
     library = campaign.parent / "library"
     assert list(verify(Folder(str(library)))) == []
-    (victim,) = (library / "shards").iterdir()
+    (victim,) = (library / "shards").rglob("*.parquet")
     damage(victim)
     (line,) = verify(Folder(str(library)))
     assert "part-00000000.parquet" in line

@@ -214,7 +214,7 @@ def test_mistakes_end_with_one_message(case, screener, predicted, tiny_bundles, 
 
 def test_nothing_to_compare_says_why(screener, tiny_bundles, write_table, predicted):
     columns = {name: values[:2] for name, values in predicted.items()}
-    columns["numbers"] = [[9 if z == 1 else z for z in atoms] for atoms in columns["numbers"]]
+    columns["numbers"] = [[6 if z == 8 else z for z in atoms] for atoms in columns["numbers"]]
     columns[AE] = [900.0, 900.0]
     code, _, err = screener(
         "evaluate", tiny_bundles.direct, write_table(columns), *POSITIONS, "--label", f"{AE}={AE}"

@@ -267,7 +267,11 @@ WRONG = {
         },
         "no level computes that",
     ),
-    "drawings": (dict, {"model": "morgan-gp"}, "morgan-gp reads drawings: it has no geometry"),
+    "drawings": (
+        dict,
+        {"model": "morgan-gp", "settings": {}},
+        "morgan-gp reads drawings: it has no geometry",
+    ),
     "level": (dict, {"geometry": "b3lyp"}, "not made from SMILES"),
     "model": (dict, {"model": "magic"}, "no 'magic'; there are"),
     "fractions": (dict, {"split": {"fractions": {"fit": 1.0}}}, "adding up to 1"),

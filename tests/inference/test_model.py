@@ -62,5 +62,5 @@ def test_mixed_and_foreign_input_is_refused(model):
 
 def test_a_delta_model_refuses_structures_without_low_values(tiny_bundles, model):
     structure = make_structure("CC#N", mol_id("CC#N"), model.geometry)
-    with pytest.raises(ConfigError, match="GFN2"):
+    with pytest.raises(ConfigError, match="energy_gfn2_ha"):
         Model(tiny_bundles.delta).predict([structure])

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from rdkit import Chem
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "plugin-example"
@@ -47,14 +49,15 @@ def installed(tmp_path_factory):
     return install(tmp_path_factory.mktemp("plugin"))
 
 
-def run(*words, path=(), code=0):
+def run(*words, path=(), code=0, cwd=None, **variables):
     """What a command prints, with some folders among those that Python looks in."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path)))}
     ended = subprocess.run(
         [sys.executable, *map(str, words)],
         capture_output=True,
         text=True,
-        env={**environment, "COLUMNS": "200"},
+        env={**environment, "COLUMNS": "200", **variables},
+        cwd=cwd,
         check=False,
     )
     assert ended.returncode == code, ended.stderr
@@ -118,16 +121,79 @@ def test_the_example_passes_the_checks(installed):
     run("-c", CHECKS, path=[installed])
 
 
+def boiling_points():
+    """Made up from size and polar atoms, degrees Celsius: of the library, and of others."""
+    ends = ("C", "CC", "CCC", "C(C)C", "CCCC", "CC=C", "CCO", "CCOC")
+    groups = (
+        "O{}",
+        "CO{}",
+        "N#C{}",
+        "O=C{}",
+        "CC(=O){}",
+        "COC(=O){}",
+        "NC{}",
+        "C1CC1{}",
+        "CN(C){}",
+        "OCC{}",
+    )
+    smiles = [group.format(end) for group in groups for end in ends]
+    smiles += [line.partition(",")[0] for line in LIBRARY.split()] * 2
+    rows = {Chem.MolToSmiles(Chem.MolFromSmiles(each)): None for each in smiles}
+    for text in rows:
+        heavy = Chem.MolFromSmiles(text).GetNumHeavyAtoms()
+        rows[text] = 20.0 * heavy + 15.0 * sum(text.count(each) for each in "NO") - 60.0
+    return pd.DataFrame({"smiles": list(rows), "tb": list(rows.values())})
+
+
+TRAINING = """
+name = "boiling"
+out = "boiling"
+model = "morgan-gp"
+[data]
+path = "tb.csv"
+smiles = "smiles"
+labels = { boiling_point_k = "tb" }
+units = { boiling_point_k = "degC" }
+[split]
+fractions = { fit = 0.4, selection = 0.2, calibration = 0.2, test = 0.2 }
+seed = 1
+[settings]
+min_seen = 1
+outside = 0.0
+"""
+
+
 @pytest.fixture(scope="module")
-def campaign(installed, tiny_bundles, tmp_path_factory):
-    """A campaign that ranks by the level and the goal of the plug-in."""
+def boiling(installed, tmp_path_factory):
+    """A bundle that was learnt from a table of the quantity of the plug-in."""
+    folder = tmp_path_factory.mktemp("training")
+    boiling_points().to_csv(folder / "tb.csv", index=False)
+    (folder / "training.toml").write_text(TRAINING)
+    words = ("-m", "screener", "train", "training.toml", "--workers", 1)
+    run(*words, path=[installed], cwd=folder, SCREENER_HOME=str(folder / "home"))
+    return folder / "boiling"
+
+
+def test_a_quantity_of_somebody_else_is_learnt_from_a_table(boiling):
+    card = json.loads((boiling / "card.json").read_text())
+    assert list(card["quantities"]) == ["boiling_point_k"]
+    assert card["reads"] == "drawings"
+    assert card["metrics"]["test"]["boiling_point_k"]["mae"] < 40.0
+    assert 250.0 < card["golden"][0]["boiling_point_k"] < 600.0  # kelvin
+
+
+@pytest.fixture(scope="module")
+def campaign(installed, tiny_bundles, boiling, tmp_path_factory):
+    """A campaign that ranks by the level, the quantity and the goal of the plug-in."""
     folder = tmp_path_factory.mktemp("campaign")
     (folder / "input.csv").write_text(f"smiles,name\n{LIBRARY}")
     screener("library", "build", folder / "input.csv", "--out", folder / "library", "--workers", 1)
     (folder / "campaign.toml").write_text(
+        f'drawing_bundles = ["{boiling}"]\n'
         f'[[stages]]\nbundle = "{tiny_bundles.direct}"\nvalues = ["gfn1"]\n'
         "[stages.settings.gfn1]\naccuracy = 0.5\n"
-        '[ranking]\nobjectives = ["gaussian:homo_gfn1_ev:target=-11,sigma=0.5"]\ntop = 3\n'
+        '[ranking]\nobjectives = ["gaussian:homo_gfn1_ev:target=-11,sigma=0.5", '
+        '"gaussian:boiling_point_k:target=350"]\ntop = 3\n'
     )
     words = ("screen", folder / "library", "--config", folder / "campaign.toml")
     words += ("--out", folder / "results", "--workers", 1)
@@ -135,12 +201,15 @@ def campaign(installed, tiny_bundles, tmp_path_factory):
     return folder / "results", words
 
 
-def test_a_campaign_ranks_by_a_level_and_a_goal_of_somebody_else(campaign):
+def test_a_campaign_ranks_by_a_level_a_quantity_and_a_goal_of_somebody_else(campaign):
     folder, _ = campaign
     best = pd.read_parquet(folder / "shortlist.parquet")
     assert len(best) == 3
-    worth = (-0.5 * ((best["homo_gfn1_ev"] + 11.0) / 0.5) ** 2).map(lambda each: 2.718281828**each)
+    orbital = ((best["homo_gfn1_ev"] + 11.0) / 0.5) ** 2
+    boiling = ((best["boiling_point_k"] - 350.0) / 35.0) ** 2  # a tenth of what is typical
+    worth = np.exp(-0.25 * (orbital + boiling))  # a geometric mean
     assert best["score"].to_numpy() == pytest.approx(worth.to_numpy(), rel=1e-6)
+    assert best["boiling_point_k_std"].gt(0.0).all()
     assert best["score"].is_monotonic_decreasing
 
 
@@ -149,6 +218,7 @@ def test_provenance_names_the_plugins(campaign):
     told = json.loads((folder / "provenance.json").read_text())["plugins"]
     assert {(each["group"], each["name"]) for each in told} == {
         ("screener.levels", "gfn1"),
+        ("screener.quantities", "boiling_point"),
         ("screener.objectives", "gaussian"),
     }
     for each in told:

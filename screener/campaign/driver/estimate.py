@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from screener.campaign.driver.candidates import PART_ROWS
 from screener.campaign.settings.config import CampaignConfig
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import StagePlan, Unit
@@ -206,8 +207,7 @@ def _surrogate(setup: Setup, funnel: SearchSettings, n_workers: int) -> StageEst
     surrogate.predict(points)
     seconds_each = (time.perf_counter() - fitted) / len(points)
     n_fits = funnel.n_batches + 1
-    stage = setup.stages[0]
-    n_tasks = -(-setup.n_rows // (stage.unit_rows * stage.segment_units))
+    n_tasks = -(-setup.n_rows // PART_ROWS)
     slots = max(1, min(n_workers, n_tasks))
     predicting = setup.n_rows * seconds_each + n_tasks * _SCHEDULING_SECONDS
     return StageEstimate(

@@ -8,7 +8,7 @@ from screener.models.card import Card
 from screener.ranking.columns import inputs_of
 from screener.ranking.objectives import RankingSettings
 from screener.registry.columns import columns
-from screener.registry.plugins import GROUPS, plugin_of, signature
+from screener.registry.plugins import GROUPS, plugin_of, registered, signature
 
 Used = dict[str, dict[str, str]]
 
@@ -32,6 +32,8 @@ def used_plugins(
     read: set[str] = set()
     for card in cards:
         read.update(card.quantities)
+        if card.model in registered("models"):
+            names["models"].add(card.model)
     for ranking in rankings:
         names["objectives"].update(each.goal for each in ranking.objectives)
         read.update(inputs_of(ranking, ()))

@@ -11,13 +11,14 @@ and of each fit the surrogate, `funnel/surrogate-<batch>.safetensors`; what lies
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from screener.campaign.settings.plan import StagePlan
 from screener.campaign.tasks.prefilter import features_of
 from screener.campaign.tasks.searching import FOLDER, OpenSearch, SearchJob, open_search
 from screener.errors import StoreError
@@ -83,7 +84,7 @@ def gather(job: SearchJob, batch: int, part: int) -> None:
     keep_freed_memory()
     search = open_search(job)
     stage = search.campaign.searched
-    plan = stage.plan
+    plan = _plan(job, batch + 1)
     rows = _rows_of_part(np.asarray(plan.batches[batch]), part)
     if _is_kept(search.folder, _result_file(batch, part), rows):
         return
@@ -122,7 +123,7 @@ def fit_basis(job: SearchJob, number: int, projection: str) -> str:
     one_thread()
     keep_freed_memory()
     search = open_search(job)
-    results = _Results(search, number)
+    results = _results(job, number)
     fit = results.fit()
     basis = fit.basis(
         results.points(job, projection, fit.inducing),
@@ -146,12 +147,12 @@ def fit_moments(job: SearchJob, number: int, projection: str, basis: str, part: 
     one_thread()
     keep_freed_memory()
     search = open_search(job)
-    results = _Results(search, number)
+    results = _results(job, number)
     rows = np.arange(results.n)[parts_of(results.n)[part]]
     found = moments(
         _read_basis(search, number, basis),
         results.points(job, projection, rows),
-        results.fit().standard[rows],
+        results.standard[rows],
     )
     tensors = {name: getattr(found, name).numpy() for name in _MOMENTS}
     return write_tensors(search.folder, _moments_file(number, part), tensors, {})
@@ -171,7 +172,7 @@ def fit_solution(job: SearchJob, number: int, basis: str, parts: Sequence[str]) 
     one_thread()
     keep_freed_memory()
     search = open_search(job)
-    results = _Results(search, number)
+    results = _results(job, number)
     surrogate = results.fit().solved(
         _read_basis(search, number, basis),
         total(_read_moments(search, number, part, each) for part, each in enumerate(parts)),
@@ -242,15 +243,31 @@ def surrogate_of(job: SearchJob, fitted: Fitted) -> tuple[Surrogate, float]:
     return surrogate, plain["origin"]
 
 
+@lru_cache(maxsize=1)
+def _plan(job: SearchJob, n_batches: int) -> StagePlan:
+    """The plan of the searched stage with so many batches or more, read once for all of a batch's
+    tasks: its size grows with what was chosen, and so does their number."""
+    plan = open_search(job).campaign.searched.plan
+    if len(plan.batches) < n_batches:
+        raise StoreError(f"the batches of the campaign {job.campaign} are not all there any more")
+    return plan
+
+
+@lru_cache(maxsize=1)
+def _results(job: SearchJob, number: int) -> "_Results":
+    """What became of the batches before a number, read once for all tasks of a fit."""
+    batches = _plan(job, number).batches[:number]
+    return _Results(open_search(job), [np.asarray(each) for each in batches])
+
+
 class _Results:
     """What became of all batches before a number, in their order and ascending in each."""
 
-    def __init__(self, search: OpenSearch, number: int) -> None:
-        self._search = search
-        self._batches = [np.asarray(each) for each in search.campaign.searched.plan.batches]
+    def __init__(self, search: OpenSearch, batches: Sequence[IntArray]) -> None:
+        self._search, self._batches = search, batches
         self._parts = [
             (batch, part, len(_rows_of_part(rows, part)))
-            for batch, rows in enumerate(self._batches[:number])
+            for batch, rows in enumerate(batches)
             for part in range(n_parts(len(rows)))
         ]
 
@@ -265,6 +282,11 @@ class _Results:
         targets = [f"target_{i}" for i in range(len(self._search.quantities))]
         values = self._read([*targets, "learnt_score"])
         return SurrogateFit(values[:, :-1], values[:, -1], settings.surrogate, settings.seed)
+
+    @cached_property
+    def standard(self) -> FloatArray:
+        """The standardised targets of the fit, which its tasks share."""
+        return self.fit().standard
 
     def learnt_scores(self, batch: int) -> FloatArray:
         """Scores of one batch, whatever constraints on what is predicted say; ascending rows."""

@@ -89,7 +89,7 @@ def molecules() -> Iterator[tuple[str, Structure]]:
     )
     for row in table.sort_values(["spent", "name"]).itertuples():
         positions = np.asarray(row.positions, dtype=np.float32).reshape(-1, 3)
-        yield row.name, Structure(np.asarray(row.atomic_numbers, np.uint8), positions)
+        yield str(row.name), Structure(np.asarray(row.atomic_numbers, np.uint8), positions)
 
 
 def work(numbers: Any) -> float:

@@ -40,6 +40,8 @@ def choose_inducing(
         environments: of the training molecules.
         n_inducing: wanted in total; fewer where an element has fewer.
         generator: decides the pool and the first environment of each element.
+    Returns:
+        the chosen environments, element after element.
     """
     elements = environments.elements
     available = np.array([np.sum(environments.atomic_numbers == each) for each in elements])

@@ -178,7 +178,15 @@ def self_kernel(environments: Environments, width: float) -> FloatArray:
 
 
 def part(environments: Environments, start: int, stop: int) -> Environments:
-    """Molecules `start` to `stop` of a list, views of its arrays."""
+    """Molecules `start` to `stop` of a list, views of its arrays.
+
+    Args:
+        environments: of all molecules.
+        start: first molecule.
+        stop: one past the last.
+    Returns:
+        the environments of these molecules.
+    """
     atoms = slice(*np.searchsorted(environments.molecule, [start, stop]).tolist())
     return Environments(
         environments.elements,

@@ -57,6 +57,8 @@ def whole_kernel(
         ours, theirs: (n, n_increments), (m, n_increments).
         prior: (n_increments,), prior variances.
         settings: for the amplitude.
+    Returns:
+        float64 (n, m).
     """
     return np.asarray(settings.amplitude * local + (ours * prior) @ theirs.T)
 

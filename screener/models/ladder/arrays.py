@@ -40,6 +40,8 @@ def ladder_to_arrays(
         predictor: of the routes.
         golden: structures whose predictions loading checks.
         golden_low: (n_golden,), their middle values, for a rung.
+    Returns:
+        arrays by name, the golden structures among them.
     """
     arrays = golden_to_arrays(golden)
     before: Arrays = {}
@@ -64,6 +66,8 @@ def ladder_from_arrays(
         arrays: by name.
         first: predictor of the bundle below; None for a rung.
         device: of torch, such as `cpu` or `cuda`.
+    Returns:
+        the predictor, ready on the device.
     Raises:
         SchemaError: the arrays are not those of the card's routes.
         ConfigError: the first rung is for another geometry level.
@@ -114,6 +118,8 @@ def ladder_card(
         n_conformers: that structures are chosen from, as at calibration.
         fit, data, splits, seeds, metrics: JSON values.
         golden: predictions of the golden structures.
+    Returns:
+        the card; `shapes` and `model_sha256` are set when it is written.
     """
     columns = predictor.columns
     value = column(columns.value)

@@ -63,12 +63,22 @@ def chosen(kernels: Kernels, extensive: bool, scale: float) -> FloatArray:
         kernels: of n molecules.
         extensive: the kind.
         scale: that products are divided by, so that they are of the size of similarities.
+    Returns:
+        float64 (n, m).
     """
     return kernels.product / scale if extensive else kernels.similarity
 
 
 def own_kernel(fragments: Fragments, extensive: bool, scale: float) -> FloatArray:
-    """Kernel of each molecule with itself, float64 (n,); arguments as of `chosen`."""
+    """Kernel of each molecule with itself, float64 (n,); arguments as of `chosen`.
+
+    Args:
+        fragments: of n molecules.
+        extensive: whether the columns grow with the molecule.
+        scale: of the kernel.
+    Returns:
+        float64 (n,).
+    """
     if not extensive:
         return np.ones(len(fragments))
     sums = np.concatenate([[0.0], np.cumsum(fragments.counts**2)])

@@ -17,6 +17,8 @@ def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> 
         x: (n, n_in).
         weight: (n_out, n_in).
         bias: (n_out,), or none.
+    Returns:
+        float32 (n, n_out).
     """
     if x.device.type == "cpu" and x.dtype == torch.float32 and _has_onednn():
         result: torch.Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]  # torch has no types for it

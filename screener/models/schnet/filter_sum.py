@@ -44,7 +44,16 @@ def filter_sum(x: torch.Tensor, table: torch.Tensor, spacing: float, batch: Batc
 def filter_sum_by_gathering(
     x: torch.Tensor, table: torch.Tensor, spacing: float, batch: Batch
 ) -> torch.Tensor:
-    """The same with operations of torch alone, for devices without compiled loops."""
+    """The same with operations of torch alone, for devices without compiled loops.
+
+    Args:
+        x: (n_rows, n_features), features of atoms.
+        table: (n_points, n_features), filters at distances.
+        spacing: angstrom between points of the table.
+        batch: pairs of atoms and their distances.
+    Returns:
+        (n_rows, n_features), sums over the neighbours of each atom.
+    """
     scaled = batch.distances.to(x.dtype) / spacing
     knots = scaled.floor()
     filters = torch.zeros((len(scaled), x.shape[1]), dtype=x.dtype, device=x.device)

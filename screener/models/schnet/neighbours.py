@@ -102,7 +102,16 @@ def _find_pairs(positions, atom_offsets, cutoff, idx_i, idx_j, distances, pair_o
 def batch(
     molecules: Neighbours, rows: NDArray[np.int64], device: str = "cpu", *, multiple: int = ROWS
 ) -> Batch:
-    """The molecules at `rows`, in that order; atoms are padded to a multiple of `multiple`."""
+    """The molecules at `rows`, in that order; atoms are padded to a multiple of `multiple`.
+
+    Args:
+        molecules: neighbour lists of all molecules.
+        rows: int64 (n,), which of them.
+        device: of torch.
+        multiple: that the number of atoms is padded to.
+    Returns:
+        the batch on the device.
+    """
     sizes = np.diff(molecules.atom_offsets)[rows]
     atoms = _ranges(molecules.atom_offsets[rows], sizes)
     n_pairs = np.diff(molecules.pair_offsets)[rows]

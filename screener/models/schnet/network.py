@@ -76,7 +76,16 @@ class Interaction(nn.Module):
     def forward(
         self, x: torch.Tensor, table: torch.Tensor, spacing: float, batch: Batch
     ) -> torch.Tensor:
-        """Change of the features x (n_rows, n_features)."""
+        """Change of the features x (n_rows, n_features).
+
+        Args:
+            x: (n_rows, n_features), features of atoms.
+            table: (n_points, n_features), filters at distances.
+            spacing: angstrom between points of the table.
+            batch: pairs of atoms and their distances.
+        Returns:
+            (n_rows, n_features).
+        """
         messages = filter_sum(affine(x, self.into.weight, None), table, spacing, batch)
         hidden = shifted_softplus(affine(messages, self.out1.weight, self.out1.bias))
         return affine(hidden, self.out2.weight, self.out2.bias)

@@ -137,6 +137,7 @@ def best_ridge(
         equations: of the training molecules.
         ridges: tried.
         features: (n, m) of the selection molecules; targets: (n, t).
+        targets: float64 (n, n_targets), of the held-out molecules.
     Returns:
         ridges (t,) and their mean absolute errors (t,).
     """

@@ -96,6 +96,14 @@ def growth_per_heavy_atom(scores: FloatArray, larger: FloatArray) -> float:
 
 
 def widening(n_heavy: NDArray[np.int64], largest: int, growth: float) -> FloatArray:
-    """Factors (n,) on stds and intervals: `growth` per heavy atom beyond `largest`, 1 up to it."""
+    """Factors (n,) on stds and intervals: `growth` per heavy atom beyond `largest`, 1 up to it.
+
+    Args:
+        n_heavy: int64 (n,), heavy atoms.
+        largest: heavy atoms of the largest fitted molecule.
+        growth: factor per heavy atom beyond it.
+    Returns:
+        float64 (n,), at least 1 where `growth` is.
+    """
     result: FloatArray = growth ** np.maximum(n_heavy - largest, 0).astype(np.float64)
     return result

@@ -33,6 +33,12 @@ class CvPlus:
     def of(cls, errors: FloatArray, stds: FloatArray, folds: NDArray[np.int64]) -> "CvPlus":
         """From out-of-fold errors (n,) and stds (n,), positive; `folds` (n,) as they were fitted.
 
+        Args:
+            errors: float64 (n,), absolute or signed, out of fold.
+            stds: float64 (n,), positive, of the same fits.
+            folds: int64 (n,), the fold that each molecule was left out in.
+        Returns:
+            what intervals are made from.
         Raises:
             ConfigError: too few molecules to promise the coverage, or values that do not fit.
         """

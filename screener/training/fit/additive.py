@@ -78,6 +78,8 @@ def prepare(
         structures: to fit on; their elements are those of the fit.
         widths: of kernels, in units of the representation.
         asked: that predictions are made for, of the same elements; default: those to fit on.
+    Returns:
+        what fits and predictions within the set read.
     """
     elements = elements_in([*structures, *(asked or ())])
     known, own_increments = environments(structures, elements), increments(structures, elements)

@@ -65,6 +65,8 @@ class Growth:
             learned: float64 (n, n_fitted), what should have come out.
             targets: of the model.
             larger: (n,), molecules with one heavy atom more than the largest it was fitted on.
+        Returns:
+            one factor for each predicted column.
         """
         errors = {}
         for name, (error, std) in _errors(raw, learned, targets).items():
@@ -90,7 +92,15 @@ class SizeSplit:
         calibration: NDArray[np.int64],
     ) -> "SizeSplit | None":
         """From the heavy atoms of each set; None, and a warning, with fewer than `FEWEST` on a
-        side."""
+        side.
+
+        Args:
+            train: int64 (n_train,), heavy atoms.
+            selection: int64 (n_selection,), heavy atoms.
+            calibration: int64 (n_calibration,), heavy atoms.
+        Returns:
+            the split, or None.
+        """
         largest = train.max()
         larger = calibration == largest
         smaller = [np.flatnonzero(sizes < largest) for sizes in (train, selection)]
@@ -130,6 +140,8 @@ def calibrated(
         sets: of the fit.
         growth: see there.
         settings: of the domain.
+    Returns:
+        the predictor, with calibration and domain.
     Raises:
         ValueError: fewer than 10 calibration molecules.
     """
@@ -168,6 +180,8 @@ def calibrations(
         calibration: molecules that neither fit nor selection saw.
         targets: of the model.
         growth: of errors beyond the largest training size.
+    Returns:
+        by name of the column.
     Raises:
         ValueError: fewer than 10 calibration molecules.
     """

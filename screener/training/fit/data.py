@@ -225,6 +225,8 @@ def prepare(
         projection: of the scaled environments.
         targets: what is learned.
         workers: processes that make environments; the numbers do not depend on it.
+    Returns:
+        arrays of the whole set.
     """
     sizes = [structure.n_atoms for structure in data.structures]
     n_atoms = sum(sizes)
@@ -257,6 +259,8 @@ def training_metric(
         targets: what is learned.
         elements: atomic numbers of the representation.
         seed: of the choice of molecules.
+    Returns:
+        the metric.
     """
     generator = np.random.default_rng(seed)
     some = data.subset(generator.permutation(len(data))[: BATCH * N_BATCHES])

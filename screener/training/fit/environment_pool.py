@@ -35,6 +35,8 @@ def projected_chunks(
         projection: of the scaled environments.
         chunk: structures that are projected together.
         workers: processes; with 1 the calling one does it.
+    Returns:
+        one part for each chunk.
     """
     chunks = (structures[start : start + chunk] for start in range(0, len(structures), chunk))
     if workers == 1:

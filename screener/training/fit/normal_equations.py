@@ -101,6 +101,8 @@ def accumulate(
         rest: (n, n_fitted), targets without baseline.
         extensive: of each fitted column.
         progress: keeps the sums between runs.
+    Returns:
+        the equations of all training molecules.
     """
     kernel, known = features.kernel, train.environments
     name = "equations-" + fingerprint(

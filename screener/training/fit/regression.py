@@ -104,6 +104,9 @@ def fit_core(
         settings: ridges to try, numbers of molecules and environments of the stds.
         ridges: (n_fitted,), to be used as they are; otherwise chosen from `settings.ridges`.
         progress: keeps the normal equations, most of the work, between runs.
+        selection: prepared molecules that choose the ridge.
+    Returns:
+        weights and stds at this width, with the error on the selection.
     """
     started = _start(train, selection, inducing, width, targets, settings, ridges, progress)
     features, equations, rest = started.features, started.equations, started.rest

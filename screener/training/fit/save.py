@@ -40,6 +40,8 @@ def save_bundle(
         golden: a few structures, or SMILES where the model reads drawings, whose predictions
             loading checks.
         zero_point: what energies contain; None for what the columns themselves say.
+    Returns:
+        the bundle, loaded from the folder.
     Raises:
         StoreError: the folder cannot be written.
     """
@@ -86,7 +88,8 @@ def zero_point_of(targets: Targets) -> str:
     """Which atomization energies of a model contain the zero-point energy; empty without any."""
     sentences = []
     for each in targets.fitted:
-        if each.column.quantity == ATOMIZATION_ENERGY_0K:
+        name = each.column.quantity.name
+        if name == ATOMIZATION_ENERGY_0K.name:
             sentences.append(
                 f"{each.name} is free atoms minus molecule at 0 K; the molecule's energy contains "
                 "the zero-point energy."
@@ -96,6 +99,6 @@ def zero_point_of(targets: Targets) -> str:
                     f"{each.low} contains no zero-point energy, so the learned difference contains "
                     "it."
                 )
-        elif each.column.quantity == BINDING_ENERGY:
+        elif name == BINDING_ENERGY.name:
             sentences.append(f"{each.name} is free atoms minus molecule without zero-point energy.")
     return " ".join(sentences)

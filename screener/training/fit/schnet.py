@@ -92,6 +92,8 @@ def fit_schnet_model(
             calibrate on.
         settings: see `SchNetFitSettings`.
         progress: keeps checkpoints between runs; default: nothing is kept.
+    Returns:
+        the predictor with a report of the fit.
     Raises:
         ConfigError: labels are missing, a structure lacks a low value, or a loss weight is of
             nothing that is learned.

@@ -38,6 +38,8 @@ def with_errors(
         fit: structures it was trained on.
         held_out: structures it was not fitted to and their targets, float64 (n, n_targets).
         seed: of the choice of known atoms.
+    Returns:
+        network, known atoms and difficulty.
     """
     generator = np.random.default_rng(seed)
     rows = np.sort(generator.choice(len(fit), min(len(fit), N_SAMPLE), replace=False))
@@ -74,6 +76,8 @@ def fit_difficulty(
         fitted: the network and its scale.
         structures: molecules that it was not fitted to.
         targets: float64 (n, n_targets), in their units.
+    Returns:
+        coefficients for every target.
     """
     width = fitted.network.settings.n_features
     everything = NetworkOutputs(fitted.network, np.eye(width, dtype=np.float32))

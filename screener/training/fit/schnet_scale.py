@@ -52,6 +52,8 @@ def fit_scale(
         structures: molecules.
         targets: float64 (n, n_targets), in their units.
         extensive: (n_targets,), whether a target is a sum over atoms.
+    Returns:
+        the scale of every target.
     """
     elements = tuple(sorted({int(n) for each in structures for n in each.atomic_numbers}))
     counts = composition(structures, elements)
@@ -81,6 +83,8 @@ def fit_schnet(
         settings: of the training.
         progress: keeps checkpoints; the same training goes on from the last one.
         report: told every `REPORT_S` seconds and after each epoch.
+    Returns:
+        the network and its scale.
     Raises:
         ConfigError: targets are not finite.
     """

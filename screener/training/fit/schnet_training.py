@@ -296,7 +296,16 @@ class Training:
 def evaluate(
     network: SchNet, molecules: Neighbours, device: str, pool: ThreadPoolExecutor
 ) -> FloatArray:
-    """Outputs float64 (n, n_targets, n_members), the same bytes in whatever company."""
+    """Outputs float64 (n, n_targets, n_members), the same bytes in whatever company.
+
+    Args:
+        network: whose outputs are wanted.
+        molecules: neighbour lists of n molecules.
+        device: of torch.
+        pool: of threads that make batches.
+    Returns:
+        float64 (n, n_targets, n_members).
+    """
 
     def part(block: slice) -> FloatArray:
         with torch.no_grad():

@@ -45,6 +45,8 @@ def climb(
         variant: of the second rung.
         grid: settings to choose from.
         seed: of the folds.
+    Returns:
+        values, stds and errors of every molecule.
     """
     return nested(ladder_task(rows, variant, seed), grid, N_OUTER, N_INNER, seed)
 
@@ -66,6 +68,8 @@ def route(rows: LadderRows, climbs: Mapping[Variant, Nested], seed: int = 0) -> 
         rows: as climbed.
         climbs: of `climb`, with the same seed.
         seed: of the folds.
+    Returns:
+        values of every molecule, and which variant each fold took.
     """
     outer = folds_of(rows.groups, N_OUTER, seed)
     values, low, high = (np.full(len(outer), np.nan) for _ in range(3))
@@ -185,6 +189,8 @@ def candidates(
         variants: to compare.
         grid: settings to choose from.
         seed: of the folds.
+    Returns:
+        one candidate for each variant.
     Raises:
         ConfigError: a class that is to be compared has no molecules.
     """

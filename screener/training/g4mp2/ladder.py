@@ -141,6 +141,8 @@ def ladder_rows(
         asked_at: from SMILES alone, or, to see what the conformer costs, the fitted ones.
         n_conformers: embedded where structures are made from SMILES.
         largest: heavy atoms of what is judged.
+    Returns:
+        one row for each molecule that has structures.
     Raises:
         ConfigError, SchemaError: see `reference`.
     """
@@ -221,6 +223,8 @@ def ladder_task(
         variant: one of `VARIANTS`.
         seed: of the folds.
         counted: (n,), of which rows that are judged count; default: those in a domain.
+    Returns:
+        the task.
     """
     if counted is None:
         counted = rows.inside | rows.brought_in(seed)

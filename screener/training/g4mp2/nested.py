@@ -71,7 +71,15 @@ class Nested:
 
 
 def folds_of(groups: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Fold (n,) of every molecule, groups whole, folds of like size."""
+    """Fold (n,) of every molecule, groups whole, folds of like size.
+
+    Args:
+        groups: int64 (n,), molecules of one group are never parted.
+        n_folds: at least 2.
+        seed: of the draw.
+    Returns:
+        int64 (n,), from 0.
+    """
     unique, place = np.unique(groups, return_inverse=True)
     numbers = np.random.default_rng(seed).permutation(len(unique)) % n_folds
     return np.asarray(numbers[place], dtype=np.int64)
@@ -87,6 +95,8 @@ def nested(
         grid: what is chosen among.
         n_outer, n_inner: numbers of folds.
         seed: of both.
+    Returns:
+        values, stds and intervals of every molecule.
     """
     outer = folds_of(task.groups, n_outer, seed)
     values, low, high = (np.full(len(outer), np.nan) for _ in range(3))
@@ -108,6 +118,13 @@ def out_of_fold(
     """Values and stds (n,) of every molecule by the model fitted on the other folds.
 
     Molecules of fold -1 are neither fitted on nor predicted (NaN).
+
+    Args:
+        task: the molecules.
+        settings: of the fits.
+        folds: int64 (n,).
+    Returns:
+        values and stds, float64 (n,) each.
     """
     values, stds = np.full(len(folds), np.nan), np.full(len(folds), np.nan)
     for fold in np.unique(folds[folds >= 0]):
@@ -120,14 +137,31 @@ def out_of_fold(
 def choose(
     task: Task, grid: Sequence[AdditiveSettings], n_folds: int, seed: int = 0
 ) -> AdditiveSettings:
-    """The settings of least mean absolute out-of-fold error over all molecules of the task."""
+    """The settings of least mean absolute out-of-fold error over all molecules of the task.
+
+    Args:
+        task: the molecules.
+        grid: settings to choose among.
+        n_folds: of the inner cross-validation.
+        seed: of its folds.
+    Returns:
+        one of the grid.
+    """
     folds = folds_of(task.groups, n_folds, seed)
     return min(grid, key=lambda tried: _inner_error(task, tried, folds, n_folds))
 
 
 def by_size(task: Task, settings: AdditiveSettings, largest: int) -> tuple[FloatArray, FloatArray]:
     """Errors and stds of the judged molecules of more than `largest` heavy atoms, fitted on the
-    others."""
+    others.
+
+    Args:
+        task: the molecules.
+        settings: of the fit.
+        largest: heavy atoms of the largest molecule that is fitted on.
+    Returns:
+        errors and stds, float64 (n_larger,) each.
+    """
     larger = np.flatnonzero(task.judged & (task.n_heavy > largest))
     values, stds = _predicted(task, settings, task.fit & (task.n_heavy <= largest), larger)
     return np.asarray(values - task.high[larger]), stds
@@ -137,7 +171,15 @@ def choose_by_size(
     task: Task, grid: Sequence[AdditiveSettings], sizes: Sequence[int]
 ) -> AdditiveSettings:
     """The settings that extrapolate best from molecules of up to so many heavy atoms to larger
-    ones, on average over the `sizes`: a single one leaves the choice to chance."""
+    ones, on average over the `sizes`: a single one leaves the choice to chance.
+
+    Args:
+        task: the molecules.
+        grid: settings to choose among.
+        sizes: heavy atoms of the largest fitted molecule, for each split.
+    Returns:
+        one of the grid.
+    """
 
     def error(tried: AdditiveSettings) -> float:
         return sum(float(np.abs(by_size(task, tried, size)[0]).mean()) for size in sizes)

@@ -44,6 +44,8 @@ def structures(
             `gfn2-opt`, from the SMILES alone, as a campaign makes it.
         molecules: of any origin.
         n_conformers: embedded for `gfn2-opt`.
+    Returns:
+        in the order of the molecules.
     """
     settings = StructureSettings.at("gfn2-opt", n_conformers)
     store = _store(kind, settings)
@@ -74,6 +76,12 @@ def make_reference_structure(
 ) -> Structure:
     """One structure with GFN2 results, see `structures`.
 
+    Args:
+        kind: see `structures`.
+        settings: of the level.
+        molecule: with its published geometry.
+    Returns:
+        the structure.
     Raises:
         MoleculeError: as `standardise`, `make_structure`, `optimised` and `restore` do.
     """

@@ -182,6 +182,7 @@ def make_structures(
         molecules: as `restore_all` returns it.
         splits: columns `qm9_index`, `part`, `order`.
         progress: called with the number of molecules that a unit held.
+        client: connected; its workers make them.
     """
     store = structure_store(kind)
     wanted = chosen(splits, WANTED[kind])
@@ -218,7 +219,15 @@ def _write_batches(
 
 
 def make_unit(url: str, kind: str, unit: str) -> Receipt:
-    """Make the structures of one unit on a worker."""
+    """Make the structures of one unit on a worker.
+
+    Args:
+        url: of the store.
+        kind: of structures.
+        unit: its name.
+    Returns:
+        the receipt that counts.
+    """
     began = time.monotonic()
     folder = Folder(url)
     table = folder.read_table(f"batches/{unit}.parquet")

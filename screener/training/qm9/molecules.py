@@ -120,7 +120,15 @@ def restore(
 def restore_with_order(
     smiles: str, atomic_numbers: NDArray[np.integer], positions: NDArray[np.floating]
 ) -> tuple[Chem.Mol, NDArray[np.int64]]:
-    """As `restore`, and for each atom of the molecule its place in the geometry, (n_atoms,)."""
+    """As `restore`, and for each atom of the molecule its place in the geometry, (n_atoms,).
+
+    Args:
+        smiles: without stereochemistry.
+        atomic_numbers: (n_atoms,).
+        positions: (n_atoms, 3), angstrom.
+    Returns:
+        the molecule with a conformer, and int64 (n_atoms,).
+    """
     molecule = molecule_with_hydrogens(smiles)
     order = _mapping(
         molecule, Structure(np.asarray(atomic_numbers, np.uint8), positions.astype(np.float32))

@@ -121,6 +121,8 @@ def evaluate(bundle: Bundle, table: LabelledTable, options: TableOptions) -> Eva
         bundle: whose needs (`needs_of`) the table was made for.
         table: labelled structures.
         options: that they were read with.
+    Returns:
+        errors, intervals and counts, as a whole and by size.
     Raises:
         ConfigError: no row can be compared; the message says why.
     """

@@ -23,12 +23,13 @@ ZeroPoint = Literal["included", "none"]
 
 def is_atomization(column: Column) -> bool:
     """Whether sign and zero-point convention matter."""
-    return column.quantity in (ATOMIZATION_ENERGY_0K, BINDING_ENERGY)
+    # by name: the card of a bundle says less of a quantity than the registry
+    return column.quantity.name in (ATOMIZATION_ENERGY_0K.name, BINDING_ENERGY.name)
 
 
 def has_zero_point(column: Column) -> bool:
     """Whether it contains the zero-point energy by definition."""
-    return column.quantity == ATOMIZATION_ENERGY_0K
+    return column.quantity.name == ATOMIZATION_ENERGY_0K.name
 
 
 def stored(values: FloatArray, column: Column, unit: Unit, sign: Sign) -> FloatArray:
@@ -39,6 +40,8 @@ def stored(values: FloatArray, column: Column, unit: Unit, sign: Sign) -> FloatA
         column: what they are.
         unit: that they are in.
         sign: of atomization energies; says nothing about others.
+    Returns:
+        float64 (n,), in the unit of the column.
     Raises:
         ConfigError: the column cannot be given in that unit.
     """

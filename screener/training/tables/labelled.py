@@ -97,6 +97,8 @@ def labelled_table(options: TableOptions, needs: Needs, site: Site) -> LabelledT
         options: columns and conventions.
         needs: of the model.
         site: where identities and structures are made.
+    Returns:
+        rows, molecules, structures and labels; what is set aside is among them.
     Raises:
         ConfigError: the file or its geometry level does not fit the model, or its labels are not
             what they are said to be; the message says which.

@@ -112,6 +112,8 @@ def names_of(
         own_units: by name.
         own_quantities: by name.
         more: columns that are known otherwise, such as those of a bundle's card.
+    Returns:
+        columns and units by name.
     Raises:
         ConfigError: a name is taken, or no name of a column; a unit is not known.
     """
@@ -123,7 +125,7 @@ def names_of(
         if name in units:
             raise ConfigError(f"units.{name}: there is a unit of this name already")
         units[name] = _unit(name, described, units)
-    known = {**columns(), **{each.name: each for each in others}}
+    known = {**{each.name: each for each in others}, **columns()}
     for name, quantity in (own_quantities or {}).items():
         if name in quantities() or not _NAME.fullmatch(name):
             reason = "is registered already" if name in quantities() else "is no name of columns"

@@ -129,6 +129,8 @@ def table_options(values: dict[str, Any], where: str, names: Names) -> TableOpti
         values: by field.
         where: they stand, for messages.
         names: of columns and units that there are.
+    Returns:
+        the options, checked.
     Raises:
         ConfigError: they do not fit.
     """

@@ -92,6 +92,12 @@ def read_rows(options: TableOptions, low: str | None = None) -> Rows:
 def read_texts(path: str, column: str, numbers: NDArray[np.int64]) -> list[str]:
     """A column as text, of some rows of the file; empty where there is none.
 
+    Args:
+        path: of the file.
+        column: its name.
+        numbers: int64 (n,), rows from 0.
+    Returns:
+        n texts.
     Raises:
         ConfigError: the file cannot be read or lacks the column.
     """

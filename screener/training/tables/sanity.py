@@ -83,6 +83,8 @@ def problems(
             there is none.
         claims: by column.
         counts: atoms of each element, by atomic number, each int64 (n,).
+    Returns:
+        the sentences.
     """
     sentences = []
     for name, values in labels.items():
@@ -92,7 +94,7 @@ def problems(
             sentences += _of_atomization(values, column, claim, counts)
         elif column.quantity.name in TYPICAL_EV:
             sentences += _of_typical(values, column, claim)
-        elif column.quantity == LUMO:
+        elif column.quantity.name == LUMO.name:
             sentences += _of_lumo(values, column, claim)
         else:
             sentences += _beyond_bounds(values, column)
@@ -214,7 +216,7 @@ def _of_typical(values: FloatArray, column: Column, claim: Claim) -> list[str]:
         return []
     ratio = float(np.median(finite)) / TYPICAL_EV[column.quantity.name]
     if ratio < 0:
-        usual = "negative" if column.quantity == HOMO else "positive"
+        usual = "negative" if column.quantity.name == HOMO.name else "positive"
         return [f"{column.name}: the labels have the wrong sign; most of them should be {usual}"]
     return _other_unit(ratio, column, claim)
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
 
+from screener.campaign.driver import candidates
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.results.accounts import accounts
 from screener.campaign.results.explain import explain
@@ -19,10 +20,15 @@ from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig, FunnelConfig
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.resolve import resolve
+from screener.campaign.settings.stage import Campaign
+from screener.campaign.tasks import fitting
+from screener.campaign.tasks.searching import SearchJob
 from screener.chemistry.coordination import coordinations, drawn_coordinations
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
+from screener.execution.threads import one_thread
+from screener.funnel import surrogate
 from screener.funnel.acquisition import (
     AcquisitionSettings,
     Chooser,
@@ -75,7 +81,12 @@ def searched(client, tmp_path_factory) -> SimpleNamespace:
     config = config.model_copy(update={"funnel": FunnelConfig(budget=BUDGET, batches=3)})
     progress = []
     run_campaign(everything.with_options(out=str(folder / "all")), client)
-    run_campaign(config.with_options(out=str(folder / "part")), client, progress=progress.append)
+    with pytest.MonkeyPatch.context() as patch:
+        # two parts; whoever resumes it has one, and chooses the same
+        patch.setattr(candidates, "PART_ROWS", 256)
+        run_campaign(
+            config.with_options(out=str(folder / "part")), client, progress=progress.append
+        )
     return SimpleNamespace(
         folder=folder / "part",
         all=folder / "all",
@@ -195,6 +206,67 @@ def test_a_campaign_chooses_what_a_search_in_memory_chooses(searched):
     told = json.loads((searched.folder / "recall.json").read_text())[0]
     said = search.recall()
     assert (told["recall"], told["low"], told["high"]) == (said.recall, said.low, said.high)
+
+
+def test_a_fit_in_parts_is_the_fit_in_memory(searched, tmp_path, monkeypatch):
+    """Results gathered by seven rows, moments of forty: the same bytes as in one place."""
+    one_thread()  # as workers: the last digits of the directions depend on how many
+    shutil.copytree(searched.folder, tmp_path / "part")
+    shutil.rmtree(tmp_path / "part" / "funnel")
+    folder = Folder(str(tmp_path / "part"))
+    monkeypatch.setattr(fitting, "RESULT_ROWS", 7)
+    for module in (fitting, surrogate):
+        monkeypatch.setattr(
+            module, "parts_of", lambda n: [slice(i, min(i + 40, n)) for i in range(0, n, 40)]
+        )
+    setup = open_setup(folder)
+    job, number = SearchJob(folder.url, setup.compute_digest), 3
+    held = Held(searched)
+    projection = fitting.project(job, held.draw(8000))
+    for batch, written in enumerate(batches_of(searched.folder)[:number]):
+        rows = np.array(written["row"])
+        held.batches.append(rows)
+        for part in range(fitting.n_parts(len(rows))):
+            fitting.gather(job, batch, part)
+        assert np.array_equal(
+            fitting.scores_of_batch(folder, batch, rows), held.scores(rows), equal_nan=True
+        )
+    basis = fitting.fit_basis(job, number, projection)
+    sums = [fitting.fit_moments(job, number, projection, basis, part) for part in range(2)]
+    checksum = fitting.fit_solution(job, number, basis, sums)
+    found, origin = fitting.surrogate_of(job, fitting.Fitted(number, checksum, projection))
+    held.fit(number)
+    assert origin == held.origin
+    assert found.scale == held.surrogate.scale
+    for name in ("inducing", "weights", "centre", "std"):
+        assert np.array_equal(getattr(found, name), getattr(held.surrogate, name)), name
+
+
+def test_values_that_are_lost_are_made_again(searched, client, tmp_path, monkeypatch):
+    """The files that lie between rating and choosing are gone when a batch is chosen."""
+    shutil.copytree(searched.folder, tmp_path / "part")
+    folder = tmp_path / "part"
+    written = batches_of(folder)
+    for name in ("mmff94/00002.parquet", "mmff94/00003.parquet", "mmff94/00004.parquet"):
+        (folder / "batches" / name).unlink()
+    stage = Campaign.open(Folder(str(folder))).searched
+    rated = candidates.CampaignCandidates._rated
+
+    def lost(self, number, parts, *, is_audit):
+        answers = rated(self, number, parts, is_audit=is_audit)
+        shutil.rmtree(folder / "funnel" / f"values-{number:05d}")
+        return answers
+
+    monkeypatch.setattr(candidates.CampaignCandidates, "_rated", lost)
+    held = Held(searched)
+    chosen = candidates.CampaignCandidates(stage, client, len(held.rows))
+    for number in range(2):
+        chosen.scores(number, np.array(written[number]["row"]))
+    chosen.fit(2)
+    taken = np.sort(np.concatenate([each["row"] for each in written[:2]]))
+    assert chosen.choose(2, taken, 24).tolist() == written[2]["row"]
+    assert not list((folder / "funnel").glob("values-*"))
+    assert not list((folder / "funnel").glob("fit-*"))
 
 
 def test_every_row_is_accounted_for_and_explained(searched):

@@ -22,7 +22,7 @@ def test_ranges_cover_every_row_once_in_order(n_rows, unit_rows):
 
 @given(rows=st.sets(st.integers(0, 10**9), min_size=1, max_size=200), unit_rows=st.integers(1, 40))
 def test_batches_hold_the_chosen_rows_whatever_their_order(rows, unit_rows):
-    plan = StagePlan.chosen("stage", [rows], unit_rows, 8)
+    plan = StagePlan.chosen("stage", [list(rows)], unit_rows, 8)
     units = list(plan.units())
     other_order = StagePlan.chosen("stage", [sorted(rows, reverse=True)], unit_rows, 8)
     assert units == list(other_order.units())
@@ -38,7 +38,7 @@ def test_batches_hold_the_chosen_rows_whatever_their_order(rows, unit_rows):
 def test_rows_are_found_in_the_units_that_hold_them(rows, wanted, unit_rows):
     ascending = sorted(rows)
     for plan in (
-        StagePlan.chosen("stage", [rows], unit_rows, 8),
+        StagePlan.chosen("stage", [list(rows)], unit_rows, 8),
         StagePlan.chosen("stage", [ascending[::2], ascending[1::2]], unit_rows, 8),
         StagePlan.whole("stage", 200, unit_rows, 8),
     ):
@@ -51,7 +51,10 @@ def test_rows_are_found_in_the_units_that_hold_them(rows, wanted, unit_rows):
     unit_rows=st.integers(1, 40),
 )
 def test_a_batch_that_follows_leaves_the_units_before_it_as_they_were(batches, unit_rows):
-    plans = [StagePlan.chosen("stage", batches[:n], unit_rows, 8) for n in range(len(batches) + 1)]
+    plans = [
+        StagePlan.chosen("stage", map(list, batches[:n]), unit_rows, 8)
+        for n in range(len(batches) + 1)
+    ]
     for before, after, batch in zip(plans, plans[1:], batches, strict=False):
         units = list(after.units())
         assert units[: before.n_units] == list(before.units())
@@ -74,9 +77,9 @@ def test_segments_hold_every_unit_once_in_order(n_units, segment_units):
     numbers = range(-(-n_units // segment_units))
     units = [unit for number in numbers for unit in plan.segment(number)]
     assert units == list(plan.units())
-    places = list(plan.places(units))
-    assert [name for _, name in places] == [unit.name for unit in units]
-    assert [segment for segment, _ in places] == [
+    keys = list(plan.storage_keys(units))
+    assert [name for _, name in keys] == [unit.name for unit in units]
+    assert [segment for segment, _ in keys] == [
         segment_name(number) for number in numbers for _ in plan.segment(number)
     ]
 
