@@ -34,7 +34,9 @@ def structure_of(entry: qm9.Entry) -> Structure:
     return Structure(entry.atomic_numbers, entry.positions.astype(np.float32))
 
 
-@pytest.mark.parametrize("smiles", ["N", "C#N", "C=O", "FC(F)(F)F"])
+@pytest.mark.parametrize(
+    "smiles", ["N", "C#N", "C=O", pytest.param("FC(F)(F)F", marks=pytest.mark.slow)]
+)
 def test_values_are_those_of_qm9(entries, smiles):
     entry, energy = entries[smiles]
     values = with_b3lyp(structure_of(entry)).values
