@@ -4,6 +4,7 @@ Molecules and code are real; only the labels that the bundles are fitted on are 
 composition and the size of each structure, because real ones take hours.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -43,6 +44,12 @@ hypothesis.settings.load_profile("untimed")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("reference_data") and not os.environ.get(VARIABLE):
         pytest.skip(f"{VARIABLE} is not set, so there is no reference data")
+
+
+@pytest.fixture(autouse=True)
+def _hears_warnings(caplog: pytest.LogCaptureFixture) -> None:
+    """`caplog` has the level that a test before has left at its handler."""
+    caplog.handler.setLevel(logging.NOTSET)
 
 
 # Small molecules, so that GFN2 takes little time; every bonding pattern of the library is there.

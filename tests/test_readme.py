@@ -13,6 +13,7 @@ import typer
 from screener.campaign.settings.config import CampaignConfig
 from screener.cli.main import app
 from screener.funnel.search import SearchSettings
+from screener.models.bundle import load_bundle
 from screener.training.tables.config import read_train_config
 from screener.training.tables.options import table_options
 
@@ -48,14 +49,14 @@ def test_python_example_runs(tmp_path):
 
 
 def test_what_stands_of_the_funnel_is_the_default():
-    example, _, _ = blocks("toml")
+    example, *_ = blocks("toml")
     config = CampaignConfig.from_mapping(tomllib.loads(example), "README.md")
     found = config.funnel.settings(None, 500)
     assert found == SearchSettings(budget=50_000, top_n=500)
 
 
 def test_configuration_example_is_understood():
-    _, example, _ = blocks("toml")
+    _, example, *_ = blocks("toml")
     config = CampaignConfig.from_mapping(tomllib.loads(example), "README.md")
     ranking = config.ranking.settings()
     assert ranking.top == 100
@@ -64,13 +65,23 @@ def test_configuration_example_is_understood():
 
 
 def test_training_example_is_understood(tmp_path):
-    _, _, example = blocks("toml")
+    _, _, example, _ = blocks("toml")
     path = tmp_path / "train.toml"
     path.write_text(example, encoding="utf-8")
     config = read_train_config(path)
     assert config.data is not None
-    assert config.data.unit_of("ae0_b3lyp_kcal") == "hartree"
+    assert config.data.unit_of("ae0_b3lyp_kcal").name == "hartree"
     assert config.split.fractions["fit"] == 0.8
+
+
+def test_training_example_of_drawings_is_understood(tmp_path):
+    *_, example = blocks("toml")
+    path = tmp_path / "train.toml"
+    path.write_text(example, encoding="utf-8")
+    config = read_train_config(path)
+    assert config.data is not None
+    assert config.geometry_level == "drawing"
+    assert list(config.data.labels) == ["boiling_point_k"]
 
 
 @pytest.mark.parametrize("line", commands())
@@ -90,13 +101,16 @@ def test_evaluations_say_what_their_files_hold(line, monkeypatch):
     """The options fit together, and where the reference data are, the files have the columns."""
     if "=" not in line:  # the command's name with its arguments, in the text
         return
+    shipped = load_bundle("gfn2opt-to-g4mp2")
 
     class Understood(Exception):
         pass
 
-    def understood(values, where):
-        raise Understood(table_options(values, where))
+    def understood(values, where, names):
+        raise Understood(table_options(values, where, names))
 
+    # the README's own bundle is not there, and has the columns of a shipped one
+    monkeypatch.setattr("screener.models.bundle.load_bundle", lambda name: shipped)
     monkeypatch.setattr("screener.training.tables.options.table_options", understood)
     folder = os.environ.get("SCREENER_REFERENCE_DATA", "reference")
     words = shlex.split(line.replace("$SCREENER_REFERENCE_DATA", folder))

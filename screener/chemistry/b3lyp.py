@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
@@ -38,7 +39,7 @@ _BASIS = "6-31g(2df,p)"
 # C, N, O and F; Dill and Pople, J. Chem. Phys. 62, 2921 (1975) for B.
 _D_EXPONENTS = {"B": 0.6, "C": 0.8, "N": 0.8, "O": 0.8, "F": 0.8}
 _D, _F = 2, 3  # angular momenta
-_MODULES = ("dft", "gto", "lib")
+_MODULES = ("dft", "gto")
 _NEAREST = 0.3  # angstrom; no two nuclei of a molecule are closer (in H2 0.74)
 _MEMORY_MB = 4000  # with more, the fitted integrals lie in a temporary file
 _MAX_CYCLES = 100  # of each stage
@@ -77,7 +78,7 @@ def with_b3lyp(structure: Structure) -> Structure:
         symbols = ", ".join(symbol_of(number) for number in sorted(unknown))
         raise MoleculeError("element_unknown", f"B3LYP/6-31G(2df,p) is not set up for {symbols}")
     pyscf = _import_pyscf()
-    with pyscf.lib.with_omp_threads(1):
+    with threadpool_limits(limits=1):
         field = _solved(pyscf, _molecule(pyscf, structure))
     occupied, virtual = _frontier(field)
     return structure.with_values(
@@ -148,7 +149,10 @@ def _solved(pyscf: SimpleNamespace, molecule: Any) -> Any:
     """A converged mean field of PySCF."""
     kind = pyscf.dft.UKS if molecule.spin else pyscf.dft.RKS
     field = kind(molecule, xc="b3lypg").density_fit()
-    field.max_cycle, field.chkfile = _MAX_CYCLES, None
+    field.max_cycle = _MAX_CYCLES
+    if field.chkfile:  # opened unasked, and written in every cycle
+        field._chkfile.close()
+        field.chkfile = None
     orthogonal = _orthogonal(field.get_ovlp(), _pure_f(molecule))
     # PySCF solves in the span of these orbitals, and extrapolates by errors within it
     field.check_linear_dependency = lambda overlap, log=None: orthogonal

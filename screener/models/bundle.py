@@ -73,6 +73,10 @@ class Bundle:
                 f"{self.card.geometry_level}, not {level}"
             )
 
+    def is_the_one(self, digest: str) -> bool:
+        """Whether a digest names this bundle, or one of before that predicts the same."""
+        return digest == self.digest or digest in self.card.same_as
+
     @property
     def structure_domain(self) -> Domain:
         """What is inside, of a bundle that reads structures.
@@ -391,6 +395,6 @@ def open_bundle(path: str, digest: str, device: str = "cpu") -> Bundle:
         StoreError: it is not the one that the campaign was started with.
     """
     bundle = load_bundle(path, device)
-    if bundle.digest != digest:
+    if not bundle.is_the_one(digest):
         raise StoreError(f"the bundle {path} is another one here than where the campaign started")
     return bundle

@@ -149,6 +149,8 @@ class Card(BaseModel):
         golden: predictions that loading checks again.
         golden_smiles: what they are of, where the model reads drawings.
         model_sha256: of model.safetensors.
+        same_as: digests of this bundle with cards of before, which predict the same: campaigns that
+            were begun with them go on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -179,6 +181,7 @@ class Card(BaseModel):
     golden: list[dict[str, float | bool | None]]
     golden_smiles: tuple[str, ...] = ()
     model_sha256: str
+    same_as: tuple[str, ...] = ()
 
     def targets(self) -> Targets:
         """What the bundle predicts, from the card alone.

@@ -39,7 +39,7 @@ def test_status_and_accounts(screener, campaign):
     assert "4 in the shortlist" in out
     assert "24 read = 22 kept + 1 duplicates + 1 quarantined" in out
     assert "filtered: no value of price" in out
-    assert re.search(r"out of domain: 1 .*fluorine", out)
+    assert re.search(r"out of domain: 1 .*element F is not among", out)
     (total,) = (line for line in out.splitlines() if " all " in line)
     assert "22" in total
 

@@ -116,6 +116,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         ),
     )
     if frozen is not None:
+        setup = _with_former_digests(setup, bundles, frozen)
         require_same(config.out, frozen, setup)
     _check_columns(setup, library, bundles)
     return folder, setup
@@ -148,6 +149,19 @@ def _structures(
     else:
         root = kept
     return None if root == beside else root
+
+
+def _with_former_digests(setup: Setup, bundles: list[Bundle], frozen: Setup) -> Setup:
+    """The campaign, its bundles called as when it was begun where they predict the same."""
+    if len(frozen.stages) != len(setup.stages):
+        return setup
+    stages = tuple(
+        stage.model_copy(update={"bundle_digest": before.bundle_digest})
+        if bundle.is_the_one(before.bundle_digest)
+        else stage
+        for stage, before, bundle in zip(setup.stages, frozen.stages, bundles, strict=True)
+    )
+    return setup.model_copy(update={"stages": stages})
 
 
 def _reselected(url: str) -> Setup:
