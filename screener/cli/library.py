@@ -159,7 +159,7 @@ def compact(
     Campaigns may run meanwhile. The same command again finishes what was interrupted.
     """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from screener.cluster.factory import connect
     from screener.stores.structure_groups import ROOT
@@ -172,11 +172,11 @@ def compact(
     with connect(where) as client, Progress(console=Console(stderr=True)) as progress:
         for store in stores:
             bar = progress.add_task("molecules", total=None)
-            done = compact_store(
-                on(client),
-                store,
-                lambda n, total, bar=bar: progress.update(bar, completed=n, total=total),
-            )
+
+            def show(n_done: int, n_all: int, bar: TaskID = bar) -> None:
+                progress.update(bar, completed=n_done, total=n_all)
+
+            done = compact_store(on(client), store, show)
             left = f"; {done.n_left:,} files are left" if done.n_left else ""
             typer.echo(
                 f"{done.digest}: {done.n_rows:,} molecules of {done.n_units:,} files in "

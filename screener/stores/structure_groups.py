@@ -80,7 +80,7 @@ class StructureGroups:
     def _places(self, group: str) -> dict[str, int]:
         try:
             return _places(self.folder.url, group)
-        except (*BROKEN, StoreError, *remote.failures()) as error:
+        except _failures() as error:
             log.warning("%s/%s/%s is broken (%s)", self.folder.url, ROOT, group, error)
             return {}
 
@@ -95,7 +95,7 @@ class StructureGroups:
             try:
                 place = _places(self.folder.url, name)[unit]
                 return _open(self.folder.url, name).read(place)
-            except (*BROKEN, StoreError, *remote.failures()) as error:
+            except _failures() as error:
                 where = f"{self.folder.url}/{ROOT}/{name}"
                 problem = DamagedError(f"{where} is broken ({error})", (unit,))
         if problem is not None:
@@ -151,6 +151,11 @@ class StructureGroups:
                 yield f"{self.folder.url}/{where} was cut off or changed"
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What a group raises that is missing or broken, wherever it lies."""
+    return (*BROKEN, StoreError, *remote.failures())
+
+
 def _write(store: MemoryStore, units: Sequence[tuple[str, UnitArrays]]) -> None:
     root = zarr.create_group(
         store, zarr_format=3, attributes={"schema_version": SCHEMA_VERSION, "n_units": len(units)}
@@ -165,10 +170,10 @@ def _write(store: MemoryStore, units: Sequence[tuple[str, UnitArrays]]) -> None:
         for array in there[0]:
             _add(group, array, np.concatenate([part[array] for part in there]))
     group = root.create_group(FAILED)
-    parts = [_failed(content) for _, content in units]
-    _add(group, "unit_stop", np.cumsum([len(part["mol_id"]) for part in parts]).astype(np.int64))
-    for array in parts[0]:
-        _add(group, array, np.concatenate([part[array] for part in parts]))
+    failed = [_failed(content) for _, content in units]
+    _add(group, "unit_stop", np.cumsum([len(part["mol_id"]) for part in failed]).astype(np.int64))
+    for array in failed[0]:
+        _add(group, array, np.concatenate([part[array] for part in failed]))
     reasons = [content.errors[i] for _, content in units for i in sorted(content.errors)]
     group.attrs.update(
         {"codes": [code for code, _ in reasons], "messages": [text for _, text in reasons]}
@@ -227,7 +232,7 @@ def _add(group: zarr.Group, name: str, array: NDArray[Any]) -> None:
 def _root_metadata() -> bytes:
     store = MemoryStore()
     zarr.create_group(store, zarr_format=3)
-    return store._store_dict["zarr.json"].to_bytes()
+    return bytes(store._store_dict["zarr.json"].to_bytes())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

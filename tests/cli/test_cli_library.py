@@ -6,15 +6,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from former_structures import write_former_unit
+from structure_examples import ATOM
 from typer.testing import CliRunner, Result
 
+from screener.chemistry.structures import StructureSettings
 from screener.cli.main import app, main
 from screener.cluster import factory
 from screener.cluster.settings import LocalSettings
-from screener.errors import MoleculeError, ScreenerError
+from screener.errors import ConfigError, MoleculeError, ScreenerError
 from screener.execution.tasks import Completed
 from screener.library_build import passes as build_passes
+from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
+from screener.stores.structure_units import mol_ids_of, unit_of
+from screener.structures import index_tasks
+from screener.structures.convert import former_digest
+from screener.structures.recipe import Recipe
 
 MOLECULES = """smiles,name,price
 COC(=O)OC,DMC,1.5
@@ -49,6 +57,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         return (Completed(task, task.function(*task.arguments)) for task in tasks)
 
     monkeypatch.setattr(build_passes, "run_tasks", run)
+    monkeypatch.setattr(index_tasks, "run_tasks", run)
     monkeypatch.setattr(build_passes, "isolated_map", in_line)
     monkeypatch.setattr(factory, "connect", connect)
 
@@ -174,3 +183,48 @@ def test_no_cluster_is_started_for_nothing(
 def test_mistakes_are_told_without_a_traceback(tmp_path: Path) -> None:
     result = invoke("build", tmp_path / "a.smi", "--out", tmp_path / "out")
     assert isinstance(result.exception, ScreenerError)
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_structures_are_compacted(inputs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    invoke("build", inputs, "--out", out)
+    empty = invoke("compact", out)
+    assert isinstance(empty.exception, ConfigError)
+    assert "holds no structures" in str(empty.exception)
+    recipe = Recipe.from_drawing(StructureSettings())
+    store = recipe.store(Folder(str(out / "structures")))
+    recipe.write_about(store)
+    texts = LibraryStore.open(str(out)).read_range(0, 4, ["mol_id"])["mol_id"].to_pylist()
+    ids = mol_ids_of(texts)
+    store.write(unit_of(ids), ids, [ATOM] * 4)
+    done = invoke("compact", out)
+    assert done.exit_code == 0, done.output
+    assert f"{recipe.digest}: 4 molecules of 1 files in 1 groups" in done.stdout
+    assert f"zarr: {store.folder.url}/compacted.zarr" in done.stdout
+    assert store.units() == {}
+    assert len(store.read(unit_of(ids)).outcomes) == 4
+    again = invoke("compact", out / "structures")
+    assert "0 molecules of 0 files" in again.stdout
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_structures_of_earlier_versions_are_converted(inputs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    invoke("build", inputs, "--out", out)
+    assert "no structures of earlier versions" in invoke("convert", out).stdout
+    library = LibraryStore.open(str(out))
+    usual = Recipe.from_drawing(StructureSettings.at("mmff94", 2))
+    odd = Recipe.from_drawing(
+        StructureSettings.at("gfn2-opt", settings={"gfn2-opt": {"max_steps": 9}})
+    )
+    for recipe in (usual, odd):
+        folder = library.folder.child(f"structures/{former_digest(library.digest, recipe)}")
+        write_former_unit(folder, "ab" * 16, [0, 1, 2, 3], [ATOM] * 4)
+    shared = tmp_path / "shared"
+    done = invoke("convert", out, "--structures", shared)
+    assert f"1 files are {usual.digest} now" in done.stdout
+    assert isinstance(done.exception, ConfigError)
+    assert "name the campaigns that made them with --campaign" in str(done.exception)
+    assert list(usual.store(Folder(str(shared))).units()) == ["ab" * 16]
+    assert not odd.store(Folder(str(shared))).units()

@@ -221,9 +221,9 @@ def _items(kind: str, molecules: pd.DataFrame, rows: NDArray[np.int64]) -> list[
     is_given = recipe_of(kind).start == GEOMETRY
     table = molecules.set_index("qm9_index").loc[rows]
     return [
-        Item(entry.mol_id, entry.flat_smiles, _geometry_of(entry))
+        Item(str(entry.mol_id), str(entry.flat_smiles), _geometry_of(entry))
         if is_given
-        else Item(entry.mol_id, entry.smiles)
+        else Item(str(entry.mol_id), str(entry.smiles))
         for entry in table.itertuples()
     ]
 

@@ -3,12 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, SchemaError
 from screener.records import Structure
 from screener.training.g4mp2 import reference
 from screener.training.g4mp2.reference import VARIABLE, ReferenceMolecule
-from screener.training.g4mp2.structures import make_reference_structure, structures
+from screener.training.g4mp2.structures import item_of, recipe_of, reference_structures
 
 WATER = ReferenceMolecule(
     name="water",
@@ -66,21 +65,20 @@ def test_structures_are_made_once(monkeypatch, tmp_path: Path):
     broken = ReferenceMolecule(
         "broken", "test", "[Na]", "", WATER.structure, np.nan, 0.0, "", 1, False
     )
-    first = structures("gfn2-opt", [WATER, broken])
+    first = reference_structures("gfn2-opt", [WATER, broken])
     assert first[1] is None
     assert first[0] is not None
     assert "energy_gfn2_ha" in first[0].values
-    again = structures("gfn2-opt", [broken, WATER])
+    again = reference_structures("gfn2-opt", [broken, WATER])
     assert again[0] is None
     assert again[1] is not None
     assert again[1].positions.tobytes() == first[0].positions.tobytes()
-    assert len(list(tmp_path.rglob("receipts/*.json"))) == 1
+    assert len(list(tmp_path.rglob("units/*/*.zip"))) == 1
 
 
 @pytest.mark.parametrize("kind", ["b3lyp", "gfn2-opt-from-b3lyp"])
 def test_structures_from_a_geometry_are_at_or_below_it(kind):
-    made = make_reference_structure(kind, StructureSettings(level="gfn2-opt"), WATER)
-    single = make_reference_structure("b3lyp", StructureSettings(level="gfn2-opt"), WATER)
+    made, single = (recipe_of(each).make(item_of(each, WATER)) for each in (kind, "b3lyp"))
     assert "energy_gfn2_ha" in made.values
     assert "energy_gfn2_ha" in single.values
     assert made.values["energy_gfn2_ha"] <= single.values["energy_gfn2_ha"]

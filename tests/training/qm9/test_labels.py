@@ -7,8 +7,10 @@ import pytest
 
 from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.identity import identify
+from screener.chemistry.placing import restore
 from screener.errors import ConfigError
 from screener.records import Structure
+from screener.structures.recipe import GEOMETRY, Item, Recipe
 from screener.training.qm9 import committed, dataset, labels
 from screener.training.qm9 import molecules as qm9
 
@@ -27,7 +29,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("SCREENER_HOME", str(tmp_path))
     first = list(islice(qm9.entries(), N))
     monkeypatch.setattr(qm9, "entries", lambda: iter(first))
-    monkeypatch.setattr(labels, "UNIT", 2)
+    monkeypatch.setattr(Recipe, "unit_rows", property(lambda self: 2))
     parts = [labels_part for labels_part in ("fit", "test") for _ in range(N // 2)]
     splits = pd.DataFrame({"qm9_index": [e.index for e in first], "part": parts, "order": range(N)})
     monkeypatch.setattr(dataset, "committed_splits", lambda: splits)
@@ -49,8 +51,10 @@ def test_labels_are_made_once_resumed_and_joined(home, client):
         made = []
         labels.make_structures(client, kind, molecules, home, made.append)
         assert sum(made) == 5
+        units = sorted(labels.own_root().sizes("", ".zip"))
         labels.make_structures(client, kind, molecules, home, made.append)
-        assert sum(made) == 5  # all there: nothing is made again
+        assert made[-1] == 5  # all there at once: nothing is made again
+        assert sorted(labels.own_root().sizes("", ".zip")) == units
 
     for kind in labels.KINDS:  # the first kinds from what is committed, the others as just made
         set_ = dataset.load(kind, {"fit": 3})
@@ -82,17 +86,11 @@ def test_committed_scalars_come_out_again(kind):
     known = committed.scalars(kind)
     entries = [entry for entry in islice(qm9.entries(), 400) if entry.index in known.index]
     for entry in entries[:4]:
-        restored = identify(qm9.restore(entry.smiles, entry.atomic_numbers, entry.positions))
-        made = labels.label_structure(
-            kind,
-            {
-                "mol_id": restored.mol_id,
-                "smiles": restored.smiles,
-                "flat_smiles": entry.smiles,
-                "atomic_numbers": entry.atomic_numbers,
-                "positions": entry.positions,
-            },
-        )
+        restored = identify(restore(entry.smiles, entry.atomic_numbers, entry.positions))
+        geometry = Structure(entry.atomic_numbers, entry.positions.astype(np.float32))
+        recipe = labels.recipe_of(kind)
+        smiles = entry.smiles if recipe.start == GEOMETRY else restored.smiles
+        made = recipe.make(Item(restored.mol_id, smiles, geometry))
         # other processors round differently, and a walk downhill can end a little elsewhere
         assert made.values["energy_gfn2_ha"] == pytest.approx(
             known.loc[entry.index, "energy_gfn2_ha"], abs=2e-4
