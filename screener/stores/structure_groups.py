@@ -38,11 +38,13 @@ from screener.stores.files import Folder
 from screener.stores.structure_units import (
     ATOM_VALUE,
     BROKEN,
+    MAX_BYTES,
     PADDING,
     VALUE,
     Arrays,
     Errors,
     UnitArrays,
+    require_size,
 )
 
 log = logging.getLogger(__name__)
@@ -303,7 +305,9 @@ def _together(parts: Sequence[Arrays], failed: Arrays, errors: Errors) -> UnitAr
 @lru_cache(maxsize=4096)
 def _places(url: str, group: str) -> dict[str, int]:
     """The place of each unit in a group."""
-    names = np.asarray(_zarr_group(url, group)["unit"][...]).tobytes().hex()
+    units: Any = _zarr_group(url, group)["unit"]
+    require_size([units], MAX_BYTES)
+    names = np.asarray(units[...]).tobytes().hex()
     return {names[32 * i : 32 * i + 32]: i for i in range(len(names) // 32)}
 
 
@@ -320,6 +324,9 @@ def _open(url: str, name: str) -> _OpenGroup:
         if sizes.get(f"{ROOT}/{name}/{path}") != told["bytes"]:
             raise StoreError(f"{path} is lost or was cut off")
     root = _zarr_group(url, name)
+    for _, group in root.groups():
+        for _, array in group.arrays():
+            require_size([array], MAX_BYTES)
     classes = {
         each: _Class(
             np.asarray(group["unit_stop"][...]),

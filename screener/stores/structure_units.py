@@ -16,7 +16,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ BROKEN = (
 )
 _ID_BYTES = 16
 _COMPRESSED_BYTES = 4096  # smaller arrays gain little, and Zarr starts a thread for each
-_MAX_BYTES = 1 << 30  # of a unit's arrays; thousands of large molecules have a hundredth of it
+MAX_BYTES = 1 << 30  # of a unit's arrays; thousands of large molecules have a hundredth of it
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 # arrays of before values had the names of their columns
 _FORMER = {
@@ -256,10 +256,26 @@ def _opened(data: bytes) -> zarr.Group:
 
 
 def _read(group: zarr.Group) -> Arrays:
-    members = [(name, each) for name, each in group.arrays()]
-    if sum(each.dtype.itemsize * math.prod(each.shape) for _, each in members) > _MAX_BYTES:
-        raise ValueError(f"its arrays have more than {_MAX_BYTES} bytes")
-    return {_name_of_now(name): np.asarray(each[...]) for name, each in members}
+    arrays = {str(name): array for name, array in group.arrays()}
+    require_size(arrays.values(), MAX_BYTES)
+    return {_name_of_now(name): np.asarray(array[...]) for name, array in arrays.items()}
+
+
+def require_size(arrays: Iterable[Any], n_bytes: int) -> None:
+    """Look at what Zarr arrays declare before anything is unpacked.
+
+    Args:
+        arrays: of a unit, or one of a group.
+        n_bytes: that they may have; a chunk is read whole, so it counts where it is larger.
+    Raises:
+        ValueError: they declare more.
+    """
+    declared = sum(
+        max(math.prod(array.shape), math.prod(array.chunks)) * array.dtype.itemsize
+        for array in arrays
+    )
+    if declared > n_bytes:
+        raise ValueError(f"its arrays declare {declared:,} bytes")
 
 
 def _name_of_now(name: str) -> str:
@@ -271,12 +287,15 @@ def _name_of_now(name: str) -> str:
 
 
 def _check_entries(archive: zipfile.ZipFile, n_bytes: int) -> None:
-    """Refuse an archive that may lead out of its folder, or hold more than its file.
+    """Look at what the table of contents declares before anything is unpacked.
 
+    Args:
+        archive: as `to_zip` makes it, so its entries are not compressed.
+        n_bytes: of the whole file.
     Raises:
-        ValueError: it does.
+        ValueError: an entry has a path that leads out, or more bytes than the file.
     """
-    if sum(entry.file_size for entry in archive.infolist()) > n_bytes:
-        raise ValueError(f"its entries have more bytes than it, which has {n_bytes}")
     for entry in archive.infolist():
         require_path(entry.orig_filename)
+    if (declared := sum(entry.file_size for entry in archive.infolist())) > n_bytes:
+        raise ValueError(f"its entries declare {declared:,} bytes, and it has {n_bytes:,}")
