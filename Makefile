@@ -1,6 +1,8 @@
 # `make screen` screens the example library, `make check` is what .ci/run calls. README.md says more.
 PYTHON ?= python3
 BIN := .venv/bin
+# tests of one module stay in one process, so that its fixtures are made once
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
 .PHONY: install screen test test-slow lint types layers bench labels soak check
@@ -16,10 +18,11 @@ screen: install
 	$(BIN)/screener screen example-library --out example-campaign --preset electrolyte-solvent --known-column known_as
 
 test: install
-	$(BIN)/pytest -m 'not slow' --nbmake tests notebooks
+	$(PYTEST) -m 'not slow' tests
 
 test-slow: install
-	$(BIN)/pytest -m slow tests
+	$(PYTEST) -m slow tests
+	$(BIN)/pytest --nbmake notebooks
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python .ci/docstrings.py

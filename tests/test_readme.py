@@ -36,6 +36,7 @@ def commands() -> list[str]:
     return [*found, *re.findall(r"`screener ([^`]* [^`]*)`", README)]
 
 
+@pytest.mark.slow
 def test_python_example_runs(tmp_path):
     (example,) = blocks("python")
     script = tmp_path / "example.py"

@@ -201,6 +201,7 @@ def campaign(installed, tiny_bundles, boiling, tmp_path_factory):
     return folder / "results", words
 
 
+@pytest.mark.slow
 def test_a_campaign_ranks_by_a_level_a_quantity_and_a_goal_of_somebody_else(campaign):
     folder, _ = campaign
     best = pd.read_parquet(folder / "shortlist.parquet")
@@ -226,6 +227,7 @@ def test_provenance_names_the_plugins(campaign):
         assert len(each["digest"]) == 64
 
 
+@pytest.mark.slow
 def test_a_campaign_without_its_plugin_is_refused(campaign):
     folder, words = campaign
     for command in ((*words[:2], "--out", folder), ("status", folder), ("rank", folder)):
@@ -235,6 +237,7 @@ def test_a_campaign_without_its_plugin_is_refused(campaign):
         assert "gaussian of screener.objectives" in told
 
 
+@pytest.mark.slow
 def test_a_campaign_with_another_plugin_is_refused_with_the_difference(campaign, tmp_path):
     _, words = campaign
     other = install(tmp_path)
@@ -246,6 +249,7 @@ def test_a_campaign_with_another_plugin_is_refused_with_the_difference(campaign,
     assert " in the campaign, screener-example-plugin 0.1.0 " in told
 
 
+@pytest.mark.slow
 def test_the_same_plugin_resumes(campaign, installed):
     _, words = campaign
     assert "the best 3 of 3" in screener(*words, path=[installed])
