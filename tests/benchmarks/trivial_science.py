@@ -14,6 +14,7 @@ import pyarrow as pa
 from distributed import WorkerPlugin
 from trivial_stage import ATOM
 
+from screener.campaign.settings import stage
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import Unit
 from screener.campaign.settings.setup import LEVEL_2D, Setup, Stage
@@ -46,7 +47,7 @@ def setup_of(path: str, n_rows: int, budget: int, unit_rows: int = 512) -> Setup
         top=100,
     )
 
-    def stage(name: str, rows: int | None, n_unit_rows: int, **more) -> Stage:
+    def stage_of(name: str, rows: int | None, n_unit_rows: int, **more) -> Stage:
         return Stage(
             name=name,
             bundle=DIGEST,
@@ -66,8 +67,8 @@ def setup_of(path: str, n_rows: int, budget: int, unit_rows: int = 512) -> Setup
         versions={},
         own_columns={},
         stages=(
-            stage(LEVEL_2D, None, min(4096, max(256, n_rows // 32))),
-            stage("trivial", budget, unit_rows, geometry=StructureSettings(level="mmff94")),
+            stage_of(LEVEL_2D, None, min(4096, max(256, n_rows // 32))),
+            stage_of("trivial", budget, unit_rows, geometry=StructureSettings(level="mmff94")),
         ),
         acquisition=ranking,
         ranking=ranking,
@@ -180,9 +181,10 @@ def install() -> None:
     prefilter.screen, predict.run_unit = screen, run_unit
     fitting.features_of = rating.features_of = features_of
     fitting.bits_of = lambda smiles: bits_of_rows(np.array([int(each) for each in smiles]))
-    searching.open_library = lambda url, digest: Library()
-    searching.open_bundle = lambda name, digest: None
-    searching.no_predictions = columns_of_predictions
+    for module in (searching, stage):
+        module.open_library = lambda url, digest: Library()
+    stage.open_bundle = lambda name, digest: None
+    stage.no_predictions = columns_of_predictions
     _count()
 
 
