@@ -7,7 +7,7 @@ from structure_examples import equal
 
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
-from screener.errors import MoleculeError
+from screener.errors import MoleculeError, StoreError
 from screener.library_build.build import build_library
 from screener.records import Structure
 from screener.stores.files import Folder
@@ -110,3 +110,17 @@ def test_what_cannot_be_read_is_left_out(library):
     assert second is None
     assert equal(first, outcome_of(0))
     assert equal(third, outcome_of(2))
+
+
+def test_a_library_that_cannot_be_read_costs_no_structure(library):
+    former = with_former(library, USUAL)
+    (shard,) = library.folder.local_path("shards").rglob("*.parquet")
+    content = shard.read_bytes()
+    shard.write_bytes(content[: len(content) // 2])
+    root = library.folder.child("structures")
+    with pytest.raises(StoreError):
+        list(convert(here, library, root, []))
+    assert former.exists()
+    shard.write_bytes(content)
+    (done,) = convert(here, library, root, [])
+    assert (done.n_units, done.n_lost) == (2, 0)
