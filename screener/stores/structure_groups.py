@@ -14,13 +14,16 @@ in its unit. `failed` lists the molecules without structure, with the reasons as
     group = zarr.open_group("library/structures/<digest>/compacted.zarr")
     positions = dask.array.from_zarr(group["<group>/atoms-016/positions"])
 
-A group counts once its manifest is there, which names its files with their sizes and checksums.
-Each array is one file of chunks that can be read singly and have checksums of their own.
+A group counts once its manifest is there, which names its units and its files with their sizes and
+checksums. Its name begins with those of its first and last unit, so that a unit is looked for in
+few groups, and ends with a digest of its content, so that two groups of one name are the same. Each
+array is one file of chunks that can be read singly and have checksums of their own.
 """
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -34,7 +37,7 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.stores import remote
-from screener.stores.files import Folder
+from screener.stores.files import Folder, digest, to_json
 from screener.stores.structure_units import (
     ATOM_VALUE,
     BROKEN,
@@ -44,16 +47,22 @@ from screener.stores.structure_units import (
     Arrays,
     Errors,
     UnitArrays,
-    require_size,
+    have_same_structures,
+    is_per_atom,
 )
 
 log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 ROOT = "compacted.zarr"
+MANIFESTS = "manifests"
 FAILED = "failed"
+_DIGITS = 16  # of each of the three parts of the name of a group
+# stands in the place of a manifest while the files of an unfinished group are removed
+_REMOVED = to_json(
+    {"schema_version": SCHEMA_VERSION, "n_units": 0, "n_rows": 0, "units": [], "files": {}}
+)
 _CHUNK_ROWS = 1024
-_PER_ATOM = ("atomic_numbers", "positions")
 
 
 @dataclass(frozen=True)
@@ -64,22 +73,26 @@ class StructureGroups:
 
     def names(self) -> list[str]:
         """The groups that count."""
-        return [name.removesuffix(".json") for name in self.folder.names("manifests", ".json")]
+        return [name.removesuffix(".json") for name in self.folder.names(MANIFESTS, ".json")]
 
     def begun(self) -> list[str]:
         """Names of all groups that have a file, whether they count or not."""
-        paths = self.folder.sizes(ROOT, "zarr.json")
-        return sorted({path.split("/")[1] for path in paths if path.count("/") > 1})
+        return self.folder.folders(ROOT)
 
     def units(self, group: str) -> list[str]:
-        """Names of the units of a group, in its order."""
+        """Names of the units of a group, in its order; none where its manifest is broken."""
         return list(self._places(group))
 
     def holding(self, unit: str) -> list[str]:
         """The groups that have a unit: one, or more where it was made again after damage."""
-        return [name for name in self.names() if unit in self._places(name)]
+        start = unit[:_DIGITS]
+        return [
+            name
+            for name in self.names()
+            if name[:_DIGITS] <= start <= name[_DIGITS : 2 * _DIGITS] and unit in self._places(name)
+        ]
 
-    def _places(self, group: str) -> dict[str, int]:
+    def _places(self, group: str) -> Mapping[str, int]:
         try:
             return _places(self.folder.url, group)
         except _failures() as error:
@@ -104,53 +117,103 @@ class StructureGroups:
             raise problem
         return None
 
-    def write(self, group: str, units: Sequence[tuple[str, UnitArrays]]) -> None:
+    def write(self, units: Sequence[tuple[str, UnitArrays]]) -> str:
         """Write a group and have it count; nothing of it counts until all is there.
 
         Args:
-            group: its name.
             units: names and contents.
+        Returns:
+            its name.
+        Raises:
+            StoreError: what is read back is not what was given, or another process removes it.
         """
+        group, manifest = self._write_files(units)
+        path, content = _manifest_path(group), to_json(manifest)
+        if not self.folder.create_bytes(path, content):
+            before = self.folder.read_bytes(path)
+            if before == _REMOVED:
+                raise StoreError(f"{self.folder.url}/{ROOT}/{group} is removed by another process")
+            if before != content:  # it is damaged
+                self.folder.write_bytes(path, content)
+        # once it counts, so that nobody removes it as unfinished after it was found whole
+        stored = _opened(self.folder.url, group).loaded()
+        for place, (unit, arrays) in enumerate(units):
+            if not have_same_structures(arrays, stored.read(place)):
+                raise StoreError(f"{self.folder.url}/{ROOT}/{group} lost something of {unit}")
+        return group
+
+    def _write_files(self, units: Sequence[tuple[str, UnitArrays]]) -> tuple[str, dict[str, Any]]:
+        """Write the files of a group; returns its name and manifest."""
         store = MemoryStore()
         _write(store, units)
-        files = {}
-        for path, buffer in sorted(store._store_dict.items()):
-            data = buffer.to_bytes()
-            checksum = self.folder.write_bytes(f"{ROOT}/{group}/{path}", data)
-            files[path] = {"bytes": len(data), "sha256": checksum}
-        self.folder.create_bytes(f"{ROOT}/zarr.json", _root_metadata())
+        files = {path: buffer.to_bytes() for path, buffer in sorted(store._store_dict.items())}
+        names = [name for name, _ in units]
         manifest = {
             "schema_version": SCHEMA_VERSION,
             "n_units": len(units),
-            "n_rows": sum(len(content.mol_ids) for _, content in units),
-            "files": files,
+            "n_rows": sum(len(arrays.mol_ids) for _, arrays in units),
+            "units": names,
+            "files": {
+                path: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                for path, data in files.items()
+            },
         }
-        self.folder.write_json(f"manifests/{group}.json", manifest)
+        group = min(names)[:_DIGITS] + max(names)[:_DIGITS] + digest(manifest)[:_DIGITS]
+        for path, data in files.items():
+            self.folder.write_bytes(f"{ROOT}/{group}/{path}", data)
+        self.folder.create_bytes(f"{ROOT}/zarr.json", _root_metadata())
+        return group, manifest
+
+    def remove_unfinished(self) -> None:
+        """Remove the files of groups that do not count.
+
+        A process may be writing one at this moment, such as a worker whose client was killed. So
+        the place of the manifest is taken first: then it cannot count any more, or it counts
+        already and stays.
+        """
+        sizes = self.folder.sizes(MANIFESTS, ".json")
+        taken = {
+            path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
+            for path, size in sizes.items()
+            if size == len(_REMOVED)  # a process was killed while it removed this one
+        }
+        for name in self.begun():
+            path = _manifest_path(name)
+            if path not in sizes and self.folder.create_bytes(path, _REMOVED):
+                taken.add(name)
+        for name in sorted(taken):
+            log.info("group %s was not finished; its units are joined anew", name)
+            self.folder.remove(f"{ROOT}/{name}")
+            self.folder.remove(_manifest_path(name))
 
     def manifest(self, group: str) -> dict[str, Any]:
-        """What the manifest of a group says: `n_units`, `n_rows`, `files` with `bytes` and
-        `sha256`.
+        """What the manifest of a group says: `n_units`, `n_rows`, names of `units`, `files` with
+        `bytes` and `sha256`.
 
         Raises:
             SchemaError: it is of another version, or broken.
         """
-        path = f"manifests/{group}.json"
+        path = _manifest_path(group)
         try:
-            found: dict[str, Any] = self.folder.read_json(path)
-            if found["schema_version"] != SCHEMA_VERSION:
-                raise ValueError(f"it has schema version {found['schema_version']}")
-            return found
+            manifest: dict[str, Any] = self.folder.read_json(path)
+            if manifest["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"it has schema version {manifest['schema_version']}")
+            return manifest
         except (KeyError, TypeError, ValueError) as error:
             raise SchemaError(f"{self.folder.url}/{path} cannot be read: {error}") from error
 
     def damaged(self, group: str) -> Iterator[str]:
         """A line for each file of a group that is lost or differs from its checksum."""
-        for path, told in self.manifest(group)["files"].items():
+        for path, stated in self.manifest(group)["files"].items():
             where = f"{ROOT}/{group}/{path}"
             if not self.folder.exists(where):
                 yield f"{self.folder.url}/{where} is lost"
-            elif hashlib.sha256(self.folder.read_bytes(where)).hexdigest() != told["sha256"]:
+            elif hashlib.sha256(self.folder.read_bytes(where)).hexdigest() != stated["sha256"]:
                 yield f"{self.folder.url}/{where} was cut off or changed"
+
+
+def _manifest_path(group: str) -> str:
+    return f"{MANIFESTS}/{group}.json"
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -166,11 +229,11 @@ def _write(store: MemoryStore, units: Sequence[tuple[str, UnitArrays]]) -> None:
     _add(root, "unit", names.reshape(-1, 16))
     for name, parts in _by_class([content for _, content in units]).items():
         stops = np.cumsum([0 if part is None else len(part["mol_id"]) for part in parts])
-        there = [part for part in parts if part is not None]
+        rows = [part for part in parts if part is not None]
         group = root.create_group(name)
         _add(group, "unit_stop", stops.astype(np.int64))
-        for array in there[0]:
-            _add(group, array, np.concatenate([part[array] for part in there]))
+        for array in rows[0]:
+            _add(group, array, np.concatenate([part[array] for part in rows]))
     group = root.create_group(FAILED)
     failed = [_failed(content) for _, content in units]
     _add(group, "unit_stop", np.cumsum([len(part["mol_id"]) for part in failed]).astype(np.int64))
@@ -200,15 +263,11 @@ def _by_class(units: Sequence[UnitArrays]) -> dict[str, list[Arrays | None]]:
             parts[place] = {
                 "position": rows.astype(np.int32),
                 **{
-                    name: array[rows, :size] if _is_per_atom(name) else array[rows]
+                    name: array[rows, :size] if is_per_atom(name) else array[rows]
                     for name, array in sorted(content.arrays.items())
                 },
             }
     return dict(sorted(classes.items()))
-
-
-def _is_per_atom(name: str) -> bool:
-    return name in _PER_ATOM or name.startswith(ATOM_VALUE)
 
 
 def _failed(content: UnitArrays) -> Arrays:
@@ -242,11 +301,22 @@ class _Class:
     """A size class of an open group."""
 
     stops: NDArray[np.int64]  # (n_units,)
-    arrays: dict[str, Any]  # Zarr arrays by name
+    arrays: dict[str, Any]  # by name, of Zarr, or of numpy where they are loaded
 
     def rows_of(self, unit: int) -> slice:
         start = int(self.stops[unit - 1]) if unit else 0
         return slice(start, int(self.stops[unit]))
+
+    def read(self, rows: slice) -> Arrays:
+        """Some rows of each array."""
+        n_bytes = sum(math.prod(a.shape[1:]) * a.dtype.itemsize for a in self.arrays.values())
+        if (rows.stop - rows.start) * n_bytes > MAX_BYTES:
+            raise ValueError(f"a unit of {rows.stop - rows.start:,} rows is too large")
+        return {name: np.asarray(array[rows]) for name, array in self.arrays.items()}
+
+    def loaded(self) -> "_Class":
+        """With everything in memory."""
+        return _Class(self.stops, {name: np.asarray(a[...]) for name, a in self.arrays.items()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,13 +333,18 @@ class _OpenGroup:
         for each in self.classes:
             rows = each.rows_of(unit)
             if rows.start < rows.stop:
-                parts.append({name: np.asarray(a[rows]) for name, a in each.arrays.items()})
+                parts.append(each.read(rows))
         rows = self.failed.rows_of(unit)
-        failed = {name: np.asarray(a[rows]) for name, a in self.failed.arrays.items()}
+        failed = self.failed.read(rows)
         errors = dict(
             zip(failed["position"].tolist(), self.reasons[rows.start : rows.stop], strict=True)
         )
         return _together(parts, failed, errors)
+
+    def loaded(self) -> "_OpenGroup":
+        """With everything in memory."""
+        classes = tuple(each.loaded() for each in self.classes)
+        return _OpenGroup(classes, self.failed.loaded(), self.reasons)
 
 
 def _together(parts: Sequence[Arrays], failed: Arrays, errors: Errors) -> UnitArrays:
@@ -295,38 +370,50 @@ def _together(parts: Sequence[Arrays], failed: Arrays, errors: Errors) -> UnitAr
         for name, array in part.items():
             if name == "position":
                 continue
-            if _is_per_atom(name):
+            if is_per_atom(name):
                 arrays[name][rows, : array.shape[1]] = array
             else:
                 arrays[name][rows] = array
     return UnitArrays(arrays, errors)
 
 
-@lru_cache(maxsize=4096)
-def _places(url: str, group: str) -> dict[str, int]:
-    """The place of each unit in a group."""
-    units: Any = _zarr_group(url, group)["unit"]
-    require_size([units], MAX_BYTES)
-    names = np.asarray(units[...]).tobytes().hex()
-    return {names[32 * i : 32 * i + 32]: i for i in range(len(names) // 32)}
+@lru_cache(maxsize=256)
+def _places(url: str, group: str) -> Mapping[str, int]:
+    """The place of each unit in a group.
+
+    Raises:
+        StoreError: the group does not count; that is not kept.
+    """
+    units = StructureGroups(Folder(url)).manifest(group)["units"]
+    if not units:
+        raise StoreError("it is being removed")
+    return {str(unit): place for place, unit in enumerate(units)}
 
 
 @lru_cache(maxsize=8)
 def _open(url: str, name: str) -> _OpenGroup:
-    """A group, opened once per process.
+    """A group, opened once per process; errors as `_opened`."""
+    return _opened(url, name)
+
+
+def _opened(url: str, name: str) -> _OpenGroup:
+    """A group.
 
     Raises:
         StoreError: it has lost a file, which Zarr would take for an empty part of an array.
     """
     groups = StructureGroups(Folder(url))
     sizes = groups.folder.sizes(f"{ROOT}/{name}")
-    for path, told in groups.manifest(name)["files"].items():
-        if sizes.get(f"{ROOT}/{name}/{path}") != told["bytes"]:
+    for path, stated in groups.manifest(name)["files"].items():
+        if sizes.get(f"{ROOT}/{name}/{path}") != stated["bytes"]:
             raise StoreError(f"{path} is lost or was cut off")
     root = _zarr_group(url, name)
     for _, group in root.groups():
-        for _, array in group.arrays():
-            require_size([array], MAX_BYTES)
+        for array_name, array in group.arrays():
+            # of the others a unit's rows are read, and chunks of them
+            n_rows = array.shape[0] if array_name == "unit_stop" else array.chunks[0]
+            if n_rows * math.prod(array.shape[1:]) * array.dtype.itemsize > MAX_BYTES:
+                raise ValueError(f"array {array.path} is read in parts that are too large")
     classes = {
         each: _Class(
             np.asarray(group["unit_stop"][...]),

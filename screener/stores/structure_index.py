@@ -19,7 +19,8 @@ unit here looks into it.
 
 import json
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -33,13 +34,31 @@ from screener.stores.structure_units import MolIds
 
 log = logging.getLogger(__name__)
 
+_UNIT_NAME = re.compile("[0-9a-f]{32}")
+_INCOMPLETE = "index/incomplete"  # a file that says so
 ENTRY = np.dtype([("key", "<u8"), ("unit", "<u4")])
-UNIT = np.dtype([("name", "u1", (16,)), ("n_rows", "<u4")])
+UNIT = np.dtype([("name", "S16"), ("n_rows", "<u4")])
 PART_ENTRIES = 1 << 21  # at most about so many in a file
 BLOCK = 4096  # entries that are read at once
+_ATTEMPTS = 3  # to read an index that others change
 
 Entries = NDArray[np.void]  # of dtype `ENTRY`
 Units = NDArray[np.void]  # of dtype `UNIT`
+UnitNames = NDArray[np.bytes_]  # (n,) of 16 bytes
+
+
+def unit_names_of(names: Sequence[str]) -> UnitNames:
+    """Names of units as 16 bytes each, which sort as these do; names of another form, which only
+    files of others have, are left out."""
+    return np.array(
+        [bytes.fromhex(name) for name in names if _UNIT_NAME.fullmatch(name)], dtype="S16"
+    )
+
+
+def names_of(names: UnitNames) -> list[str]:
+    """Names of units as text."""
+    digits = names.tobytes().hex()
+    return [digits[32 * i : 32 * i + 32] for i in range(len(names))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,8 @@ class MoleculeIndex:
     def repair(self) -> None:
         """Remove runs that have lost a file or part of one; their units are new to the index then.
 
-        Only for who sees to it that nobody else changes the index.
+        Others may add or merge runs meanwhile: files of a run are there before its description,
+        and go after it.
         """
         sizes = self.folder.sizes("index")
         for path in [path for path in sizes if path.endswith(".json")]:
@@ -121,33 +141,47 @@ class MoleculeIndex:
                 run = _read_run(self.folder.url, name)
             except SchemaError as error:
                 log.warning("%s; it is made again", error)
+                self.folder.create_bytes(_INCOMPLETE, b"")
                 self.folder.remove(path)
                 continue
             except StoreError:  # merged by somebody else meanwhile
                 continue
-            files = {
-                f"index/{name}/units.bin": UNIT.itemsize * run.n_units,
-                **{run.part_path(part): ENTRY.itemsize * n for part, n in enumerate(run.lengths)},
-            }
-            if lost := [file for file, size in files.items() if sizes.get(file) != size]:
+            if lost := self._lost_file(run, sizes):
                 log.warning(
                     "%s/%s is lost or was cut off; this part of the index is made again",
                     self.folder.url,
-                    lost[0],
+                    lost,
                 )
+                self.folder.create_bytes(_INCOMPLETE, b"")
                 self.remove(run)
 
-    def units(self) -> dict[str, int]:
-        """All units that are in the index, with how many molecules each has."""
-        known: dict[str, int] = {}
-        for run in self.runs():
-            table = self.read_units(run)
-            names = table["name"].tobytes().hex()
-            known |= {
-                names[32 * i : 32 * i + 32]: n_rows
-                for i, n_rows in enumerate(table["n_rows"].tolist())
-            }
-        return known
+    def _lost_file(self, run: Run, sizes: Mapping[str, int]) -> str | None:
+        """A file of a run that is lost or was cut off; None where there is none.
+
+        Args:
+            run: whose files are looked at.
+            sizes: bytes of the files that are there, by path.
+        """
+        expected = {
+            f"index/{run.name}/units.bin": UNIT.itemsize * run.n_units,
+            **{run.part_path(part): ENTRY.itemsize * n for part, n in enumerate(run.lengths)},
+        }
+        return next((path for path, size in expected.items() if sizes.get(path) != size), None)
+
+    def is_incomplete(self) -> bool:
+        """Whether units may be missing that were in the index before."""
+        return self.folder.exists(_INCOMPLETE) or not self.folder.names("index", ".json")
+
+    def set_complete(self) -> None:
+        """Say that all units are in the index."""
+        self.folder.remove(_INCOMPLETE)
+
+    def units(self) -> Units:
+        """All units that are in the index, by name, with how many molecules each has."""
+        tables = [np.empty(0, dtype=UNIT), *(self.read_units(run) for run in self.runs())]
+        units = np.concatenate(tables)
+        _, first = np.unique(units["name"], return_index=True)
+        return units[first]
 
     def read_units(self, run: Run) -> Units:
         """Names and sizes of the units of a run."""
@@ -166,8 +200,7 @@ class MoleculeIndex:
         entries["key"] = keys
         entries["unit"] = np.repeat(np.arange(len(units), dtype=np.uint32), sizes)
         table = np.empty(len(units), dtype=UNIT)
-        names = bytes.fromhex("".join(unit for unit, _ in units))
-        table["name"] = np.frombuffer(names, np.uint8).reshape(-1, 16)
+        table["name"] = unit_names_of([unit for unit, _ in units])
         table["n_rows"] = sizes
         self.folder.write_bytes(part_path(name, 0), _sorted(entries).tobytes())
         self.publish(Run(name, 0, (len(entries),), len(units)), table)
@@ -225,25 +258,32 @@ class MoleculeIndex:
             for each of them names of units, sorted; none where it has no structure. Two molecules
             may have one key, so a unit need not have the molecule that it is named for.
         Raises:
-            StoreError: the index changed twice while it was read, or cannot be read.
+            StoreError: the index cannot be read.
         """
-        try:
-            return self._find(mol_ids)
-        except StoreError:  # a run was merged meanwhile, so what it held is in another
-            return self._find(mol_ids)
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._find(mol_ids)
+            except StoreError as error:  # a run was merged meanwhile: what it held is in another
+                log.info("the index is read again: %s", error)
+        return self._find(mol_ids, without_damaged=True)
 
-    def _find(self, mol_ids: MolIds) -> list[tuple[str, ...]]:
+    def _find(self, mol_ids: MolIds, *, without_damaged: bool = False) -> list[tuple[str, ...]]:
         keys = keys_of(mol_ids)
-        found: list[set[str]] = [set() for _ in keys]
+        held: list[set[str]] = [set() for _ in keys]
         for run in self.runs():
-            numbers = self._numbers(run, keys)
-            if not any(map(len, numbers)):
+            try:
+                numbers = self._numbers(run, keys)
+                units = self.read_units(run) if any(numbers) else np.empty(0, dtype=UNIT)
+            except StoreError as error:
+                lost = self._lost_file(run, self.folder.sizes(f"index/{run.name}"))
+                if not without_damaged or lost is None:
+                    raise
+                log.warning("molecules may be made twice, part of the index is lost: %s", error)
                 continue
-            units = self.read_units(run)
             for place, of_key in enumerate(numbers):
                 known = [number for number in of_key if number < len(units)]
-                found[place].update(units["name"][number].tobytes().hex() for number in known)
-        return [tuple(sorted(names)) for names in found]
+                held[place].update(names_of(units["name"][known]))
+        return [tuple(sorted(names)) for names in held]
 
     def _numbers(self, run: Run, keys: NDArray[np.uint64]) -> list[list[int]]:
         """Numbers of the run's units that have each key."""

@@ -15,7 +15,7 @@ With 10^8 molecules there are 200,000 units of 512, 800 to a folder; `screener l
 makes 400 groups of them, and 40,000 files altogether.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from screener.errors import DamagedError, MoleculeError, StoreError
@@ -93,11 +93,22 @@ class StructureStore:
         else:
             self.folder.create_bytes(unit_path(unit), data)
 
-    def read(self, unit: str) -> StructureUnit:
-        """The structures of a unit; errors as `read_arrays`."""
+    def read(self, unit: str, wanted: Container[bytes] | None = None) -> StructureUnit:
+        """The structures of a unit.
+
+        Args:
+            unit: its name.
+            wanted: only molecules whose `mol_id`s are among these; None for all.
+        Raises:
+            DamagedError: it is missing or broken; SchemaError: it is of another version.
+        """
         content = self.read_arrays(unit)
+        rows = None
+        if wanted is not None:
+            ids = enumerate(content.mol_ids)
+            rows = [row for row, mol_id in ids if mol_id.tobytes() in wanted]
         try:
-            return from_arrays(content)
+            return from_arrays(content, rows)
         except BROKEN as error:
             where = f"{self.folder.url}/{unit_path(unit)}"
             raise DamagedError(f"{where} is broken ({error!r})", (unit,)) from error
@@ -123,17 +134,15 @@ class StructureStore:
         except BROKEN as error:
             raise DamagedError(f"{self.folder.url}/{path} is broken ({error})", (unit,)) from error
 
-    def units(self) -> dict[str, int]:
-        """Units that are files of their own, and the bytes of each, by name."""
-        return {
-            path.rsplit("/", 1)[1].removesuffix(".zip"): size
-            for path, size in self.folder.sizes("units", ".zip").items()
-        }
+    def unit_names(self) -> Iterator[list[str]]:
+        """Names of the units that are files of their own, folder by folder."""
+        for prefix in self.folder.folders("units"):
+            names = self.folder.names(f"units/{prefix}", ".zip")
+            yield [name.removesuffix(".zip") for name in names]
 
-    def all_units(self) -> set[str]:
-        """Names of all units, joined ones among them."""
-        groups = self.groups
-        return {*self.units(), *(unit for name in groups.names() for unit in groups.units(name))}
+    def joined_unit_names(self) -> Iterator[list[str]]:
+        """Names of the units that groups have, group by group."""
+        return map(self.groups.units, self.groups.names())
 
     def forget(self, units: Iterable[str]) -> None:
         """Remove the files of units that a group has."""

@@ -1,13 +1,15 @@
 """Bringing the index of a store up to date, before somebody looks molecules up in it.
 
 New units become runs of the index, and many runs are merged into one, part by part; both are tasks
-on the workers. The client reads the names of units and nothing of their content.
+on the workers. The client lists the names of units that are files, folder by folder, and reads
+nothing of their content; it keeps 20 bytes of each that the index has and 16 of each that is new.
 """
 
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +18,15 @@ from distributed import Client
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.execution.tasks import Completed, Task, run_tasks
 from screener.stores.files import Folder, digest
-from screener.stores.structure_index import PART_ENTRIES, Run, part_path
+from screener.stores.structure_index import (
+    PART_ENTRIES,
+    Run,
+    UnitNames,
+    Units,
+    names_of,
+    part_path,
+    unit_names_of,
+)
 from screener.stores.structures import StructureStore
 
 log = logging.getLogger(__name__)
@@ -39,7 +49,7 @@ def here(tasks: Iterable[Task]) -> Iterator[Completed]:
         yield Completed(task, task.function(*task.arguments))
 
 
-def update_index(carry: Carry, store: StructureStore) -> dict[str, int]:
+def update_index(carry: Carry, store: StructureStore) -> Units:
     """Have the index know every unit that is there.
 
     Several clients may do so at once: they write the same runs, or merge the same ones.
@@ -48,18 +58,29 @@ def update_index(carry: Carry, store: StructureStore) -> dict[str, int]:
         carry: carries out tasks.
         store: of structures.
     Returns:
-        all units that are in the index, with how many molecules each has.
+        all units that are in the index, with how many molecules each has, by name.
     """
-    store.index.repair()
-    known = _tried_again(store.index.units)
-    new = sorted(store.all_units() - known.keys())
+    index = store.index
+    index.repair()
+    is_incomplete = index.is_incomplete()
+    known = _tried_again(index.units)
+    names = store.unit_names()
+    if is_incomplete:  # units are in the index before they are joined, so else it knows these
+        names = chain(names, store.joined_unit_names())
+    new = _unknown(names, known["name"])
     tasks = (
-        Task(f"index-{start}", index_units, (store.folder.url, tuple(new[start:][:RUN_UNITS])))
+        Task(
+            f"index-{start}",
+            index_units,
+            (store.folder.url, tuple(names_of(new[start : start + RUN_UNITS]))),
+        )
         for start in range(0, len(new), RUN_UNITS)
     )
     for _ in carry(tasks):
         pass
-    runs = _tried_again(store.index.runs)
+    if is_incomplete:
+        index.set_complete()
+    runs = _tried_again(index.runs)
     if len(runs) > MAX_RUNS:
         try:
             _merge(carry, store, runs)
@@ -67,7 +88,21 @@ def update_index(carry: Carry, store: StructureStore) -> dict[str, int]:
             if all(store.folder.exists(f"index/{run.name}.json") for run in runs):
                 raise
             log.info("the index was merged by somebody else: %s", error)
-    return _tried_again(store.index.units) if new else known
+    return _tried_again(index.units) if len(new) else known
+
+
+def _unknown(names: Iterable[list[str]], known: UnitNames) -> UnitNames:
+    """Names that are not among those that are known, ascending.
+
+    Args:
+        names: folder by folder.
+        known: ascending.
+    """
+    pieces = [known[:0]]
+    for some in names:
+        array = unit_names_of(some)
+        pieces.append(array[~np.isin(array, known)])
+    return np.unique(np.concatenate(pieces))
 
 
 def index_units(url: str, units: Sequence[str]) -> None:
@@ -104,7 +139,7 @@ def merge_part(url: str, runs: Sequence[Run], name: str, bits: int, part: int) -
 def _merge(carry: Carry, store: StructureStore, runs: Sequence[Run]) -> None:
     name = digest({"runs": [run.name for run in runs]})
     n_entries = sum(run.n_entries for run in runs)
-    bits = max(0, math.ceil(math.log2(n_entries / PART_ENTRIES)))
+    bits = max(0, math.ceil(math.log2(max(1, n_entries) / PART_ENTRIES)))
     tasks = (
         Task(f"merge-{part}", merge_part, (store.folder.url, tuple(runs), name, bits, part))
         for part in range(1 << bits)

@@ -7,11 +7,24 @@ from structure_examples import random_ids
 from screener.errors import StoreError
 from screener.stores import structure_index
 from screener.stores.files import Folder
-from screener.stores.structure_index import ENTRY, MoleculeIndex, Run, keys_of, part_path
+from screener.stores.structure_index import (
+    ENTRY,
+    MoleculeIndex,
+    Run,
+    keys_of,
+    names_of,
+    part_path,
+    unit_names_of,
+)
 
 
 def named(number):
     return f"{number:032x}"
+
+
+def units_of(index):
+    table = index.units()
+    return dict(zip(names_of(table["name"]), table["n_rows"].tolist(), strict=True))
 
 
 @pytest.fixture
@@ -63,12 +76,12 @@ def test_every_molecule_is_found_and_no_other(
         assert index.find(wanted) == expected
         others = random_ids(rng, 5)
         assert index.find(others) == [()] * 5
-        assert index.units() == {name: len(ids) for name, ids in units}
+        assert units_of(index) == {name: len(ids) for name, ids in units}
         merged(index, bits)
         assert len(index.runs()) == 1
         assert index.find(wanted) == expected
         assert index.find(others) == [()] * 5
-        assert index.units() == {name: len(ids) for name, ids in units}
+        assert units_of(index) == {name: len(ids) for name, ids in units}
 
 
 def test_keys_sort_as_identities_do():
@@ -93,7 +106,7 @@ def test_a_look_up_reads_little_of_a_long_run(index, monkeypatch):
 
 def test_an_empty_index_has_nothing(index):
     assert index.find(random_ids(np.random.default_rng(0), 3)) == [(), (), ()]
-    assert index.units() == {}
+    assert units_of(index) == {}
     index.repair()
 
 
@@ -141,3 +154,28 @@ def test_a_run_that_was_merged_while_it_was_looked_at_is_found_in_the_other(inde
 
     monkeypatch.setattr(MoleculeIndex, "runs", runs)
     assert index.find(ids) == [(named(1),)] * 10 + [(named(2),)] * 10
+
+
+def test_names_of_units_may_end_in_zeros(index):
+    names = ["00" * 16, "ab" * 8 + "00" * 8, "ff" * 16]
+    assert names_of(unit_names_of([*names, "not-a-unit"])) == names
+    rng = np.random.default_rng(0)
+    units = [(name, random_ids(rng, 3)) for name in names]
+    index.add(units)
+    assert sorted(units_of(index)) == names
+    assert all(index.find(ids) == [(name,)] * 3 for name, ids in units)
+
+
+def test_a_run_that_is_lost_while_others_read_costs_its_molecules_alone(index, tmp_path):
+    rng = np.random.default_rng(0)
+    ids = random_ids(rng, 20)
+    index.add([(named(1), ids[:10])])
+    index.add([(named(2), ids[10:])])
+    assert not index.is_incomplete()
+    (run, _) = index.runs()
+    for path in (tmp_path / "index" / run.name).iterdir():
+        path.unlink()
+    held = index.find(ids)
+    assert sorted(set(held)) in ([(), (named(1),)], [(), (named(2),)])
+    index.repair()
+    assert index.is_incomplete()

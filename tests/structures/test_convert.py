@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from former_structures import write_former_unit
-from structure_examples import equal
+from structure_examples import equal, unit_files
 
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
@@ -63,7 +63,7 @@ def test_rows_become_molecules_and_units_keep_their_names(library):
     (done,) = convert(here, library, root, [])
     assert (done.recipe.digest, done.n_units, done.n_lost) == (USUAL.digest, 2, 0)
     assert all(equal(each, outcome_of(row)) for row, each in enumerate(found(library, USUAL, root)))
-    assert USUAL.store(root).units().keys() == UNITS.keys()
+    assert set(unit_files(USUAL.store(root))) == UNITS.keys()
     assert not former.exists()
     assert former_folders(library) == []
     assert USUAL.store(root).folder.read_json("about.json") == USUAL.about
@@ -80,7 +80,7 @@ def test_an_interrupted_conversion_goes_on(library, tmp_path, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         list(convert(killed, library, root, []))
-    assert len(USUAL.store(root).units()) == 1
+    assert len(unit_files(USUAL.store(root))) == 1
     assert former.exists()
     (done,) = convert(here, library, root, [])
     assert done.n_units == 2
