@@ -3,13 +3,13 @@
     index/<run>.json · index/<run>/entries-<part>.bin · index/<run>/units.bin
 
 A run is immutable and counts once its JSON file is there. Its entries, the first 8 bytes of a
-`mol_id` and the number of a unit, are sorted and cut into parts by the leading bits of the key; as
-these are as good as random, the place of a key in its part is known to within the root of the
-part's length, and finding a molecule reads one block of 48 KB per run, or two. New units become
-new runs, and runs are merged before there are many of them. So with n molecules in u units:
+`mol_id` and the number of a unit, are sorted and cut into parts by the leading bits of the key, and
+these by further bits into buckets of some 256; a part begins with the places of its buckets, which
+a process reads once, and finding a molecule reads one bucket of 3 KB per run. New units become new
+runs, and runs are merged before there are many of them. So with n molecules in u units:
 
-    a look-up reads    1 to 2 blocks per run, of which there are at most 8
-    the index has      12 n bytes, in files of at most 25 MB, and 20 u bytes
+    a look-up reads    3 KB per run, of which there are at most 8
+    the index has      12 n bytes, in files of at most some 25 MB, and 20 u bytes
     a client holds     20 u bytes (4 MB where 10^8 molecules lie in units of 512)
     a merge reads      what it merges once, in parts that workers do on their own
 
@@ -19,11 +19,12 @@ unit here looks into it.
 
 import json
 import logging
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,9 @@ _INCOMPLETE = "index/incomplete"  # a file that says so
 ENTRY = np.dtype([("key", "<u8"), ("unit", "<u4")])
 UNIT = np.dtype([("name", "S16"), ("n_rows", "<u4")])
 PART_ENTRIES = 1 << 21  # at most about so many in a file
-BLOCK = 4096  # entries that are read at once
+BUCKET_ENTRIES = 256  # about, that are read at once
+_START = np.dtype("<u4")  # place of the first entry of a bucket in its part
+_SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 _ATTEMPTS = 3  # to read an index that others change
 
 Entries = NDArray[np.void]  # of dtype `ENTRY`
@@ -68,12 +71,14 @@ class Run:
     Args:
         name: of the run.
         bits: leading bits of a key that tell its part.
+        bucket_bits: bits after these that tell its bucket.
         lengths: entries in each part, 2^bits of them.
         n_units: that its entries point to.
     """
 
     name: str
     bits: int
+    bucket_bits: int
     lengths: tuple[int, ...]
     n_units: int
 
@@ -85,6 +90,20 @@ class Run:
     def part_path(self, part: int) -> str:
         """The file of a part."""
         return part_path(self.name, part)
+
+    @property
+    def n_start_bytes(self) -> int:
+        """Bytes at the beginning of a part: where each bucket starts, and where the last ends."""
+        return _START.itemsize * ((1 << self.bucket_bits) + 1)
+
+    def part_bytes(self, part: int) -> int:
+        """Bytes of the file of a part."""
+        return self.n_start_bytes + ENTRY.itemsize * self.lengths[part]
+
+    def bucket_of(self, key: int) -> tuple[int, int]:
+        """The part that a key belongs to, and the bucket in it."""
+        bucket = key >> (64 - self.bits - self.bucket_bits)
+        return bucket >> self.bucket_bits, bucket & ((1 << self.bucket_bits) - 1)
 
 
 def part_path(run: str, part: int) -> str:
@@ -103,14 +122,9 @@ def keys_of(mol_ids: MolIds) -> NDArray[np.uint64]:
     return np.ascontiguousarray(mol_ids[:, :8]).view(">u8")[:, 0].astype(np.uint64)
 
 
-def part_of(keys: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
-    """The parts that keys belong to; uint64 (n,).
-
-    Args:
-        keys: uint64 (n,).
-        bits: of the run.
-    """
-    return keys >> np.uint64(64 - bits) if bits else np.zeros_like(keys)
+def bits_for(n_entries: int, most: int) -> int:
+    """How many bits of a key cut so many entries into pieces of at most `most`, about."""
+    return max(0, math.ceil(math.log2(max(1, n_entries) / most)))
 
 
 @dataclass(frozen=True)
@@ -164,7 +178,7 @@ class MoleculeIndex:
         """
         expected = {
             f"index/{run.name}/units.bin": UNIT.itemsize * run.n_units,
-            **{run.part_path(part): ENTRY.itemsize * n for part, n in enumerate(run.lengths)},
+            **{run.part_path(part): run.part_bytes(part) for part in range(len(run.lengths))},
         }
         return next((path for path, size in expected.items() if sizes.get(path) != size), None)
 
@@ -202,8 +216,26 @@ class MoleculeIndex:
         table = np.empty(len(units), dtype=UNIT)
         table["name"] = unit_names_of([unit for unit, _ in units])
         table["n_rows"] = sizes
-        self.folder.write_bytes(part_path(name, 0), _sorted(entries).tobytes())
-        self.publish(Run(name, 0, (len(entries),), len(units)), table)
+        run = Run(name, 0, bits_for(len(keys), BUCKET_ENTRIES), (len(keys),), len(units))
+        self.write_part(run, 0, _sorted(entries))
+        self.publish(run, table)
+
+    def write_part(self, run: Run, part: int, entries: Entries) -> None:
+        """Write a part of a run.
+
+        Args:
+            run: whose `bits` and `bucket_bits` are known.
+            part: which of its parts.
+            entries: of the part, sorted.
+        """
+        n_buckets = 1 << run.bucket_bits
+        bounds = (part * n_buckets + np.arange(1, n_buckets, dtype=np.uint64)) << np.uint64(
+            64 - run.bits - run.bucket_bits if n_buckets > 1 else 0
+        )
+        starts = np.zeros(n_buckets + 1, dtype=_START)
+        starts[1:-1] = np.searchsorted(entries["key"], bounds)
+        starts[-1] = len(entries)
+        self.folder.write_bytes(run.part_path(part), starts.tobytes() + entries.tobytes())
 
     def publish(self, run: Run, units: Units) -> None:
         """Have a run count whose parts are written.
@@ -244,10 +276,28 @@ class MoleculeIndex:
 
     def _between(self, run: Run, part: int, first: int, last: int) -> Entries:
         """The entries of a part of a run with keys from `first` to `last`, both included."""
-        blocks = _Blocks(self.folder, run)
-        start = blocks.bound(part, first, "left")
-        stop = blocks.bound(part, last, "right")
-        return blocks.read(part, start, stop)
+        shift = 64 - run.bits
+        first, last = max(first, part << shift), min(last, (part + 1 << shift) - 1)
+        (_, low), (_, high) = run.bucket_of(first), run.bucket_of(last)
+        (data,) = self._read_buckets(run, [(part, low, high + 1)])
+        start = np.searchsorted(data["key"], np.uint64(first), "left")
+        stop = np.searchsorted(data["key"], np.uint64(last), "right")
+        return data[start:stop].copy()
+
+    def _read_buckets(self, run: Run, buckets: Sequence[tuple[int, int, int]]) -> list[Entries]:
+        """Entries of buckets, read at the same time where the store can do so.
+
+        Args:
+            run: that they belong to.
+            buckets: part, the first bucket, and one past the last.
+        """
+        ranges = []
+        for part, low, high in buckets:
+            starts = _read_starts(self.folder.url, run.part_path(part), run.n_start_bytes)
+            start, stop = (run.n_start_bytes + ENTRY.itemsize * int(starts[i]) for i in (low, high))
+            ranges.append((run.part_path(part), start, stop))
+        data = iter(self.folder.read_ranges([each for each in ranges if each[1] < each[2]]))
+        return [_entries(next(data) if start < stop else b"") for _, start, stop in ranges]
 
     def find(self, mol_ids: MolIds) -> list[tuple[str, ...]]:
         """Units that may hold molecules.
@@ -287,79 +337,16 @@ class MoleculeIndex:
 
     def _numbers(self, run: Run, keys: NDArray[np.uint64]) -> list[list[int]]:
         """Numbers of the run's units that have each key."""
-        blocks = _Blocks(self.folder, run)
-        parts = part_of(keys, run.bits).tolist()
-        wanted = list(zip(parts, keys.tolist(), strict=True))
-        blocks.fetch({(part, blocks.guess(part, key)) for part, key in wanted})
-        return [blocks.units_of(part, key) for part, key in wanted]
-
-
-class _Blocks:
-    """Blocks of the parts of a run, read as they are needed."""
-
-    def __init__(self, folder: Folder, run: Run) -> None:
-        self._folder = folder
-        self._run = run
-        self._read: dict[tuple[int, int], Entries] = {}
-
-    def guess(self, part: int, key: int) -> int:
-        """The block that probably has a key."""
-        length, bits = self._run.lengths[part], self._run.bits
-        within = (key - (part << (64 - bits))) * length >> (64 - bits)
-        return max(0, min(within, length - 1)) // BLOCK
-
-    def fetch(self, blocks: set[tuple[int, int]]) -> None:
-        """Read blocks, given by part and number, at the same time where the store can do so."""
-        missing = sorted(blocks - self._read.keys())
-        sized = [(part, number) for part, number in missing if self._run.lengths[part]]
-        self._read |= {each: np.empty(0, dtype=ENTRY) for each in missing}
-        ranges = [
-            (
-                self._run.part_path(part),
-                ENTRY.itemsize * BLOCK * number,
-                ENTRY.itemsize * min(BLOCK * (number + 1), self._run.lengths[part]),
-            )
-            for part, number in sized
-        ]
-        for each, data in zip(sized, self._folder.read_ranges(ranges), strict=True):
-            self._read[each] = _entries(data)
-
-    def _block(self, part: int, number: int) -> Entries:
-        if (part, number) not in self._read:
-            self.fetch({(part, number)})
-        return self._read[part, number]
-
-    def read(self, part: int, start: int, stop: int) -> Entries:
-        """Entries `start` to `stop` of a part."""
-        if start >= stop:
-            return np.empty(0, dtype=ENTRY)
-        size = ENTRY.itemsize
-        path = self._run.part_path(part)
-        return _entries(self._folder.read_bytes(path, start * size, stop * size)).copy()
-
-    def bound(self, part: int, key: int, side: Any) -> int:
-        """Where a key would be inserted in a part, as `np.searchsorted` says it."""
-        number = self.guess(part, key)
-        last = max(0, self._run.lengths[part] - 1) // BLOCK
-        place = int(np.searchsorted(self._block(part, number)["key"], np.uint64(key), side))
-        while place == 0 and number > 0:
-            number -= 1
-            place = int(np.searchsorted(self._block(part, number)["key"], np.uint64(key), side))
-        while place == len(self._block(part, number)) and number < last:
-            number += 1
-            place = int(np.searchsorted(self._block(part, number)["key"], np.uint64(key), side))
-        return number * BLOCK + place
-
-    def units_of(self, part: int, key: int) -> list[int]:
-        """Numbers of the units that have a key."""
-        start = self.bound(part, key, "left")
-        units: list[int] = []
-        for place in range(start, self._run.lengths[part]):
-            here = self._block(part, place // BLOCK)[place % BLOCK :]  # none if it was cut off
-            if not len(here) or int(here["key"][0]) != key:
-                break
-            units.append(int(here["unit"][0]))
-        return units
+        wanted = [run.bucket_of(key) for key in keys.tolist()]
+        buckets = sorted(set(wanted))
+        read = self._read_buckets(run, [(part, each, each + 1) for part, each in buckets])
+        entries_of = dict(zip(buckets, read, strict=True))
+        numbers = []
+        for key, bucket in zip(keys, wanted, strict=True):
+            entries = entries_of[bucket]
+            start, stop = (np.searchsorted(entries["key"], key, side) for side in _SIDES)
+            numbers.append(entries["unit"][start:stop].tolist())
+        return numbers
 
 
 def _sorted(entries: Entries) -> Entries:
@@ -378,12 +365,21 @@ def _read_run(url: str, name: str) -> Run:
     try:
         values = json.loads(data)
         lengths = tuple(int(length) for length in values["lengths"])
-        run = Run(name, int(values["bits"]), lengths, int(values["n_units"]))
-        if len(lengths) != 1 << run.bits:
-            raise ValueError(f"{len(lengths)} parts by {run.bits} bits")
+        bits, bucket_bits = int(values["bits"]), int(values["bucket_bits"])
+        run = Run(name, bits, bucket_bits, lengths, int(values["n_units"]))
+        if len(lengths) != 1 << bits or not 0 <= bucket_bits <= 32:
+            raise ValueError(f"{len(lengths)} parts by {bits} and {bucket_bits} bits")
         return run
     except (KeyError, TypeError, ValueError) as error:
         raise SchemaError(f"{url}/{path} is broken ({error!r})") from error
+
+
+@lru_cache(maxsize=1024)  # some 32 KB each
+def _read_starts(url: str, path: str, n_bytes: int) -> NDArray[np.uint32]:
+    data = Folder(url).read_bytes(path, 0, n_bytes)
+    if len(data) != n_bytes:
+        raise StoreError(f"{url}/{path} was cut off")
+    return np.frombuffer(data, dtype=_START)
 
 
 @lru_cache(maxsize=16)

@@ -6,8 +6,8 @@ nothing of their content; it keeps 20 bytes of each that the index has and 16 of
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TypeVar
@@ -19,12 +19,13 @@ from screener.errors import DamagedError, SchemaError, StoreError
 from screener.execution.tasks import Completed, Task, run_tasks
 from screener.stores.files import Folder, digest
 from screener.stores.structure_index import (
+    BUCKET_ENTRIES,
     PART_ENTRIES,
     Run,
     UnitNames,
     Units,
+    bits_for,
     names_of,
-    part_path,
     unit_names_of,
 )
 from screener.stores.structures import StructureStore
@@ -118,36 +119,37 @@ def index_units(url: str, units: Sequence[str]) -> None:
         store.index.add(read)
 
 
-def merge_part(url: str, runs: Sequence[Run], name: str, bits: int, part: int) -> int:
+def merge_part(url: str, runs: Sequence[Run], whole: Run, part: int) -> int:
     """Write a part of a run that others are merged into, on a worker.
 
     Args:
         url: of the store.
         runs: that are merged.
-        name: of what they become.
-        bits: leading bits of a key that tell its part there.
-        part: which of them.
+        whole: what they become; its lengths are not known yet.
+        part: which of its parts.
     Returns:
-        its length.
+        the length of the part.
     """
     index = StructureStore(Folder(url)).index
-    entries = index.merged_part(runs, bits, part)
-    index.folder.write_bytes(part_path(name, part), entries.tobytes())
+    entries = index.merged_part(runs, whole.bits, part)
+    index.write_part(whole, part, entries)
     return len(entries)
 
 
 def _merge(carry: Carry, store: StructureStore, runs: Sequence[Run]) -> None:
-    name = digest({"runs": [run.name for run in runs]})
     n_entries = sum(run.n_entries for run in runs)
-    bits = max(0, math.ceil(math.log2(max(1, n_entries) / PART_ENTRIES)))
+    bits = bits_for(n_entries, PART_ENTRIES)
+    bucket_bits = bits_for(n_entries >> bits, BUCKET_ENTRIES)
+    n_units = sum(run.n_units for run in runs)
+    whole = Run(digest({"runs": [run.name for run in runs]}), bits, bucket_bits, (), n_units)
     tasks = (
-        Task(f"merge-{part}", merge_part, (store.folder.url, tuple(runs), name, bits, part))
+        Task(f"merge-{part}", merge_part, (store.folder.url, tuple(runs), whole, part))
         for part in range(1 << bits)
     )
     lengths = {each.task.arguments[-1]: each.result for each in carry(tasks)}
     units = np.concatenate([store.index.read_units(run) for run in runs])
-    whole = Run(name, bits, tuple(lengths[part] for part in range(1 << bits)), len(units))
-    store.index.publish(whole, units)
+    in_order = tuple(lengths[part] for part in range(1 << bits))
+    store.index.publish(replace(whole, lengths=in_order), units)
     for run in runs:
         store.index.remove(run)
 
