@@ -9,7 +9,8 @@ A unit is named by the molecules in it and their order, so the same work has the
 campaign and library. It is one file, created whole and only where there is none: of several
 attempts the first counts, and writers share nothing and need no lock. A file of a unit counts
 before what a group has of it, so a unit that was damaged in a group is made again as a file. Of a
-molecule made twice the unit that sorts first counts, for all readers of the same units.
+molecule made twice that counts which had more time, and then the unit that sorts first, for all
+readers of the same units.
 
 With 10^8 molecules there are 200,000 units of 512, 800 to a folder; `screener library compact`
 makes 400 groups of them, and 40,000 files altogether.
@@ -75,7 +76,7 @@ class StructureStore:
             unit: its name.
             mol_ids: uint8 (n, 16), of its molecules.
             outcomes: (n,), a structure, or why there is none.
-            replace: write it in any case, since what is there is damaged.
+            replace: write it in any case: what is there is damaged, or was given less time.
         """
         self.write_arrays(unit, to_arrays(mol_ids, outcomes), replace=replace)
 
@@ -85,7 +86,7 @@ class StructureStore:
         Args:
             unit: its name.
             content: its arrays.
-            replace: write it in any case, since what is there is damaged.
+            replace: write it in any case: what is there is damaged, or was given less time.
         """
         data = to_zip(content)
         if replace:
