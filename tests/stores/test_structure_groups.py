@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from structure_examples import equal, random_ids, random_outcomes, random_structure, unit_files
 
 from screener.errors import DamagedError, MoleculeError, StoreError
-from screener.stores import structure_groups
+from screener.stores import structure_group_arrays, structure_groups
 from screener.stores.files import Folder
 from screener.stores.structure_groups import ROOT
 from screener.stores.structure_units import unit_of
@@ -249,13 +249,13 @@ def test_a_group_cannot_count_while_its_files_are_removed(tmp_path, monkeypatch)
 
 
 def test_arrays_of_any_length_are_read_if_a_unit_is_not_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(structure_groups, "_CHUNK_ROWS", 4)
+    monkeypatch.setattr(structure_group_arrays, "_CHUNK_ROWS", 4)
     store, units = filled(tmp_path, made_up(n_units=20, n=6))
-    monkeypatch.setattr(structure_groups, "MAX_BYTES", 6 * 40 * 20)
+    monkeypatch.setattr(structure_group_arrays, "MAX_BYTES", 6 * 40 * 20)
     joined(store, units)
     assert all(len(store.read(unit).outcomes) == 6 for unit in units)
     structure_groups._open.cache_clear()
-    monkeypatch.setattr(structure_groups, "MAX_BYTES", 100)
+    monkeypatch.setattr(structure_group_arrays, "MAX_BYTES", 100)
     with pytest.raises(DamagedError, match="too large"):
         store.read(next(iter(units)))
 
