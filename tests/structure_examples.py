@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from screener.errors import MoleculeError
 from screener.records import Structure
 from screener.stores.structure_units import MolIds
+from screener.stores.structures import StructureStore
 
 SYMBOLS = (1, 6, 7, 8, 9)
 ATOM = Structure(np.array([8], np.uint8), np.zeros((1, 3), np.float32))
@@ -44,6 +45,11 @@ def random_outcomes(
 def structures(draw, n_values: int, n_atom_values: int):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return random_structure(rng, n_values, n_atom_values)
+
+
+def unit_files(store: StructureStore) -> list[str]:
+    """Names of the units that are files of their own."""
+    return [name for names in store.unit_names() for name in names]
 
 
 def equal(one: Structure | MoleculeError, other: Structure | MoleculeError) -> bool:

@@ -11,6 +11,7 @@ import logging
 import mmap
 import os
 import pickle
+import re
 import select
 import signal
 import subprocess
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 4 << 30  # of one child; 100 atoms need some 100 MB on top of the libraries
 LOADING_SECONDS = 300.0  # to start and import; slow on a cold network file system
+TIMED_OUT = "timed_out"
+_NOT_FINISHED = re.compile(r"not finished after (\S+) s")
 ENDING_SECONDS = 2.0  # between closing its pipe and its exit code
 POLL_SECONDS = 0.1
 MAX_FAILED_STARTS = 3
@@ -85,6 +88,12 @@ def isolated_map(
     return [call.results[index] for index in range(len(items))]
 
 
+def time_limit_of(error: MoleculeError) -> float | None:
+    """The seconds after which an item was given up; None where something else went wrong."""
+    stated = _NOT_FINISHED.search(error.message) if error.code == TIMED_OUT else None
+    return None if stated is None else float(stated[1])
+
+
 class _Call:
     """One call of `isolated_map`: its results so far, and the positions that still wait."""
 
@@ -130,7 +139,7 @@ class _Call:
                 )
         elif position in self.waiting:  # otherwise its result arrived before the death
             self.waiting.remove(position)
-            if death.error.code == "timed_out" or position in self.suspects:
+            if death.error.code == TIMED_OUT or position in self.suspects:
                 log.warning("molecule set aside: %s", death.error.message)
                 self.results[position] = death.error
             else:
@@ -218,9 +227,9 @@ class _Child:
         position, since = self._mark[0], self._mark[1]
         seconds = (time.monotonic_ns() - since) / 1e9
         if position >= 0 and seconds > call.wall_clock_seconds:
-            error = MoleculeError("timed_out", f"not finished after {call.wall_clock_seconds:g} s")
+            error = MoleculeError(TIMED_OUT, f"not finished after {call.wall_clock_seconds:g} s")
         elif position == protocol.LOADING and seconds > LOADING_SECONDS:
-            error = MoleculeError("timed_out", f"imports not finished after {LOADING_SECONDS:g} s")
+            error = MoleculeError(TIMED_OUT, f"imports not finished after {LOADING_SECONDS:g} s")
         elif _resident_bytes(self._process.pid) > call.memory_bytes:
             limit = f"{call.memory_bytes / (1 << 20):.0f} MiB"
             error = MoleculeError("out_of_memory", f"its process grew beyond {limit}")

@@ -28,7 +28,7 @@ from screener.errors import StoreError
 from screener.stores import remote
 from screener.stores.paths import fault_of, link_out_of
 
-_CONFLICTS = 6  # attempts to create what others are creating at the same moment
+_CONFLICTS = 6  # attempts to create or remove what others do at the same moment
 _ONE_PUT = 5 << 30  # bytes; s3fs uploads what is larger than its chunks in parts
 
 
@@ -232,48 +232,52 @@ class Folder:
         with self._told("remove", path):
             if self.is_local and os.path.islink(full):
                 os.unlink(full)
-            elif self.exists(path):
-                self._filesystem.rm(full, recursive=True)
+                return
+            self._remove(path)
 
     def clear(self) -> None:
         """Remove the folder with everything in it."""
-        if self.exists():
-            with self._told("remove", ""):
-                self._filesystem.rm(self._full(""), recursive=True)
+        with self._told("remove", ""):
+            self._remove("")
+
+    def _remove(self, path: str) -> None:
+        """Remove what is there, also where others remove the same at this moment."""
+        for attempt in range(_CONFLICTS):
+            if not self.exists(path):
+                return
+            try:
+                self._filesystem.rm(self._full(path), recursive=True)
+            except FileNotFoundError:  # something in it is gone, and the rest is still there
+                if attempt == _CONFLICTS - 1:
+                    raise
 
     def names(self, path: str = "", suffix: str = "") -> list[str]:
         """Sorted names of the files directly in `path` that end in `suffix`; empty where it is
         missing."""
-        with self._told("list", path):
-            try:
-                entries = self._filesystem.ls(self._full(path), detail=True)
-            except FileNotFoundError as error:
-                if remote.is_without_bucket(error):
-                    raise
-                return []
-        names = [
-            entry["name"].rstrip("/").rsplit("/", 1)[-1]
-            for entry in entries
-            if entry["type"] == "file"
-        ]
         return sorted(
-            name for name in names if name.endswith(suffix) and not name.endswith(".partial")
+            name
+            for name, kind in self._entries(path)
+            if kind == "file" and name.endswith(suffix) and not name.endswith(".partial")
         )
 
     def folders(self, path: str = "") -> list[str]:
         """Sorted names of the folders directly in `path`; empty where it is missing."""
+        return sorted(name for name, kind in self._entries(path) if kind == "directory")
+
+    def _entries(self, path: str) -> list[tuple[str, str]]:
+        """Name and kind of everything directly in `path`: `file`, `directory` or `other`."""
+        full = self._full(path)
         with self._told("list", path):
             try:
-                entries = self._filesystem.ls(self._full(path), detail=True)
+                if self.is_local and os.path.isdir(full):
+                    with os.scandir(full) as entries:  # asks nothing of each file
+                        return [(entry.name, _kind(entry)) for entry in entries]
+                listed = self._filesystem.ls(full, detail=True)
             except FileNotFoundError as error:
                 if remote.is_without_bucket(error):
                     raise
                 return []
-        return sorted(
-            entry["name"].rstrip("/").rsplit("/", 1)[-1]
-            for entry in entries
-            if entry["type"] == "directory"
-        )
+        return [(entry["name"].rstrip("/").rsplit("/", 1)[-1], entry["type"]) for entry in listed]
 
     def sizes(self, path: str, suffix: str = "") -> dict[str, int]:
         """Bytes of every file below `path` that ends in `suffix`, by its path in this folder;
@@ -338,6 +342,12 @@ class Folder:
             return from_parquet(data, columns)
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{self.url}/{path} is not valid Parquet: {error}") from error
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_dir(follow_symlinks=False):
+        return "directory"
+    return "file" if entry.is_file(follow_symlinks=False) else "other"
 
 
 def to_json(value: Any) -> bytes:

@@ -14,46 +14,43 @@ in its unit. `failed` lists the molecules without structure, with the reasons as
     group = zarr.open_group("library/structures/<digest>/compacted.zarr")
     positions = dask.array.from_zarr(group["<group>/atoms-016/positions"])
 
-A group counts once its manifest is there, which names its files with their sizes and checksums.
-Each array is one file of chunks that can be read singly and have checksums of their own.
+A group counts once its manifest is there, which names its units and its files with their sizes and
+checksums. Its name begins with those of its first and last unit, so that a unit is looked for in
+few groups, and ends with a digest of its content, so that two groups of one name are the same. Each
+array is one file of chunks that can be read singly and have checksums of their own.
 """
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import zarr
-from numpy.typing import NDArray
 from zarr.abc.store import Store
-from zarr.codecs import ZstdCodec
 from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.stores import remote
-from screener.stores.files import Folder
-from screener.stores.structure_units import (
-    ATOM_VALUE,
-    BROKEN,
-    MAX_BYTES,
-    PADDING,
-    VALUE,
-    Arrays,
-    Errors,
-    UnitArrays,
-    require_size,
+from screener.stores.files import Folder, digest, to_json
+from screener.stores.structure_group_arrays import (
+    SCHEMA_VERSION,
+    OpenGroup,
+    open_arrays,
+    write_arrays,
 )
+from screener.stores.structure_units import BROKEN, UnitArrays, have_same_structures
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
 ROOT = "compacted.zarr"
-FAILED = "failed"
-_CHUNK_ROWS = 1024
-_PER_ATOM = ("atomic_numbers", "positions")
+MANIFESTS = "manifests"
+_DIGITS = 16  # of each of the three parts of the name of a group
+# stands in the place of a manifest while the files of an unfinished group are removed
+_REMOVED = to_json(
+    {"schema_version": SCHEMA_VERSION, "n_units": 0, "n_rows": 0, "units": [], "files": {}}
+)
 
 
 @dataclass(frozen=True)
@@ -64,22 +61,26 @@ class StructureGroups:
 
     def names(self) -> list[str]:
         """The groups that count."""
-        return [name.removesuffix(".json") for name in self.folder.names("manifests", ".json")]
+        return [name.removesuffix(".json") for name in self.folder.names(MANIFESTS, ".json")]
 
     def begun(self) -> list[str]:
         """Names of all groups that have a file, whether they count or not."""
-        paths = self.folder.sizes(ROOT, "zarr.json")
-        return sorted({path.split("/")[1] for path in paths if path.count("/") > 1})
+        return self.folder.folders(ROOT)
 
     def units(self, group: str) -> list[str]:
-        """Names of the units of a group, in its order."""
+        """Names of the units of a group, in its order; none where its manifest is broken."""
         return list(self._places(group))
 
     def holding(self, unit: str) -> list[str]:
         """The groups that have a unit: one, or more where it was made again after damage."""
-        return [name for name in self.names() if unit in self._places(name)]
+        start = unit[:_DIGITS]
+        return [
+            name
+            for name in self.names()
+            if name[:_DIGITS] <= start <= name[_DIGITS : 2 * _DIGITS] and unit in self._places(name)
+        ]
 
-    def _places(self, group: str) -> dict[str, int]:
+    def _places(self, group: str) -> Mapping[str, int]:
         try:
             return _places(self.folder.url, group)
         except _failures() as error:
@@ -104,131 +105,108 @@ class StructureGroups:
             raise problem
         return None
 
-    def write(self, group: str, units: Sequence[tuple[str, UnitArrays]]) -> None:
+    def write(self, units: Sequence[tuple[str, UnitArrays]]) -> str:
         """Write a group and have it count; nothing of it counts until all is there.
 
         Args:
-            group: its name.
             units: names and contents.
+        Returns:
+            its name.
+        Raises:
+            StoreError: what is read back is not what was given, or another process removes it.
         """
+        group, manifest = self._write_files(units)
+        path, content = _manifest_path(group), to_json(manifest)
+        if not self.folder.create_bytes(path, content):
+            before = self.folder.read_bytes(path)
+            if before == _REMOVED:
+                raise StoreError(f"{self.folder.url}/{ROOT}/{group} is removed by another process")
+            if before != content:  # it is damaged
+                self.folder.write_bytes(path, content)
+        # once it counts, so that nobody removes it as unfinished after it was found whole
+        stored = _opened(self.folder.url, group).loaded()
+        for place, (unit, arrays) in enumerate(units):
+            if not have_same_structures(arrays, stored.read(place)):
+                raise StoreError(f"{self.folder.url}/{ROOT}/{group} lost something of {unit}")
+        return group
+
+    def _write_files(self, units: Sequence[tuple[str, UnitArrays]]) -> tuple[str, dict[str, Any]]:
+        """Write the files of a group; returns its name and manifest."""
         store = MemoryStore()
-        _write(store, units)
-        files = {}
-        for path, buffer in sorted(store._store_dict.items()):
-            data = buffer.to_bytes()
-            checksum = self.folder.write_bytes(f"{ROOT}/{group}/{path}", data)
-            files[path] = {"bytes": len(data), "sha256": checksum}
-        self.folder.create_bytes(f"{ROOT}/zarr.json", _root_metadata())
+        write_arrays(store, units)
+        files = {path: buffer.to_bytes() for path, buffer in sorted(store._store_dict.items())}
+        names = [name for name, _ in units]
         manifest = {
             "schema_version": SCHEMA_VERSION,
             "n_units": len(units),
-            "n_rows": sum(len(content.mol_ids) for _, content in units),
-            "files": files,
+            "n_rows": sum(len(arrays.mol_ids) for _, arrays in units),
+            "units": names,
+            "files": {
+                path: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                for path, data in files.items()
+            },
         }
-        self.folder.write_json(f"manifests/{group}.json", manifest)
+        group = min(names)[:_DIGITS] + max(names)[:_DIGITS] + digest(manifest)[:_DIGITS]
+        for path, data in files.items():
+            self.folder.write_bytes(f"{ROOT}/{group}/{path}", data)
+        self.folder.create_bytes(f"{ROOT}/zarr.json", _root_metadata())
+        return group, manifest
+
+    def remove_unfinished(self) -> None:
+        """Remove the files of groups that do not count.
+
+        A process may be writing one at this moment, such as a worker whose client was killed. So
+        the place of the manifest is taken first: then it cannot count any more, or it counts
+        already and stays.
+        """
+        sizes = self.folder.sizes(MANIFESTS, ".json")
+        taken = {
+            path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
+            for path, size in sizes.items()
+            if size == len(_REMOVED)  # a process was killed while it removed this one
+        }
+        for name in self.begun():
+            path = _manifest_path(name)
+            if path not in sizes and self.folder.create_bytes(path, _REMOVED):
+                taken.add(name)
+        for name in sorted(taken):
+            log.info("group %s was not finished; its units are joined anew", name)
+            self.folder.remove(f"{ROOT}/{name}")
+            self.folder.remove(_manifest_path(name))
 
     def manifest(self, group: str) -> dict[str, Any]:
-        """What the manifest of a group says: `n_units`, `n_rows`, `files` with `bytes` and
-        `sha256`.
+        """What the manifest of a group says: `n_units`, `n_rows`, names of `units`, `files` with
+        `bytes` and `sha256`.
 
         Raises:
             SchemaError: it is of another version, or broken.
         """
-        path = f"manifests/{group}.json"
+        path = _manifest_path(group)
         try:
-            found: dict[str, Any] = self.folder.read_json(path)
-            if found["schema_version"] != SCHEMA_VERSION:
-                raise ValueError(f"it has schema version {found['schema_version']}")
-            return found
+            manifest: dict[str, Any] = self.folder.read_json(path)
+            if manifest["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"it has schema version {manifest['schema_version']}")
+            return manifest
         except (KeyError, TypeError, ValueError) as error:
             raise SchemaError(f"{self.folder.url}/{path} cannot be read: {error}") from error
 
     def damaged(self, group: str) -> Iterator[str]:
         """A line for each file of a group that is lost or differs from its checksum."""
-        for path, told in self.manifest(group)["files"].items():
+        for path, stated in self.manifest(group)["files"].items():
             where = f"{ROOT}/{group}/{path}"
             if not self.folder.exists(where):
                 yield f"{self.folder.url}/{where} is lost"
-            elif hashlib.sha256(self.folder.read_bytes(where)).hexdigest() != told["sha256"]:
+            elif hashlib.sha256(self.folder.read_bytes(where)).hexdigest() != stated["sha256"]:
                 yield f"{self.folder.url}/{where} was cut off or changed"
+
+
+def _manifest_path(group: str) -> str:
+    return f"{MANIFESTS}/{group}.json"
 
 
 def _failures() -> tuple[type[Exception], ...]:
     """What a group raises that is missing or broken, wherever it lies."""
     return (*BROKEN, StoreError, *remote.failures())
-
-
-def _write(store: MemoryStore, units: Sequence[tuple[str, UnitArrays]]) -> None:
-    root = zarr.create_group(
-        store, zarr_format=3, attributes={"schema_version": SCHEMA_VERSION, "n_units": len(units)}
-    )
-    names = np.frombuffer(bytes.fromhex("".join(name for name, _ in units)), np.uint8)
-    _add(root, "unit", names.reshape(-1, 16))
-    for name, parts in _by_class([content for _, content in units]).items():
-        stops = np.cumsum([0 if part is None else len(part["mol_id"]) for part in parts])
-        there = [part for part in parts if part is not None]
-        group = root.create_group(name)
-        _add(group, "unit_stop", stops.astype(np.int64))
-        for array in there[0]:
-            _add(group, array, np.concatenate([part[array] for part in there]))
-    group = root.create_group(FAILED)
-    failed = [_failed(content) for _, content in units]
-    _add(group, "unit_stop", np.cumsum([len(part["mol_id"]) for part in failed]).astype(np.int64))
-    for array in failed[0]:
-        _add(group, array, np.concatenate([part[array] for part in failed]))
-    reasons = [content.errors[i] for _, content in units for i in sorted(content.errors)]
-    group.attrs.update(
-        {"codes": [code for code, _ in reasons], "messages": [text for _, text in reasons]}
-    )
-
-
-def _by_class(units: Sequence[UnitArrays]) -> dict[str, list[Arrays | None]]:
-    """The rows of each unit by size class; None where it has none of a class."""
-    classes: dict[str, list[Arrays | None]] = {}
-    signatures: dict[tuple[int, tuple[str, ...]], str] = {}
-    n_of_size: dict[int, int] = {}
-    for place, content in enumerate(units):
-        n_atoms = content.arrays["n_atoms"].astype(np.int64)
-        sizes = -(-n_atoms // PADDING) * PADDING
-        columns = tuple(sorted(content.arrays))
-        for size in np.unique(sizes[sizes > 0]).tolist():
-            if (size, columns) not in signatures:
-                number = n_of_size[size] = n_of_size.get(size, -1) + 1
-                signatures[size, columns] = f"atoms-{size:03d}" + (f"-{number}" if number else "")
-            rows = np.flatnonzero(sizes == size)
-            parts = classes.setdefault(signatures[size, columns], [None] * len(units))
-            parts[place] = {
-                "position": rows.astype(np.int32),
-                **{
-                    name: array[rows, :size] if _is_per_atom(name) else array[rows]
-                    for name, array in sorted(content.arrays.items())
-                },
-            }
-    return dict(sorted(classes.items()))
-
-
-def _is_per_atom(name: str) -> bool:
-    return name in _PER_ATOM or name.startswith(ATOM_VALUE)
-
-
-def _failed(content: UnitArrays) -> Arrays:
-    rows = np.array(sorted(content.errors), dtype=np.int32)
-    return {"position": rows, "mol_id": content.mol_ids[rows]}
-
-
-def _add(group: zarr.Group, name: str, array: NDArray[Any]) -> None:
-    n_rows = max(1, len(array))
-    chunk = min(_CHUNK_ROWS, n_rows)
-    shape = array.shape[1:]
-    group.create_array(
-        name,
-        shape=array.shape,
-        dtype=array.dtype,
-        chunks=(chunk, *shape),
-        shards=(-(-n_rows // chunk) * chunk, *shape),
-        fill_value=np.nan if array.dtype.kind == "f" else 0,
-        compressors=ZstdCodec(level=3, checksum=True),
-    )[...] = array
 
 
 def _root_metadata() -> bytes:
@@ -237,107 +215,37 @@ def _root_metadata() -> bytes:
     return bytes(store._store_dict["zarr.json"].to_bytes())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Class:
-    """A size class of an open group."""
+@lru_cache(maxsize=256)
+def _places(url: str, group: str) -> Mapping[str, int]:
+    """The place of each unit in a group.
 
-    stops: NDArray[np.int64]  # (n_units,)
-    arrays: dict[str, Any]  # Zarr arrays by name
-
-    def rows_of(self, unit: int) -> slice:
-        start = int(self.stops[unit - 1]) if unit else 0
-        return slice(start, int(self.stops[unit]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _OpenGroup:
-    """A group whose files are all there."""
-
-    classes: tuple[_Class, ...]
-    failed: _Class
-    reasons: tuple[tuple[str, str], ...]  # code and message, (n_failed,)
-
-    def read(self, unit: int) -> UnitArrays:
-        """The unit at this place."""
-        parts: list[Arrays] = []
-        for each in self.classes:
-            rows = each.rows_of(unit)
-            if rows.start < rows.stop:
-                parts.append({name: np.asarray(a[rows]) for name, a in each.arrays.items()})
-        rows = self.failed.rows_of(unit)
-        failed = {name: np.asarray(a[rows]) for name, a in self.failed.arrays.items()}
-        errors = dict(
-            zip(failed["position"].tolist(), self.reasons[rows.start : rows.stop], strict=True)
-        )
-        return _together(parts, failed, errors)
-
-
-def _together(parts: Sequence[Arrays], failed: Arrays, errors: Errors) -> UnitArrays:
-    """A unit from its rows of each size class and those without structure."""
-    n_rows = sum(len(part["mol_id"]) for part in (*parts, failed))
-    width = max((part["atomic_numbers"].shape[1] for part in parts), default=PADDING)
-    arrays: Arrays = {
-        "mol_id": np.zeros((n_rows, 16), np.uint8),
-        "n_atoms": np.zeros(n_rows, np.uint16),
-        "atomic_numbers": np.zeros((n_rows, width), np.uint8),
-        "positions": np.full((n_rows, width, 3), np.nan, np.float32),
-        "charge": np.zeros(n_rows, np.int8),
-        "n_unpaired": np.zeros(n_rows, np.uint8),
-    }
-    for part in parts:
-        for name, array in part.items():
-            if name not in arrays and name.startswith(VALUE):
-                arrays[name] = np.full(n_rows, np.nan, array.dtype)
-            elif name not in arrays and name.startswith(ATOM_VALUE):
-                arrays[name] = np.full((n_rows, width), np.nan, array.dtype)
-    for part in (*parts, failed):
-        rows = part["position"]
-        for name, array in part.items():
-            if name == "position":
-                continue
-            if _is_per_atom(name):
-                arrays[name][rows, : array.shape[1]] = array
-            else:
-                arrays[name][rows] = array
-    return UnitArrays(arrays, errors)
-
-
-@lru_cache(maxsize=4096)
-def _places(url: str, group: str) -> dict[str, int]:
-    """The place of each unit in a group."""
-    units: Any = _zarr_group(url, group)["unit"]
-    require_size([units], MAX_BYTES)
-    names = np.asarray(units[...]).tobytes().hex()
-    return {names[32 * i : 32 * i + 32]: i for i in range(len(names) // 32)}
+    Raises:
+        StoreError: the group does not count; that is not kept.
+    """
+    units = StructureGroups(Folder(url)).manifest(group)["units"]
+    if not units:
+        raise StoreError("it is being removed")
+    return {str(unit): place for place, unit in enumerate(units)}
 
 
 @lru_cache(maxsize=8)
-def _open(url: str, name: str) -> _OpenGroup:
-    """A group, opened once per process.
+def _open(url: str, name: str) -> OpenGroup:
+    """A group, opened once per process; errors as `_opened`."""
+    return _opened(url, name)
+
+
+def _opened(url: str, name: str) -> OpenGroup:
+    """A group.
 
     Raises:
         StoreError: it has lost a file, which Zarr would take for an empty part of an array.
     """
     groups = StructureGroups(Folder(url))
     sizes = groups.folder.sizes(f"{ROOT}/{name}")
-    for path, told in groups.manifest(name)["files"].items():
-        if sizes.get(f"{ROOT}/{name}/{path}") != told["bytes"]:
+    for path, stated in groups.manifest(name)["files"].items():
+        if sizes.get(f"{ROOT}/{name}/{path}") != stated["bytes"]:
             raise StoreError(f"{path} is lost or was cut off")
-    root = _zarr_group(url, name)
-    for _, group in root.groups():
-        for _, array in group.arrays():
-            require_size([array], MAX_BYTES)
-    classes = {
-        each: _Class(
-            np.asarray(group["unit_stop"][...]),
-            {array: a for array, a in group.arrays() if array != "unit_stop"},
-        )
-        for each, group in root.groups()
-    }
-    failed = classes.pop(FAILED)
-    attributes: Any = root[FAILED].attrs
-    reasons = zip(attributes["codes"], attributes["messages"], strict=True)
-    return _OpenGroup(tuple(classes[each] for each in sorted(classes)), failed, tuple(reasons))
+    return open_arrays(_zarr_group(url, name))
 
 
 def _zarr_group(url: str, name: str) -> zarr.Group:

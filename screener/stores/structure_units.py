@@ -155,9 +155,12 @@ def to_arrays(mol_ids: MolIds, outcomes: Sequence[Structure | MoleculeError]) ->
     return UnitArrays(arrays, errors)
 
 
-def from_arrays(unit: UnitArrays) -> StructureUnit:
+def from_arrays(unit: UnitArrays, rows: Sequence[int] | None = None) -> StructureUnit:
     """Molecules and what became of them, from arrays.
 
+    Args:
+        unit: the arrays.
+        rows: only these; None for all.
     Raises:
         KeyError: an array is missing, or why a molecule has no atoms.
     """
@@ -165,7 +168,10 @@ def from_arrays(unit: UnitArrays) -> StructureUnit:
     values = [name for name in arrays if name.startswith(VALUE)]
     atom_values = [name for name in arrays if name.startswith(ATOM_VALUE)]
     outcomes: list[Structure | MoleculeError] = []
-    for i, size in enumerate(arrays["n_atoms"].tolist()):
+    sizes = arrays["n_atoms"].tolist()
+    wanted = range(len(sizes)) if rows is None else rows
+    for i in wanted:
+        size = sizes[i]
         if size == 0:
             outcomes.append(MoleculeError(*unit.errors[i]))
             continue
@@ -179,7 +185,41 @@ def from_arrays(unit: UnitArrays) -> StructureUnit:
                 int(arrays["n_unpaired"][i]) if "n_unpaired" in arrays else 0,
             )
         )
-    return StructureUnit(arrays["mol_id"], tuple(outcomes))
+    return StructureUnit(arrays["mol_id"][list(wanted)], tuple(outcomes))
+
+
+def is_per_atom(name: str) -> bool:
+    """Whether an array has a column for each atom."""
+    return name in ("atomic_numbers", "positions") or name.startswith(ATOM_VALUE)
+
+
+def have_same_structures(unit: UnitArrays, other: UnitArrays) -> bool:
+    """Whether the other unit has all that a unit says of its molecules, bit for bit.
+
+    Args:
+        unit: of any origin; what stands in places without atoms says nothing.
+        other: may have wider arrays and further ones.
+    """
+    n_atoms = unit.arrays["n_atoms"]
+    if (
+        not np.array_equal(unit.mol_ids, other.mol_ids)
+        or not np.array_equal(n_atoms, other.arrays["n_atoms"])
+        or dict(unit.errors) != dict(other.errors)
+    ):
+        return False
+    rows = np.flatnonzero(n_atoms)
+    width = int(n_atoms.max(initial=0))
+
+    def content(arrays: Arrays, name: str) -> bytes:
+        array = arrays[name][rows]
+        return (array[:, :width] if is_per_atom(name) else array).tobytes()
+
+    return not len(rows) or all(
+        name in other.arrays
+        and array.dtype == other.arrays[name].dtype
+        and content(unit.arrays, name) == content(other.arrays, name)
+        for name, array in unit.arrays.items()
+    )
 
 
 def to_zip(unit: UnitArrays) -> bytes:
@@ -218,8 +258,8 @@ def from_zip(data: bytes) -> UnitArrays:
             "the one that made them, or another folder"
             + ("; `screener library convert` brings them up to date" if version == 1 else "")
         )
-    told: Any = group.attrs["errors"]
-    errors = {int(i): (str(code), str(message)) for i, (code, message) in told.items()}
+    stated: Any = group.attrs["errors"]
+    errors = {int(i): (str(code), str(message)) for i, (code, message) in stated.items()}
     return UnitArrays(_read(group), errors)
 
 

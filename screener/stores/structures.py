@@ -9,13 +9,14 @@ A unit is named by the molecules in it and their order, so the same work has the
 campaign and library. It is one file, created whole and only where there is none: of several
 attempts the first counts, and writers share nothing and need no lock. A file of a unit counts
 before what a group has of it, so a unit that was damaged in a group is made again as a file. Of a
-molecule made twice the unit that sorts first counts, for all readers of the same units.
+molecule made twice that counts which had more time, and then the unit that sorts first, for all
+readers of the same units.
 
 With 10^8 molecules there are 200,000 units of 512, 800 to a folder; `screener library compact`
 makes 400 groups of them, and 40,000 files altogether.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from screener.errors import DamagedError, MoleculeError, StoreError
@@ -75,7 +76,7 @@ class StructureStore:
             unit: its name.
             mol_ids: uint8 (n, 16), of its molecules.
             outcomes: (n,), a structure, or why there is none.
-            replace: write it in any case, since what is there is damaged.
+            replace: write it in any case: what is there is damaged, or was given less time.
         """
         self.write_arrays(unit, to_arrays(mol_ids, outcomes), replace=replace)
 
@@ -85,7 +86,7 @@ class StructureStore:
         Args:
             unit: its name.
             content: its arrays.
-            replace: write it in any case, since what is there is damaged.
+            replace: write it in any case: what is there is damaged, or was given less time.
         """
         data = to_zip(content)
         if replace:
@@ -93,11 +94,22 @@ class StructureStore:
         else:
             self.folder.create_bytes(unit_path(unit), data)
 
-    def read(self, unit: str) -> StructureUnit:
-        """The structures of a unit; errors as `read_arrays`."""
+    def read(self, unit: str, wanted: Container[bytes] | None = None) -> StructureUnit:
+        """The structures of a unit.
+
+        Args:
+            unit: its name.
+            wanted: only molecules whose `mol_id`s are among these; None for all.
+        Raises:
+            DamagedError: it is missing or broken; SchemaError: it is of another version.
+        """
         content = self.read_arrays(unit)
+        rows = None
+        if wanted is not None:
+            ids = enumerate(content.mol_ids)
+            rows = [row for row, mol_id in ids if mol_id.tobytes() in wanted]
         try:
-            return from_arrays(content)
+            return from_arrays(content, rows)
         except BROKEN as error:
             where = f"{self.folder.url}/{unit_path(unit)}"
             raise DamagedError(f"{where} is broken ({error!r})", (unit,)) from error
@@ -123,17 +135,15 @@ class StructureStore:
         except BROKEN as error:
             raise DamagedError(f"{self.folder.url}/{path} is broken ({error})", (unit,)) from error
 
-    def units(self) -> dict[str, int]:
-        """Units that are files of their own, and the bytes of each, by name."""
-        return {
-            path.rsplit("/", 1)[1].removesuffix(".zip"): size
-            for path, size in self.folder.sizes("units", ".zip").items()
-        }
+    def unit_names(self) -> Iterator[list[str]]:
+        """Names of the units that are files of their own, folder by folder."""
+        for prefix in self.folder.folders("units"):
+            names = self.folder.names(f"units/{prefix}", ".zip")
+            yield [name.removesuffix(".zip") for name in names]
 
-    def all_units(self) -> set[str]:
-        """Names of all units, joined ones among them."""
-        groups = self.groups
-        return {*self.units(), *(unit for name in groups.names() for unit in groups.units(name))}
+    def joined_unit_names(self) -> Iterator[list[str]]:
+        """Names of the units that groups have, group by group."""
+        return map(self.groups.units, self.groups.names())
 
     def forget(self, units: Iterable[str]) -> None:
         """Remove the files of units that a group has."""

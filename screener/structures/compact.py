@@ -1,21 +1,26 @@
 """`screener library compact`: the units of a store are joined into large groups.
 
-One task makes one group of up to 262,144 molecules, checks nothing out and locks nobody out: a
-group counts once its manifest is there, and only then are the files of its units removed, so
-whoever reads a unit meanwhile finds the one or the other. The same command after a kill removes
-what was begun and not finished, and the files whose group is finished, and goes on with the rest.
+One task makes one group of up to 262,144 molecules and locks nobody out: a group counts once its
+manifest is there, and only after it was read back are the files of its units removed, so whoever
+reads a unit meanwhile finds the one or the other. The same command after a kill removes what was
+begun and not finished, and the files whose group is finished, and goes on with the rest; workers
+that are still at the tasks of the killed command do no harm.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
 
 from screener.errors import ConfigError, DamagedError
 from screener.execution.tasks import Task
-from screener.stores.files import Folder, digest
+from screener.stores.files import Folder
 from screener.stores.lease import Lease
 from screener.stores.library import MANIFEST
-from screener.stores.structure_groups import ROOT
+from screener.stores.structure_index import Units, names_of, unit_names_of
+from screener.stores.structure_units import UnitArrays, have_same_structures
 from screener.stores.structures import ABOUT, StructureStore
 from screener.structures.index_tasks import Carry, update_index
 
@@ -89,11 +94,12 @@ def compact(
         StoreError: a file cannot be read or written.
     """
     with Lease(store.folder, "compaction").held():
-        sizes = update_index(carry, store)
-        _finish(store)
-        units = sorted(store.units().keys() & sizes.keys())
-        groups = list(_cut(units, sizes, group_rows))
-        n_all, n_rows, n_units = sum(sizes[unit] for unit in units), 0, 0
+        known = update_index(carry, store)
+        store.groups.remove_unfinished()
+        files = unit_names_of(list(chain.from_iterable(store.unit_names())))
+        units = known[np.isin(known["name"], files)]
+        groups = list(_cut(units, group_rows))
+        n_all, n_rows, n_units = int(units["n_rows"].sum()), 0, 0
         progress(0, n_all)
         tasks = (
             Task(f"compact-{number}", compact_units, (store.folder.url, tuple(group)))
@@ -108,7 +114,7 @@ def compact(
             n_units=n_units,
             n_rows=n_rows,
             n_groups=len(groups),
-            n_left=len(store.units()),
+            n_left=sum(map(len, store.unit_names())),
         )
 
 
@@ -119,50 +125,47 @@ def compact_units(url: str, units: Sequence[str]) -> tuple[int, int]:
         url: of the store.
         units: names; damaged ones stay as they are.
     Returns:
-        how many units and molecules the group has.
+        how many units and molecules lie in groups now.
+    Raises:
+        StoreError: a file cannot be read or written, or a group be read back.
     """
     store = StructureStore(Folder(url))
-    name = digest({"units": list(units)})
-    # an attempt that lost its worker may have made it
-    if name not in store.groups.names() or any(store.groups.damaged(name)):
-        read = []
-        for unit in units:
-            try:
-                read.append((unit, store.read_arrays(unit)))
-            except DamagedError as error:
-                log.warning("not compacted: %s", error)
-        if not read:
-            return 0, 0
-        store.groups.write(name, read)
-    manifest = store.groups.manifest(name)
-    store.forget(store.groups.units(name))
-    return manifest["n_units"], manifest["n_rows"]
-
-
-def _finish(store: StructureStore) -> None:
-    """Remove what a compaction that was killed left: parts of groups, and units whose group is
-    there."""
-    groups, files = store.groups, store.units().keys()
-    complete = groups.names()
-    for name in groups.begun():
-        if name not in complete:
-            log.info("group %s was not finished; it is made again", name)
-            store.folder.remove(f"{ROOT}/{name}")
-    for name in complete:
-        joined = files & set(groups.units(name))
-        if joined and not any(groups.damaged(name)):
-            store.forget(joined)
-
-
-def _cut(units: Sequence[str], sizes: dict[str, int], group_rows: int) -> Iterator[list[str]]:
-    """Units in groups of about so many molecules."""
-    group: list[str] = []
-    n_rows = 0
+    contents, finished = [], []
     for unit in units:
-        if group and n_rows + sizes[unit] > group_rows:
-            yield group
-            group, n_rows = [], 0
-        group.append(unit)
-        n_rows += sizes[unit]
-    if group:
-        yield group
+        try:
+            content = store.read_arrays(unit)
+        except DamagedError as error:
+            log.warning("not compacted: %s", error)
+            continue
+        before = _joined_before(store, unit)
+        if before is None:
+            contents.append((unit, content))
+        elif have_same_structures(content, before):  # by an attempt that was killed, or is late
+            finished.append((unit, content))
+        else:
+            log.info("unit %s stays a file, which counts before what a group has of it", unit)
+    if contents:
+        store.groups.write(contents)
+    joined = [*contents, *finished]
+    store.forget(unit for unit, _ in joined)
+    return len(joined), sum(len(content.mol_ids) for _, content in joined)
+
+
+def _joined_before(store: StructureStore, unit: str) -> UnitArrays | None:
+    """What the groups have of a unit; None where they have nothing of it that is whole."""
+    try:
+        return store.groups.read(unit)
+    except DamagedError:
+        return None
+
+
+def _cut(units: Units, group_rows: int) -> Iterator[list[str]]:
+    """Names of units in groups of about so many molecules."""
+    start, n_rows = 0, 0
+    for stop, size in enumerate(units["n_rows"].tolist()):
+        if stop > start and n_rows + size > group_rows:
+            yield names_of(units["name"][start:stop])
+            start, n_rows = stop, 0
+        n_rows += size
+    if len(units):
+        yield names_of(units["name"][start:])

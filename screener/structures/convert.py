@@ -4,7 +4,8 @@ They were named by a digest of library, settings and versions and lay by rows of
 settings a folder stands for is told by campaigns, or found by trying all that such campaigns could
 ask for. Units keep their names, which the campaigns of that time know them by; their rows become
 the library's `mol_id`s. One task converts some hundred units. Those that are done are not done
-again, and the old folder goes when all are.
+again, and the old folder goes when all are. A unit whose own files are damaged is given up; a
+library or a store that cannot be read ends the conversion, and nothing is removed.
 """
 
 import logging
@@ -71,7 +72,7 @@ def former_folders(library: LibraryStore) -> list[str]:
 
 
 def convert(
-    carry: Carry, library: LibraryStore, root: Folder, told: Sequence[Recipe]
+    carry: Carry, library: LibraryStore, root: Folder, recipes: Sequence[Recipe]
 ) -> Iterator[Converted]:
     """Convert all structures of before that a library has.
 
@@ -79,17 +80,18 @@ def convert(
         carry: carries out tasks.
         library: that they were made from.
         root: the folder of structures that they go to.
-        told: what they may have been made by, such as the recipes of campaigns; what these could
+        recipes: that they may have been made by, such as those of campaigns; what campaigns could
             ask for by default is tried as well.
     Yields:
         what became of each folder.
     Raises:
-        StoreError: a file cannot be read or written.
+        StoreError: the library cannot be read, or a file not be read or written. What is
+            converted by then stays so, and the old folder too.
     """
     names = former_folders(library)
-    known = _recognised(library, set(names), told)
+    recipe_of = _recognised(library, set(names), recipes)
     for name in names:
-        recipe = known.get(name)
+        recipe = recipe_of.get(name)
         if recipe is None:
             yield Converted(name, None)
             continue
@@ -97,9 +99,9 @@ def convert(
         store = recipe.store(root)
         recipe.write_about(store)
         units = sorted(Receipts(before).done())
-        place = (library.folder.url, library.digest, before.url, store.folder.url)
+        urls = (library.folder.url, library.digest, before.url, store.folder.url)
         tasks = (
-            Task(f"convert-{start}", convert_units, (*place, tuple(units[start:][:UNITS])))
+            Task(f"convert-{start}", convert_units, (*urls, tuple(units[start : start + UNITS])))
             for start in range(0, len(units), UNITS)
         )
         n_lost = sum(completed.result for completed in carry(tasks))
@@ -120,7 +122,9 @@ def convert_units(
         store_url: the store that they go to.
         units: their names.
     Returns:
-        how many could not be read.
+        how many are lost or damaged.
+    Raises:
+        StoreError: the library cannot be read, or a file that is there.
     """
     library = open_library(library_url, library_digest)
     before, store = Folder(before_url), StructureStore(Folder(store_url))
@@ -132,41 +136,51 @@ def convert_units(
     for unit in units:
         if store.has(unit):
             continue
+        archive = _read(before, f"{_FORMER}/{unit}.zip")
+        quarantine = _read(before, f"quarantine/{unit}.parquet")
         try:
-            content = from_former_zip(
-                before.read_bytes(f"{_FORMER}/{unit}.zip"),
-                mol_ids_of_rows,
-                _errors(before, unit),
-            )
-        except (*BROKEN, StoreError, pa.ArrowException) as error:
-            log.warning("structures are lost, and made again by who needs them: %s", error)
+            if archive is None:
+                raise ValueError("its file is missing")
+            content = from_former_zip(archive, mol_ids_of_rows, _reasons(quarantine))
+        # not a StoreError: a library that cannot be read is no reason to give structures up
+        except (*BROKEN, pa.ArrowException) as error:
+            log.warning("structures of %s/%s are lost: %s", before.url, unit, error)
             n_lost += 1
             continue
         store.write_arrays(unit, content)
     return n_lost
 
 
-def _errors(before: Folder, unit: str) -> dict[int, tuple[str, str]]:
+def _read(folder: Folder, path: str) -> bytes | None:
+    """A file; None where there is none."""
+    try:
+        return folder.read_bytes(path)
+    except StoreError:
+        if folder.exists(path):
+            raise
+        return None
+
+
+def _reasons(quarantine: bytes | None) -> dict[int, tuple[str, str]]:
     """Why molecules of a unit have no structure: code and message by row."""
-    path = f"quarantine/{unit}.parquet"
-    if not before.exists(path):
+    if quarantine is None:
         return {}
-    table = from_parquet(before.read_bytes(path), ["row", "code", "message"])
+    table = from_parquet(quarantine, ["row", "code", "message"])
     return {each["row"]: (each["code"], each["message"]) for each in table.to_pylist()}
 
 
 def _recognised(
-    library: LibraryStore, names: set[str], told: Iterable[Recipe]
+    library: LibraryStore, names: set[str], recipes: Iterable[Recipe]
 ) -> dict[str, Recipe]:
     """The recipe of each folder that is recognised by its name."""
-    known: dict[str, Recipe] = {}
-    for recipe in (*told, *(_usual(library) if names else ())):
+    recipe_of: dict[str, Recipe] = {}
+    for recipe in (*recipes, *_usual(library)):
+        if len(recipe_of) == len(names):
+            break
         name = former_digest(library.digest, recipe)
         if name in names:
-            known[name] = recipe
-        if len(known) == len(names):
-            break
-    return known
+            recipe_of[name] = recipe
+    return recipe_of
 
 
 def _usual(library: LibraryStore) -> Iterator[Recipe]:

@@ -7,6 +7,7 @@ was. The work is done by the same executor, child processes and receipts as a ca
 
 import hashlib
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
@@ -63,10 +64,14 @@ def identities(items: Sequence[Item], site: Site) -> list[Molecule | MoleculeErr
     n_done = len(items) - sum(table.num_rows for table in batches.values())
     site.progress("identities", n_done, len(items))
     if batches:
-        with site.carrying() as carry:
-            for completed in carry(_tasks(folder, batches)):
-                n_done += completed.result.counts["in"]
-                site.progress("identities", n_done, len(items))
+        inputs = f"input/{uuid.uuid4().hex}"  # another command may have the same batches
+        try:
+            with site.carrying() as carry:
+                for completed in carry(_tasks(folder, batches, inputs)):
+                    n_done += completed.result.counts["in"]
+                    site.progress("identities", n_done, len(items))
+        finally:
+            folder.remove(inputs)
     outcomes: list[Molecule | MoleculeError] = []
     for unit in order:
         for row in folder.read_table(f"molecules/{unit}.parquet").to_pylist():
@@ -75,20 +80,29 @@ def identities(items: Sequence[Item], site: Site) -> list[Molecule | MoleculeErr
     return outcomes
 
 
-def _tasks(folder: Folder, batches: dict[str, pa.Table]) -> Iterator[Task]:
+def _tasks(folder: Folder, batches: dict[str, pa.Table], inputs: str) -> Iterator[Task]:
     for unit, table in batches.items():
-        folder.write_table(f"input/{unit}.parquet", table)
-        yield Task(f"identities-{unit[:8]}", identify_batch, (folder.url, unit))
+        path = f"{inputs}/{unit}.parquet"
+        folder.write_table(path, table)
+        yield Task(f"identities-{unit[:8]}", identify_batch, (folder.url, unit, path))
 
 
-def identify_batch(url: str, unit: str) -> Receipt:
-    """Identify one batch on a worker."""
+def identify_batch(url: str, unit: str, path: str) -> Receipt:
+    """Identify one batch on a worker.
+
+    Args:
+        url: of the folder of identities.
+        unit: names the batch.
+        path: of the table of its molecules in the folder.
+    Returns:
+        the receipt that counts.
+    """
     began = time.monotonic()
     folder = Folder(url)
     receipts = Receipts(folder)
     if receipts.has(unit):  # an attempt that lost its worker may have come this far
         return receipts.read(unit)
-    items = from_table(folder.read_table(f"input/{unit}.parquet"))
+    items = from_table(folder.read_table(path))
     outcomes = isolated_map(identity_of, items, wall_clock_seconds=WALL_CLOCK_SECONDS)
     rows = [
         {"code": outcome.code, "message": outcome.message}
@@ -96,13 +110,11 @@ def identify_batch(url: str, unit: str) -> Receipt:
         else {**outcome._asdict(), "code": "", "message": ""}
         for outcome in outcomes
     ]
-    path = f"molecules/{unit}.parquet"
-    files = {path: folder.write_table(path, pa.Table.from_pylist(rows, schema=_IDENTITY))}
+    result = f"molecules/{unit}.parquet"
+    files = {result: folder.write_table(result, pa.Table.from_pylist(rows, schema=_IDENTITY))}
     counts = {"in": len(rows), "quarantined": sum(bool(row["code"]) for row in rows)}
     receipt = Receipt(unit, "identities", counts, files, time.monotonic() - began)
-    receipt = receipts.publish(receipt)
-    folder.remove(f"input/{unit}.parquet")
-    return receipt
+    return receipts.publish(receipt)
 
 
 def identity_of(item: Item) -> Molecule:

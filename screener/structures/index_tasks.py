@@ -1,13 +1,15 @@
 """Bringing the index of a store up to date, before somebody looks molecules up in it.
 
 New units become runs of the index, and many runs are merged into one, part by part; both are tasks
-on the workers. The client reads the names of units and nothing of their content.
+on the workers. The client lists the names of units that are files, folder by folder, and reads
+nothing of their content; it keeps 20 bytes of each that the index has and 16 of each that is new.
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +18,16 @@ from distributed import Client
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.execution.tasks import Completed, Task, run_tasks
 from screener.stores.files import Folder, digest
-from screener.stores.structure_index import PART_ENTRIES, Run, part_path
+from screener.stores.structure_index import (
+    BUCKET_ENTRIES,
+    PART_ENTRIES,
+    Run,
+    UnitNames,
+    Units,
+    bits_for,
+    names_of,
+    unit_names_of,
+)
 from screener.stores.structures import StructureStore
 
 log = logging.getLogger(__name__)
@@ -39,7 +50,7 @@ def here(tasks: Iterable[Task]) -> Iterator[Completed]:
         yield Completed(task, task.function(*task.arguments))
 
 
-def update_index(carry: Carry, store: StructureStore) -> dict[str, int]:
+def update_index(carry: Carry, store: StructureStore) -> Units:
     """Have the index know every unit that is there.
 
     Several clients may do so at once: they write the same runs, or merge the same ones.
@@ -48,18 +59,29 @@ def update_index(carry: Carry, store: StructureStore) -> dict[str, int]:
         carry: carries out tasks.
         store: of structures.
     Returns:
-        all units that are in the index, with how many molecules each has.
+        all units that are in the index, with how many molecules each has, by name.
     """
-    store.index.repair()
-    known = _tried_again(store.index.units)
-    new = sorted(store.all_units() - known.keys())
+    index = store.index
+    index.repair()
+    is_incomplete = index.is_incomplete()
+    known = _tried_again(index.units)
+    names = store.unit_names()
+    if is_incomplete:  # units are in the index before they are joined, so else it knows these
+        names = chain(names, store.joined_unit_names())
+    new = _unknown(names, known["name"])
     tasks = (
-        Task(f"index-{start}", index_units, (store.folder.url, tuple(new[start:][:RUN_UNITS])))
+        Task(
+            f"index-{start}",
+            index_units,
+            (store.folder.url, tuple(names_of(new[start : start + RUN_UNITS]))),
+        )
         for start in range(0, len(new), RUN_UNITS)
     )
     for _ in carry(tasks):
         pass
-    runs = _tried_again(store.index.runs)
+    if is_incomplete:
+        index.set_complete()
+    runs = _tried_again(index.runs)
     if len(runs) > MAX_RUNS:
         try:
             _merge(carry, store, runs)
@@ -67,7 +89,21 @@ def update_index(carry: Carry, store: StructureStore) -> dict[str, int]:
             if all(store.folder.exists(f"index/{run.name}.json") for run in runs):
                 raise
             log.info("the index was merged by somebody else: %s", error)
-    return _tried_again(store.index.units) if new else known
+    return _tried_again(index.units) if len(new) else known
+
+
+def _unknown(names: Iterable[list[str]], known: UnitNames) -> UnitNames:
+    """Names that are not among those that are known, ascending.
+
+    Args:
+        names: folder by folder.
+        known: ascending.
+    """
+    pieces = [known[:0]]
+    for some in names:
+        array = unit_names_of(some)
+        pieces.append(array[~np.isin(array, known)])
+    return np.unique(np.concatenate(pieces))
 
 
 def index_units(url: str, units: Sequence[str]) -> None:
@@ -83,36 +119,37 @@ def index_units(url: str, units: Sequence[str]) -> None:
         store.index.add(read)
 
 
-def merge_part(url: str, runs: Sequence[Run], name: str, bits: int, part: int) -> int:
+def merge_part(url: str, runs: Sequence[Run], whole: Run, part: int) -> int:
     """Write a part of a run that others are merged into, on a worker.
 
     Args:
         url: of the store.
         runs: that are merged.
-        name: of what they become.
-        bits: leading bits of a key that tell its part there.
-        part: which of them.
+        whole: what they become; its lengths are not known yet.
+        part: which of its parts.
     Returns:
-        its length.
+        the length of the part.
     """
     index = StructureStore(Folder(url)).index
-    entries = index.merged_part(runs, bits, part)
-    index.folder.write_bytes(part_path(name, part), entries.tobytes())
+    entries = index.merged_part(runs, whole.bits, part)
+    index.write_part(whole, part, entries)
     return len(entries)
 
 
 def _merge(carry: Carry, store: StructureStore, runs: Sequence[Run]) -> None:
-    name = digest({"runs": [run.name for run in runs]})
     n_entries = sum(run.n_entries for run in runs)
-    bits = max(0, math.ceil(math.log2(n_entries / PART_ENTRIES)))
+    bits = bits_for(n_entries, PART_ENTRIES)
+    bucket_bits = bits_for(n_entries >> bits, BUCKET_ENTRIES)
+    n_units = sum(run.n_units for run in runs)
+    whole = Run(digest({"runs": [run.name for run in runs]}), bits, bucket_bits, (), n_units)
     tasks = (
-        Task(f"merge-{part}", merge_part, (store.folder.url, tuple(runs), name, bits, part))
+        Task(f"merge-{part}", merge_part, (store.folder.url, tuple(runs), whole, part))
         for part in range(1 << bits)
     )
     lengths = {each.task.arguments[-1]: each.result for each in carry(tasks)}
     units = np.concatenate([store.index.read_units(run) for run in runs])
-    whole = Run(name, bits, tuple(lengths[part] for part in range(1 << bits)), len(units))
-    store.index.publish(whole, units)
+    in_order = tuple(lengths[part] for part in range(1 << bits))
+    store.index.publish(replace(whole, lengths=in_order), units)
     for run in runs:
         store.index.remove(run)
 

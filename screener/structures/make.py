@@ -8,11 +8,13 @@ first: a unit that is found has many of the others too, as libraries with few di
 same neighbours. So the index is asked about as many molecules as there are units to read and
 molecules to make, and each of these costs far more than the question.
 
-Afterwards all is read back from the store, so that what follows sees the same float32 positions
-whether they were made a moment or a year ago.
+A molecule that was given up after some time counts as missing for who gives it more. Afterwards all
+is read back from the store, so that what follows sees the same float32 positions whether they were
+made a moment or a year ago.
 """
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from itertools import islice
 import numpy as np
 
 from screener.errors import DamagedError, MoleculeError, StoreError
-from screener.execution.child import isolated_map
+from screener.execution.child import isolated_map, time_limit_of
 from screener.records import Structure
 from screener.stores.structure_units import MolIds, unit_of
 from screener.stores.structures import StructureStore
@@ -57,29 +59,31 @@ def make_missing(
         wall_clock_seconds: for one molecule; by default what the recipe says.
     Returns:
         where the structures lie.
+    Raises:
+        ConfigError: a structure is missing, and other versions are installed here than those that
+            the recipe names.
     """
     started = time.perf_counter()
     keys = recipe.keys(items)
-    search = _Search(store)
-    whole = unit_of(keys)
-    if store.has(whole) and search.read(whole):
-        return Prepared((whole,), 0, time.perf_counter() - started)
-    search.look_up(keys)
-    ids = [key.tobytes() for key in keys]
-    missing = [place for place, key in enumerate(ids) if key not in search.outcomes]
-    if not missing:
-        return Prepared(tuple(search.units), 0, time.perf_counter() - started)
-    unit = unit_of(keys[missing])
-    # an attempt that lost its worker may have come this far
-    if unit in search.damaged or not (store.has(unit) and search.read(unit)):
+    seconds = wall_clock_seconds or recipe.wall_clock_seconds
+    search = _Search(store, keys, seconds)
+    search.read_unit_of_missing()
+    search.look_up()
+    while search.read_unit_of_missing():  # an attempt that lost its worker may have come this far
+        pass
+    places = search.missing_places()
+    units = search.units
+    if places:
+        recipe.require_installed()
+        unit = unit_of(keys[places])
         outcomes = isolated_map(
             partial(make_item, recipe=recipe),
-            [items[place] for place in missing],
-            wall_clock_seconds=wall_clock_seconds or recipe.wall_clock_seconds,
+            [items[place] for place in places],
+            wall_clock_seconds=seconds,
         )
-        store.write(unit, keys[missing], outcomes, replace=unit in search.damaged)
-    units = tuple(sorted({*search.units, unit}))
-    return Prepared(units, len(missing), time.perf_counter() - started)
+        store.write(unit, keys[places], outcomes, replace=unit in search.tried)
+        units = {*units, unit}
+    return Prepared(tuple(sorted(units)), len(places), time.perf_counter() - started)
 
 
 def are_made(store: StructureStore, keys: MolIds) -> list[bool]:
@@ -99,8 +103,8 @@ def read_structures(
 
     Args:
         store: of their structures.
-        units: structure units that together hold all; of a molecule in two the first unit by name
-            counts.
+        units: structure units that together hold all; of a molecule in two that counts which had
+            more time, and then that of the first unit by name.
         keys: uint8 (n, 16), of the molecules.
     Returns:
         (n,), in the order of `keys`.
@@ -109,17 +113,24 @@ def read_structures(
     """
     ids = [key.tobytes() for key in keys]
     wanted = set(ids)
-    found: dict[bytes, Structure | MoleculeError] = {}
+    outcomes: dict[bytes, Structure | MoleculeError] = {}
     for name in sorted(units):
-        unit = store.read(name)
+        unit = store.read(name, wanted)
         for key, outcome in zip(unit.mol_ids, unit.outcomes, strict=True):
-            if (each := key.tobytes()) in wanted:
-                found.setdefault(each, outcome)
-    if lost := sorted(wanted - found.keys()):
+            before = outcomes.setdefault(key.tobytes(), outcome)
+            if _time_limit(outcome) > _time_limit(before):
+                outcomes[key.tobytes()] = outcome
+    if lost := sorted(wanted - outcomes.keys()):
         raise StoreError(
             f"{store.folder.url} has no structure of molecule {lost[0].hex()} (of {len(lost)})"
         )
-    return [found[each] for each in ids]
+    return [outcomes[each] for each in ids]
+
+
+def _time_limit(outcome: Structure | MoleculeError) -> float:
+    """The seconds after which a molecule was given up; infinite where more would change nothing."""
+    seconds = time_limit_of(outcome) if isinstance(outcome, MoleculeError) else None
+    return math.inf if seconds is None else seconds
 
 
 def find_structures(store: StructureStore, keys: MolIds) -> list[Structure | MoleculeError | None]:
@@ -131,57 +142,68 @@ def find_structures(store: StructureStore, keys: MolIds) -> list[Structure | Mol
     Returns:
         (n,), None where a molecule is not there or its unit is damaged.
     """
-    search = _Search(store)
-    search.look_up(keys)
+    search = _Search(store, keys, 0.0)
+    search.look_up()
     return [search.outcomes.get(key.tobytes()) for key in keys]
 
 
 class _Search:
-    """The units that hold some molecules, found and read one after the other."""
+    """The units that hold some molecules, found and read one after the other.
 
-    def __init__(self, store: StructureStore) -> None:
+    Args:
+        store: that they are looked for in.
+        keys: uint8 (n, 16), of the molecules.
+        seconds: a molecule that was given up earlier than after these is missing.
+    """
+
+    def __init__(self, store: StructureStore, keys: MolIds, seconds: float) -> None:
         self._store = store
-        self.units: list[str] = []  # that were read and hold molecules that are wanted
-        self.outcomes: dict[bytes, Structure | MoleculeError] = {}  # of molecules in these
-        self.damaged: set[str] = set()
+        self._keys = keys
+        self._seconds = float(f"{seconds:g}")  # as failures state theirs
+        self._missing = dict.fromkeys(key.tobytes() for key in keys)  # a set with an order
+        self.outcomes: dict[bytes, Structure | MoleculeError] = {}
+        self.units: set[str] = set()  # that these were read from
+        self.tried: set[str] = set()  # all that were read, damaged ones among them
 
-    def read(self, unit: str) -> dict[bytes, Structure | MoleculeError]:
-        """What became of the molecules in a unit; nothing where it is damaged."""
+    def missing_places(self) -> list[int]:
+        """Places of the molecules that no unit was found for."""
+        return [place for place, key in enumerate(self._keys) if key.tobytes() in self._missing]
+
+    def read_unit_of_missing(self) -> bool:
+        """Read the unit that is named by the very molecules that are missing.
+
+        Returns:
+            whether there is one that was not read before.
+        """
+        if not self._missing:
+            return False
+        unit = unit_of(self._keys[self.missing_places()])
+        if unit in self.tried or not self._store.has(unit):
+            return False
+        self._read(unit)
+        return True
+
+    def look_up(self) -> None:
+        """Find the units that hold molecules which are missing, by the index."""
+        waiting = iter(list(self._missing))
+        n_probes = _FIRST_PROBES
+        while probes := list(islice((key for key in waiting if key in self._missing), n_probes)):
+            n_probes *= 2
+            keys = np.frombuffer(b"".join(probes), np.uint8).reshape(-1, self._keys.shape[1])
+            for probe, units in zip(probes, self._store.index.find(keys), strict=True):
+                for unit in units:  # more than one where molecules share a key, or one is damaged
+                    if probe in self._missing and unit not in self.tried:
+                        self._read(unit)
+
+    def _read(self, unit: str) -> None:
+        self.tried.add(unit)
         try:
-            content = self._store.read(unit)
+            content = self._store.read(unit, self._missing)
         except DamagedError as error:
             log.warning("structures are made again: %s", error)
-            self.damaged.add(unit)
-            return {}
-        ids = (key.tobytes() for key in content.mol_ids)
-        return dict(zip(ids, content.outcomes, strict=True))
-
-    def look_up(self, keys: MolIds) -> None:
-        """Find the units that hold molecules, by the index.
-
-        Args:
-            keys: uint8 (n, 16).
-        """
-        left = dict.fromkeys(key.tobytes() for key in keys)  # a set with an order
-        n_probes = _FIRST_PROBES
-        while left:
-            probes = list(islice(left, n_probes))
-            n_probes *= 2
-            asked = np.frombuffer(b"".join(probes), np.uint8).reshape(-1, keys.shape[1])
-            for probe, units in zip(probes, self._store.index.find(asked), strict=True):
-                if probe in left:
-                    self._take(probe, units, left)
-                    left.pop(probe, None)
-
-    def _take(self, probe: bytes, units: Sequence[str], left: dict[bytes, None]) -> None:
-        for unit in units:
-            if unit in self.damaged or unit in self.units:
-                continue
-            held = self.read(unit)
-            if probe not in held:  # its key is that of another molecule
-                continue
-            self.units.append(unit)
-            for each, outcome in held.items():
-                self.outcomes.setdefault(each, outcome)
-                left.pop(each, None)
             return
+        for mol_id, outcome in zip(content.mol_ids, content.outcomes, strict=True):
+            if _time_limit(outcome) >= self._seconds:
+                self.units.add(unit)
+                self.outcomes[mol_id.tobytes()] = outcome
+                self._missing.pop(mol_id.tobytes(), None)

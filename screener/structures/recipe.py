@@ -8,6 +8,7 @@ geometry.
 """
 
 import hashlib
+import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -68,8 +69,7 @@ class Recipe(BaseModel):
         settings: the level of the structures and its values; None where the given geometry stays.
         values: names of levels whose values are computed at a given geometry that stays.
         versions: of the packages that decide structures; the installed ones by default.
-        plugins: package, version and digest of each level of `values` that is not our own; what is
-            installed by default.
+        plugins: package, version and digest of each level of `values` that is not our own.
     Raises:
         ConfigError: settings and start do not fit, or a level cannot be used so.
     """
@@ -153,6 +153,22 @@ class Recipe(BaseModel):
         """Molecules that one task makes: some seconds of work."""
         most = UNIT_SECONDS / max(self.seconds, UNIT_SECONDS / 2**_POWER)
         return int(2 ** max(0, round(np.log2(most))))
+
+    def require_installed(self) -> None:
+        """See that structures that are made here are those that the digest stands for.
+
+        Raises:
+            ConfigError: other versions are installed than those that the recipe names.
+        """
+        here = installed()
+        if others := [name for name in here if self.versions.get(name) != here[name]]:
+            raise ConfigError(
+                f"{socket.gethostname()} has "
+                + ", ".join(f"{name} {here[name]}" for name in others)
+                + ", and the structures are to be made with "
+                + ", ".join(f"{name} {self.versions.get(name)}" for name in others)
+                + "; install the same versions for all workers and the client"
+            )
 
     def store(self, root: Folder) -> StructureStore:
         """Where these structures are kept.

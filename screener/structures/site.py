@@ -5,6 +5,7 @@ others are tasks. A cluster is started only when something is missing.
 """
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -64,17 +65,24 @@ def structures(
         root: the folder of all structures; by default `$SCREENER_HOME/structures`.
     Returns:
         (n,), in order.
+    Raises:
+        DamagedError: a unit is damaged that was looked into or made a moment ago.
     """
     store = recipe.store(root or own_root())
     batches = _batches(items, recipe)
     made: dict[str, list[Structure | MoleculeError]] = {}
-    while missing := {unit: batch for unit, batch in batches.items() if unit not in made}:
-        lying = _carry_out(missing, store, recipe, site, is_first=not made)
+    for is_first in (True, False):
+        missing = {unit: batch for unit, batch in batches.items() if unit not in made}
+        units_of = _carry_out(missing, store, recipe, site, is_first=is_first)
         for unit, batch in missing.items():
             try:
-                made[unit] = read_structures(store, lying[unit], recipe.keys(batch))
+                made[unit] = read_structures(store, units_of[unit], recipe.keys(batch))
             except DamagedError as error:
+                if not is_first:
+                    raise
                 log.warning("structures are made again: %s", error)
+        if len(made) == len(batches):
+            break
     size = recipe.unit_rows
     pieces = (list(items[start : start + size]) for start in range(0, len(items), size))
     return [outcome for piece in pieces for outcome in made[unit_of(recipe.keys(piece))]]
@@ -124,47 +132,48 @@ def _carry_out(
         is_first: whether a unit that is there is taken as good, without a look into it.
     """
     recipe.write_about(store)
-    lying: dict[str, tuple[str, ...]] = {}
+    units_of: dict[str, tuple[str, ...]] = {}
     if is_first:
-        lying = {unit: (unit,) for unit in batches if store.has(unit)}
-    missing = {unit: batch for unit, batch in batches.items() if unit not in lying}
+        units_of = {unit: (unit,) for unit in batches if store.has(unit)}
+    missing = {unit: batch for unit, batch in batches.items() if unit not in units_of}
     n_items = sum(map(len, batches.values()))
     n_done = n_items - sum(map(len, missing.values()))
     site.progress("structures", n_done, n_items)
     if missing:
-        with site.carrying() as carry:
-            update_index(carry, store)
-            for completed in carry(_tasks(store, recipe, missing)):
-                unit = completed.task.arguments[1]
-                lying[unit] = completed.result.units
-                store.folder.remove(input_path(unit))
-                n_done += len(missing[unit])
-                site.progress("structures", n_done, n_items)
-    return lying
+        folder = f"input/{uuid.uuid4().hex}"  # another command may have the same batches
+        try:
+            with site.carrying() as carry:
+                update_index(carry, store)
+                for completed in carry(_tasks(store, recipe, missing, folder)):
+                    _, path, _ = completed.task.arguments
+                    unit = path.removeprefix(f"{folder}/").removesuffix(".parquet")
+                    units_of[unit] = completed.result.units
+                    store.folder.remove(path)
+                    n_done += len(missing[unit])
+                    site.progress("structures", n_done, n_items)
+        finally:
+            store.folder.remove(folder)
+    return units_of
 
 
-def _tasks(store: StructureStore, recipe: Recipe, batches: dict[str, list[Item]]) -> Iterator[Task]:
+def _tasks(
+    store: StructureStore, recipe: Recipe, batches: dict[str, list[Item]], folder: str
+) -> Iterator[Task]:
     for unit, batch in batches.items():
-        store.folder.write_table(input_path(unit), to_table(batch))
-        arguments = (store.folder.url, unit, recipe)
-        yield Task(f"structures-{unit[:8]}", make_batch, arguments)
+        path = f"{folder}/{unit}.parquet"
+        store.folder.write_table(path, to_table(batch))
+        yield Task(f"structures-{unit[:8]}", make_batch, (store.folder.url, path, recipe))
 
 
-def make_batch(url: str, unit: str, recipe: Recipe) -> Prepared:
+def make_batch(url: str, path: str, recipe: Recipe) -> Prepared:
     """Make what is missing of a batch that was written down for it, on a worker.
 
     Args:
         url: of the store.
-        unit: names the batch.
+        path: of the table of its molecules in the store.
         recipe: how structures are made.
     Returns:
         where they lie.
     """
     store = StructureStore(Folder(url))
-    items = from_table(store.folder.read_table(input_path(unit)))
-    return make_missing(store, recipe, items)
-
-
-def input_path(unit: str) -> str:
-    """Where the molecules of a batch are written down until it is done."""
-    return f"input/{unit}.parquet"
+    return make_missing(store, recipe, from_table(store.folder.read_table(path)))

@@ -16,6 +16,7 @@ from screener.chemistry.structures import StructureSettings
 from screener.library_build.build import build_library
 from screener.ranking.objectives import RankingSettings, parse_objective
 from screener.stores.library import LibraryStore
+from screener.structures.recipe import installed
 
 
 def evenly(values: list[str], n: int) -> list[str]:
@@ -80,8 +81,10 @@ class Stage:
             stage="benchmark",
             bundle=self.bundle,
             bundle_digest=self.bundle_digest,
+            drawing_bundles=(),
             geometry=self.geometry,
             structures=structures,
+            versions=tuple(installed().items()),
             wall_clock_seconds=60.0,
             own_columns=(),
             joined=None,

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from former_structures import write_former_unit
 from small_campaign import shortlist
+from structure_examples import unit_files
 
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.results.rank import rank_again
@@ -122,7 +123,7 @@ def as_before(library, out):
         store = StructureStore(stage.structures)
         recipe = Recipe.from_drawing(stage.settings.geometry, stage.setup.versions)
         former = library.folder.child(f"structures/{former_digest(library.digest, recipe)}")
-        for unit in store.units():
+        for unit in unit_files(store):
             content = store.read(unit)
             of_unit = [rows[each.tobytes().hex()] for each in content.mol_ids]
             write_former_unit(former, unit, of_unit, content.outcomes)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structure_examples import ATOM, equal, random_ids, structures
+from structure_examples import ATOM, equal, random_ids, structures, unit_files
 
 from screener.errors import DamagedError, MoleculeError, SchemaError
 from screener.records import Structure
@@ -38,7 +38,7 @@ def test_what_is_written_is_read_exactly(tmp_path_factory, data, n_values, n_ato
     unit = store.read(UNIT)
     assert unit.mol_ids.tolist() == ids.tolist()
     assert all(equal(*each) for each in zip(outcomes, unit.outcomes, strict=True))
-    assert list(store.units()) == [UNIT]
+    assert unit_files(store) == [UNIT]
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):
@@ -74,7 +74,7 @@ def test_folders_hold_few_entries(tmp_path):
     ids = random_ids(np.random.default_rng(2), 300)
     for i in range(300):
         store.write(unit_of(ids[i : i + 1]), ids[i : i + 1], [ATOM])
-    assert len(store.units()) == 300
+    assert len(unit_files(store)) == 300
     assert max(len(list(folder.iterdir())) for folder in (tmp_path / "units").iterdir()) < 10
     assert len(list((tmp_path / "units").iterdir())) <= 256
 

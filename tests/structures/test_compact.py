@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from structure_examples import equal, random_ids, random_outcomes
+from structure_examples import equal, random_ids, random_outcomes, unit_files
 
 from screener.errors import ConfigError
 from screener.stores import structure_groups
@@ -12,7 +12,7 @@ from screener.stores.files import Folder
 from screener.stores.lease import Lease
 from screener.stores.structure_units import unit_of
 from screener.stores.structures import StructureStore, unit_path
-from screener.structures.compact import compact, stores_below
+from screener.structures.compact import compact, compact_units, stores_below
 from screener.structures.index_tasks import here, on, update_index
 
 
@@ -50,7 +50,7 @@ def test_units_become_groups_and_their_files_go(tmp_path, client):
     done = compact(on(client), store, lambda *each: told.append(each), group_rows=12)
     assert (done.n_units, done.n_rows, done.n_groups, done.n_left) == (4, 24, 2, 0)
     assert (told[0], told[-1]) == ((0, 24), (24, 24))
-    assert store.units() == {}
+    assert unit_files(store) == []
     assert all_there(store, units)
     ids, _ = next(iter(units.values()))
     assert store.index.find(ids)[0] == (unit_of(ids),)
@@ -111,7 +111,7 @@ def test_a_compaction_that_was_killed_is_finished(tmp_path, kill_at, monkeypatch
     _, more = filled(tmp_path / "killed", n_units=1, seed=9)  # and make others
     compact(here, store, group_rows=12)
     assert all_there(store, units | more)
-    assert store.units() == {}
+    assert unit_files(store) == []
     assert set(store.groups.names()) == set(store.groups.begun())
     assert not [line for name in store.groups.names() for line in store.groups.damaged(name)]
 
@@ -185,3 +185,23 @@ def test_stores_are_found_below_a_library_and_a_shared_folder(tmp_path):
         stores_below(str(tmp_path / "library"))
     (tmp_path / "shared").rename(tmp_path / "library" / "structures")
     assert len(stores_below(str(tmp_path / "library"))) == 2
+
+
+def test_a_unit_that_differs_from_that_of_its_group_stays_a_file(tmp_path):
+    """As where a molecule was given more time, and the file was replaced since."""
+    store, units = filled(tmp_path, n_units=2)
+    compact(here, store)
+    unit, (ids, outcomes) = next(iter(units.items()))
+    store.write(unit, ids, outcomes[::-1])
+    done = compact(here, store)
+    assert (done.n_units, done.n_left) == (0, 1)
+    assert all_there(store, {**units, unit: (ids, outcomes[::-1])})
+
+
+def test_a_late_attempt_at_a_group_does_no_harm(tmp_path):
+    store, units = filled(tmp_path)
+    names = sorted(units)
+    assert compact_units(store.folder.url, names) == (4, 24)
+    assert compact_units(store.folder.url, names) == (4, 24)
+    assert len(store.groups.names()) == 1
+    assert all_there(store, units)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from former_structures import write_former_unit
-from structure_examples import equal
+from structure_examples import equal, unit_files
 
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
-from screener.errors import MoleculeError
+from screener.errors import MoleculeError, StoreError
 from screener.library_build.build import build_library
 from screener.records import Structure
 from screener.stores.files import Folder
@@ -63,7 +63,7 @@ def test_rows_become_molecules_and_units_keep_their_names(library):
     (done,) = convert(here, library, root, [])
     assert (done.recipe.digest, done.n_units, done.n_lost) == (USUAL.digest, 2, 0)
     assert all(equal(each, outcome_of(row)) for row, each in enumerate(found(library, USUAL, root)))
-    assert USUAL.store(root).units().keys() == UNITS.keys()
+    assert set(unit_files(USUAL.store(root))) == UNITS.keys()
     assert not former.exists()
     assert former_folders(library) == []
     assert USUAL.store(root).folder.read_json("about.json") == USUAL.about
@@ -80,7 +80,7 @@ def test_an_interrupted_conversion_goes_on(library, tmp_path, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         list(convert(killed, library, root, []))
-    assert len(USUAL.store(root).units()) == 1
+    assert len(unit_files(USUAL.store(root))) == 1
     assert former.exists()
     (done,) = convert(here, library, root, [])
     assert done.n_units == 2
@@ -110,3 +110,17 @@ def test_what_cannot_be_read_is_left_out(library):
     assert second is None
     assert equal(first, outcome_of(0))
     assert equal(third, outcome_of(2))
+
+
+def test_a_library_that_cannot_be_read_costs_no_structure(library):
+    former = with_former(library, USUAL)
+    (shard,) = library.folder.local_path("shards").rglob("*.parquet")
+    content = shard.read_bytes()
+    shard.write_bytes(content[: len(content) // 2])
+    root = library.folder.child("structures")
+    with pytest.raises(StoreError):
+        list(convert(here, library, root, []))
+    assert former.exists()
+    shard.write_bytes(content)
+    (done,) = convert(here, library, root, [])
+    assert (done.n_units, done.n_lost) == (2, 0)

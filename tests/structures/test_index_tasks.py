@@ -1,10 +1,13 @@
 """The index of a store is brought up to date by tasks, and few runs are left."""
 
+import shutil
+
 import numpy as np
 import pytest
 from structure_examples import ATOM, random_ids
 
 from screener.stores.files import Folder
+from screener.stores.structure_index import names_of
 from screener.stores.structure_units import unit_of
 from screener.stores.structures import StructureStore, unit_path
 from screener.structures import index_tasks
@@ -20,6 +23,10 @@ def add_units(store, rng, n_units, n=5):
     return added
 
 
+def sizes(table):
+    return dict(zip(names_of(table["name"]), table["n_rows"].tolist(), strict=True))
+
+
 def all_found(store, units):
     return all(store.index.find(ids) == [(unit,)] * len(ids) for unit, ids in units.items())
 
@@ -32,11 +39,11 @@ def store(tmp_path):
 def test_every_unit_gets_into_the_index_and_is_read_once(store, client, monkeypatch):
     rng = np.random.default_rng(0)
     units = add_units(store, rng, 7)
-    assert update_index(on(client), store) == dict.fromkeys(units, 5)
+    assert sizes(update_index(on(client), store)) == dict.fromkeys(units, 5)
     assert all_found(store, units)
     asked = []
     monkeypatch.setattr(index_tasks, "index_units", lambda url, names: asked.append(names))
-    assert update_index(here, store) == dict.fromkeys(units, 5)
+    assert sizes(update_index(here, store)) == dict.fromkeys(units, 5)
     assert asked == []
 
 
@@ -66,7 +73,7 @@ def test_damaged_units_are_left_out_until_they_are_made_again(store):
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
     known = update_index(here, store)
-    assert known.keys() == units.keys() - {victim}
+    assert sizes(known).keys() == units.keys() - {victim}
     assert store.index.find(ids) == [()] * 5
     path.write_bytes(whole)
     update_index(here, store)
@@ -87,3 +94,18 @@ def test_two_clients_that_merge_at_once_do_no_harm(store, monkeypatch):
     update_index(carry, store)
     assert all_found(store, units)
     assert len(store.index.runs()) == 1
+
+
+def test_joined_units_get_into_an_index_that_was_lost(store, tmp_path):
+    units = add_units(store, np.random.default_rng(4), 4)
+    update_index(here, store)
+    store.groups.write([(unit, store.read_arrays(unit)) for unit in sorted(units)])
+    store.forget(units)
+    (run,) = store.index.runs()
+    (tmp_path / run.part_path(0)).unlink()
+    update_index(here, store)
+    assert all_found(store, units)
+    assert not store.index.is_incomplete()
+    shutil.rmtree(tmp_path / "index")
+    update_index(here, store)
+    assert all_found(store, units)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from structure_examples import ATOM, unit_files
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings
-from screener.errors import DamagedError, MoleculeError, StoreError
+from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
 from screener.records import Structure
 from screener.stores.files import Folder
 from screener.stores.structure_units import mol_ids_of, unit_of
@@ -13,7 +14,7 @@ from screener.stores.structures import unit_path
 from screener.structures import make
 from screener.structures.index_tasks import here, update_index
 from screener.structures.make import are_made, find_structures, make_missing, read_structures
-from screener.structures.recipe import Item, Recipe
+from screener.structures.recipe import Item, Recipe, installed
 
 RECIPE = Recipe.from_drawing(StructureSettings())
 SMILES = ["O=C1OCCO1", "COC(=O)OC", "CC#N", "COCCOC", "C1CCOC1", "CO", "COC", "CCO", "CC=O", "C=O"]
@@ -59,7 +60,7 @@ def test_only_what_is_missing_is_made(store, made):
     assert (first.n_made, again.n_made, more.n_made) == (3, 0, 2)
     assert made == SMILES[:5]
     assert again.units == first.units
-    assert len(store.units()) == 2
+    assert len(unit_files(store)) == 2
     found = read_structures(store, more.units, keys_of(SMILES[4:0:-3]))
     assert [structure.n_atoms for structure in found] == [13, 12]
 
@@ -166,3 +167,51 @@ def test_which_molecules_are_there_is_told_by_the_index(store):
     found = find_structures(store, keys_of(SMILES[2::-1]))
     assert found[0] is None
     assert [each.n_atoms for each in found[1:]] == [12, 10]
+
+
+def test_more_time_is_another_chance(store, monkeypatch):
+    slow = SMILES[1]
+
+    def isolated_map(function, items, *, wall_clock_seconds):
+        return [
+            MoleculeError("timed_out", f"not finished after {wall_clock_seconds:g} s")
+            if item.smiles == slow and wall_clock_seconds < 100
+            else function(item)
+            for item in items
+        ]
+
+    def outcomes(smiles, seconds):
+        prepared = make_missing(store, RECIPE, items_of(smiles), seconds)
+        return prepared.n_made, read_structures(store, prepared.units, keys_of(smiles))
+
+    monkeypatch.setattr(make, "isolated_map", isolated_map)
+    for smiles in ([slow], SMILES[:3]):  # of a unit of its own the file is replaced
+        n_made, given_up = outcomes(smiles, 1 / 3)
+        assert n_made == len(smiles)
+        assert given_up[smiles.index(slow)].code == "timed_out"
+        assert outcomes(smiles, 1 / 3)[0] == outcomes(smiles, 0.1)[0] == 0
+        n_made, done = outcomes(smiles, 200.0)
+        assert n_made == 1
+        assert isinstance(done[smiles.index(slow)], Structure)
+        assert outcomes(smiles, 300.0)[0] == 0
+        store.folder.clear()
+
+
+def test_a_search_keeps_only_what_it_was_asked_for(store):
+    ids = keys_of(["C" * n for n in range(1, 31)])
+    store.write(unit_of(ids), ids, [ATOM] * 30)
+    update_index(here, store)
+    search = make._Search(store, ids[3:5], 1.0)
+    search.look_up()
+    assert len(search.outcomes) == 2
+
+
+def test_structures_of_other_versions_are_not_made(tmp_path):
+    versions = {**installed(), "rdkit": "2019.03.1"}
+    recipe = Recipe.from_drawing(StructureSettings(), versions)
+    other = recipe.store(Folder(str(tmp_path)))
+    with pytest.raises(ConfigError, match="made with rdkit 2019"):
+        make_missing(other, recipe, items_of(SMILES[:1]))
+    ids = keys_of(SMILES[:1])
+    other.write(unit_of(ids), ids, [ATOM])
+    assert make_missing(other, recipe, items_of(SMILES[:1])).n_made == 0  # reading does no harm

@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 
 import pytest
+from structure_examples import unit_files
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings
@@ -35,7 +36,7 @@ def test_structures_are_made_once_wherever_they_are_asked_for(tmp_path, client):
     assert [each.n_atoms for each in first] == [6, 9, 9, 7, 4]
     assert (told[0], told[-1], len(told)) == (0, 5, 4)
     store = RECIPE.store(root)
-    assert len(store.units()) == 3
+    assert len(unit_files(store)) == 3
     assert store.folder.names("input") == []
 
     def never():
@@ -49,20 +50,21 @@ def test_structures_are_made_once_wherever_they_are_asked_for(tmp_path, client):
     ]
     site, told = told_by()
     others = structures(ITEMS[::-1], RECIPE, site, root)  # other units, the same molecules
-    assert len(store.units()) == 3
+    assert len(unit_files(store)) == 3
     assert [each.positions.tobytes() for each in others[::-1]] == [
         each.positions.tobytes() for each in first
     ]
 
 
 @pytest.mark.usefixtures("two_each")
-def test_what_is_damaged_is_made_again(tmp_path):
+@pytest.mark.parametrize(("n_items", "number"), [(5, 1), (2, 0)])
+def test_what_is_damaged_is_made_again(tmp_path, n_items, number):
     root = Folder(str(tmp_path))
-    first = structures(ITEMS, RECIPE, Site(None), root)
-    victim = sorted(tmp_path.rglob("*.zip"))[1]
+    first = structures(ITEMS[:n_items], RECIPE, Site(None), root)
+    victim = sorted(tmp_path.rglob("*.zip"))[number]
     whole = victim.read_bytes()
     victim.write_bytes(whole[:-50])
-    again = structures(ITEMS, RECIPE, Site(None), root)
+    again = structures(ITEMS[:n_items], RECIPE, Site(None), root)
     assert victim.read_bytes() == whole
     assert [each.positions.tobytes() for each in again] == [
         each.positions.tobytes() for each in first
@@ -74,3 +76,19 @@ def test_structures_that_are_had_made_are_in_the_index(tmp_path):
     making.make_structures(ITEMS, RECIPE, Site(None), root)
     found = find_structures(RECIPE.store(root), RECIPE.keys(ITEMS[::-1]))
     assert [each.n_atoms for each in found] == [4, 7, 9, 9, 6]
+
+
+@pytest.mark.usefixtures("two_each")
+def test_two_commands_with_the_same_molecules_do_no_harm(tmp_path, monkeypatch):
+    root = Folder(str(tmp_path))
+    inner, n_calls = making.make_batch, [0]
+
+    def make_batch(*arguments):
+        n_calls[0] += 1
+        if n_calls[0] == 1:  # another command begins and ends meanwhile
+            structures(ITEMS, RECIPE, Site(None), root)
+        return inner(*arguments)
+
+    monkeypatch.setattr(making, "make_batch", make_batch)
+    assert [each.n_atoms for each in structures(ITEMS, RECIPE, Site(None), root)] == [6, 9, 9, 7, 4]
+    assert RECIPE.store(root).folder.folders("input") == []

@@ -7,6 +7,7 @@ structures, whoever needs them finds it out. A shard cannot be made again withou
 
 import hashlib
 from collections.abc import Iterator
+from itertools import chain
 
 from screener.campaign.results.invalidate import invalidate
 from screener.campaign.settings.stage import Campaign
@@ -65,7 +66,7 @@ def _campaign(folder: Folder) -> Iterator[str]:
 
 
 def _structures(store: StructureStore) -> Iterator[str]:
-    for unit in sorted(store.units()):
+    for unit in chain.from_iterable(store.unit_names()):
         try:
             store.read(unit)
         except DamagedError as error:

@@ -20,6 +20,7 @@ class StageJob:
     drawing_bundles: tuple[tuple[str, str], ...]  # name or path and digest of further bundles
     geometry: StructureSettings | None  # None where molecules are drawings
     structures: str  # URL of the structure store, or of the features
+    versions: tuple[tuple[str, str], ...]  # of the packages that decide structures
     wall_clock_seconds: float
     own_columns: tuple[tuple[str, str], ...]  # the caller's columns: name in the library, and here
     acquisition: RankingSettings

@@ -237,6 +237,7 @@ class CampaignStage:
             drawing_bundles=tuple((each.bundle, each.digest) for each in settings.drawing_bundles),
             geometry=settings.geometry,
             structures=self.structures.url,
+            versions=tuple(setup.versions.items()),
             wall_clock_seconds=settings.wall_clock_seconds,
             own_columns=tuple(setup.own_columns.items()),
             acquisition=setup.acquisition,

@@ -64,7 +64,7 @@ def prepare(job: StageJob, unit: Unit) -> Prepared:
     names = zip(molecules["mol_id"].to_pylist(), molecules["smiles"].to_pylist(), strict=True)
     return make_missing(
         StructureStore(Folder(job.structures)),
-        Recipe.from_drawing(job.geometry),
+        Recipe.from_drawing(job.geometry, dict(job.versions)),
         [Item(mol_id, smiles) for mol_id, smiles in names],
         job.wall_clock_seconds,
     )

@@ -185,15 +185,15 @@ def make_structures(
         splits: columns `qm9_index`, `part`, `order`.
         progress: called with the number of molecules that are there since it was called last.
     """
-    n_told = 0
+    n_reported = 0
 
-    def tell(what: str, n_done: int, n_items: int) -> None:
-        nonlocal n_told
-        progress(n_done - n_told)
-        n_told = n_done
+    def report(what: str, n_done: int, n_items: int) -> None:
+        nonlocal n_reported
+        progress(n_done - n_reported)
+        n_reported = n_done
 
     items = _items(kind, molecules, chosen(splits, WANTED[kind]))
-    making.make_structures(items, recipe_of(kind), Site(lambda: nullcontext(client), tell))
+    making.make_structures(items, recipe_of(kind), Site(lambda: nullcontext(client), report))
 
 
 def made(kind: str, rows: NDArray[np.int64]) -> list[Structure | MoleculeError | None]:
@@ -210,8 +210,8 @@ def made(kind: str, rows: NDArray[np.int64]) -> list[Structure | MoleculeError |
     items = _items(kind, molecules, rows[known])
     outcomes: list[Structure | MoleculeError | None] = [None] * len(rows)
     if items:
-        found = find_structures(recipe.store(own_root()), recipe.keys(items))
-        for place, outcome in zip(known.tolist(), found, strict=True):
+        outcomes_of_known = find_structures(recipe.store(own_root()), recipe.keys(items))
+        for place, outcome in zip(known.tolist(), outcomes_of_known, strict=True):
             outcomes[place] = outcome
     return outcomes
 
