@@ -91,6 +91,7 @@ def test_other_objectives_on_another_library_use_them_again(config, client, tmp_
     assert campaign.setup.structures_root == f"{first}/structures"
 
 
+@pytest.mark.slow
 def test_compacted_structures_serve_campaigns_that_are_there_and_new_ones(config, client, tmp_path):
     library = a_library(tmp_path / "a", SMILES, client)
     screen(config, library, tmp_path / "one", client)

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 SPEC = """
 [limits]
 max_heavy = 9
@@ -16,6 +18,7 @@ sites = "small"
 """
 
 
+@pytest.mark.slow
 def test_enumerate_says_what_it_made_and_what_models_know(screener, tmp_path):
     (tmp_path / "my.toml").write_text(SPEC)
     out = tmp_path / "out.csv"

@@ -116,6 +116,7 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(
     assert {each["row"]: each["code"] for each in set_aside} == {0: "no_label", 1: "invalid_smiles"}
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_by_the_same_command(train, outside_columns, tmp_path):
     settings = {
         "n_features": 16, "n_interactions": 2, "n_gaussians": 10, "n_head": 8, "n_epochs": 2,
@@ -141,6 +142,7 @@ def test_a_run_folder_belongs_to_one_configuration(train, outside_columns, tmp_p
     assert "geometry" in err
 
 
+@pytest.mark.slow
 def test_delta_on_given_geometries_split_by_a_column(train, outside_columns, tmp_path):
     n = len(outside_columns["smiles"])
     parts = ["fit", "selection", "calibration", "test", "fit"] * n

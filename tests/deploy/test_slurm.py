@@ -127,6 +127,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return Job(folder)
 
 
+@pytest.mark.slow
 def test_job_builds_a_library_and_leaves_nothing_running(job):
     library = job.folder / "library"
     code, output = job.run("library", "build", "solvents.smi", "--out", str(library))
@@ -135,6 +136,7 @@ def test_job_builds_a_library_and_leaves_nothing_running(job):
     assert job.left_over() == []
 
 
+@pytest.mark.slow
 def test_job_passes_on_the_exit_code_of_the_command(job):
     missing = str(job.folder / "missing.smi")
     code, output = job.run("library", "build", missing, "--out", str(job.folder / "none"))
@@ -143,6 +145,7 @@ def test_job_passes_on_the_exit_code_of_the_command(job):
     assert job.left_over() == []
 
 
+@pytest.mark.slow
 def test_job_that_is_ended_early_stops_everything_it_started(job):
     process = job.start("library", "build", "solvents.smi", "--out", str(job.folder / "late"))
     scheduler_file = job.folder / "screener-17.scheduler.json"

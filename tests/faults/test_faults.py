@@ -19,14 +19,17 @@ KILL_SECONDS = (4.0, 8.0)  # between two kills; a worker takes some to start and
 
 @pytest.mark.parametrize("machines", [2.0], indirect=True)
 def test_workers_that_are_killed_at_random(machines: Machines, command: Command, agrees):
-    """One every few seconds, throughout; their nannies start others."""
+    """One every few seconds, or once units are done where that takes longer, throughout; their
+    nannies start others."""
     nannies = machines.start_workers(3)
     generator = random.Random(1)
     n_kills = 0
     process = command.start()
     wait_until(lambda: len(worker_pids(nannies)) == 3)
     while process.poll() is None:
+        n_done = command.n_done()
         time.sleep(generator.uniform(*KILL_SECONDS))
+        wait_until(lambda n=n_done: command.n_done() != n or process.poll() is not None)
         if pids := worker_pids(nannies):
             os.kill(generator.choice(pids), signal.SIGKILL)
             n_kills += 1

@@ -94,7 +94,13 @@ def kill_at(monkeypatch):
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.03, 0.2, 0.45, 0.5, 0.52, 0.8, 0.94, 0.96, 0.98])
+MOMENTS = [0.0, 0.03, 0.2, 0.45, 0.52, 0.8, 0.96, 0.98]  # parts of the work that is done
+
+
+@pytest.mark.parametrize(
+    "share",
+    [0.5, 0.94, *(pytest.param(each, marks=pytest.mark.slow) for each in MOMENTS)],
+)
 def test_a_compaction_that_was_killed_is_finished(tmp_path, kill_at, monkeypatch, share):
     whole, units = filled(tmp_path / "whole")
     seen = kill_at(None)

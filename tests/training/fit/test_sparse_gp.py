@@ -50,6 +50,7 @@ def test_more_molecules_give_smaller_errors(qm9, models):
         assert many < limit, name
 
 
+@pytest.mark.slow
 def test_a_model_beats_composition_by_far(qm9, models):
     test = parts(qm9, 0)[3]
     model = models[1000].predictor.model
@@ -58,6 +59,7 @@ def test_a_model_beats_composition_by_far(qm9, models):
     assert errors(models[1000], test, "ae0_b3lyp_kcal").mean() < 0.3 * alone
 
 
+@pytest.mark.slow
 def test_intervals_cover_molecules_that_were_never_seen(qm9, models):
     test = parts(qm9, 0)[3]
     truth = DIRECT.with_differences(test.high)
@@ -79,6 +81,7 @@ def test_intervals_cover_molecules_that_were_never_seen(qm9, models):
         assert least <= covered <= most, quantity.name
 
 
+@pytest.mark.slow
 def test_stds_order_the_errors(qm9, models):
     test = parts(qm9, 0)[3]
     table = models[1000].predict(test.structures)
@@ -89,6 +92,7 @@ def test_stds_order_the_errors(qm9, models):
     assert found.pvalue < 0.05
 
 
+@pytest.mark.slow
 def test_the_size_experiment_never_narrows(models):
     predictor = models[1000].predictor
     assert predictor.domain.largest_fitted == 9
@@ -96,6 +100,7 @@ def test_the_size_experiment_never_narrows(models):
     assert all(c.growth >= 1.0 for c in predictor.calibration.values())
 
 
+@pytest.mark.slow
 def test_a_fit_repeats(qm9, models):
     again = fit_model(FitSets(*parts(qm9, 200)[:3], DIRECT, "b3lyp"), SETTINGS)
     test = parts(qm9, 0)[3].structures[:50]
