@@ -112,6 +112,31 @@ def inputs_of_column(column: str, present: Container[str]) -> tuple[str, ...]:
     return parse_expression(column).columns
 
 
+def stored_inputs(settings: RankingSettings, present: Sequence[str]) -> list[str]:
+    """Those columns of a table that its scores are made of; the others need not be read.
+
+    Args:
+        settings: what is asked.
+        present: columns of the table, by their names of now.
+    Returns:
+        names from `present`, in its order, with the ends of their intervals.
+    Raises:
+        ConfigError: an expression cannot be read.
+    """
+    needed: set[str] = set()
+    for name in inputs_of(settings, present):
+        sources = {name}
+        for suffix in _UNCERTAINTIES:
+            if name.endswith(PER_ATOM + suffix):
+                value = name.removesuffix(PER_ATOM + suffix)
+                sources |= {value, value + suffix}
+                needed.add(_N_ATOMS)
+        if name in STRUCTURAL_COLUMNS:
+            needed.add("smiles")
+        needed |= {source + end for source in sources for end in ("", "_lo90", "_hi90")}
+    return [name for name in present if name in needed]
+
+
 def with_computed(table: pa.Table, wanted: Iterable[str] = ()) -> pa.Table:
     """The table, with values per atom appended where their inputs are there.
 
