@@ -19,7 +19,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the bundles that ship with the package."""
-    from screener.models.bundle import read_card, shipped_bundles
+    from screener.models.bundle import read_card
+    from screener.models.shipped import shipped_bundles
 
     cards = [read_card(name) for name in shipped_bundles()]
     if as_json:
@@ -38,7 +39,8 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Print the held-out errors of one bundle, or of all that ship, from their cards."""
-    from screener.models.bundle import read_card, shipped_bundles
+    from screener.models.bundle import read_card
+    from screener.models.shipped import shipped_bundles
 
     names = [name] if name else shipped_bundles()
     if as_json:

@@ -9,7 +9,6 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from screener.models.ladder.arrays import GOLDEN_LOW, ladder_from_arrays
 from screener.models.ladder.predictor import LadderPredictor
 from screener.models.predictor import Predictor
 from screener.models.registry import model_type
+from screener.models.shipped import shipped_bundles, shipped_folder
 from screener.models.stored_structures import golden_from_arrays
 from screener.models.uncertainty.domain import Domain, DrawingDomain
 from screener.records import Structure
@@ -146,12 +146,6 @@ def write_bundle(folder: str | Path, card: Card, arrays: Arrays) -> Bundle:
     return load_bundle(folder)
 
 
-def shipped_bundles() -> list[str]:
-    """Names of the bundles in the package."""
-    root = files("screener") / "data" / "bundles"
-    return sorted(path.name for path in root.iterdir()) if root.is_dir() else []
-
-
 def load_bundle(name_or_path: str | Path, device: str = "cpu") -> Bundle:
     """A bundle of the package by its name, or any by its path or URL; loaded once per process.
 
@@ -185,7 +179,7 @@ def read_card(name_or_path: str | Path) -> Card:
 def _folder(name_or_path: str | Path) -> Folder:
     name = str(name_or_path)
     shipped = shipped_bundles()
-    folder = Folder(str(files("screener") / "data" / "bundles" / name) if name in shipped else name)
+    folder = Folder(shipped_folder(name) if name in shipped else name)
     if not folder.exists(CARD):
         raise ConfigError(
             f"there is no bundle {name}: shipped are {', '.join(shipped) or 'none'}; "

@@ -26,6 +26,7 @@ from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
 from screener.funnel.search import OLD_NAMES, SearchSettings
+from screener.models.shipped import DEFAULT_BUNDLES
 from screener.ranking.objectives import (
     By,
     Constraint,
@@ -39,7 +40,6 @@ from screener.ranking.presets import load_preset
 from screener.registry.columns import levels
 from screener.stores.toml import read_toml
 
-DEFAULT_BUNDLES: dict[str, str] = {"mmff94": "qm9-mmff94-direct", "gfn2-opt": "qm9-gfn2opt-delta"}
 DEFAULT_PRESET = "electrolyte-solvent"
 DEFAULT_TOP = 100
 
