@@ -12,7 +12,8 @@ from model_fixtures import DIRECT
 from safetensors.numpy import load_file, save_file
 
 from screener.errors import ConfigError, SchemaError, StoreError
-from screener.models.bundle import CARD, MODEL, load_bundle
+from screener.models.bundle import load_bundle
+from screener.models.bundle_files import CARD, MODEL
 from screener.models.card import SCHEMA_VERSION
 from screener.models.predictor import Predictor
 from screener.models.shipped import shipped_bundles

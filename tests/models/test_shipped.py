@@ -3,7 +3,7 @@
 from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.campaign.settings.stages import wanted_stages
 from screener.models import shipped
-from screener.models.bundle import read_card
+from screener.models.bundle_files import read_card
 from screener.models.shipped import DEFAULT_BUNDLES, shipped_bundles
 from screener.registry.columns import level
 from screener.registry.elements import numbers_of
