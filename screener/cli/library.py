@@ -221,11 +221,11 @@ def convert(
         typer.echo(f"{library.folder.url} has no structures of earlier versions")
         return
     campaigns = [Campaign.open(Folder(absolute(url))) for url in campaign or ()]
-    told = [stage.recipe for each in campaigns for stage in each.stages if not stage.is_drawn]
+    recipes = [stage.recipe for each in campaigns for stage in each.stages if not stage.is_drawn]
     root = Folder(absolute(structures)) if structures else library.folder.child("structures")
     n_unknown = 0
     with connect(cluster_settings(cluster, scheduler, workers)) as client:
-        for done in convert_structures(on(client), library, root, told):
+        for done in convert_structures(on(client), library, root, recipes):
             if done.recipe is None:
                 n_unknown += 1
                 typer.echo(f"{done.folder}: made with settings that are not known here")

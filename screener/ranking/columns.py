@@ -213,10 +213,10 @@ def left_out(settings: RankingSettings, names: Iterable[str]) -> list[str]:
         names: of the table's columns; what can be computed from them is not left out.
     """
     present = _available(names)
-    asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
+    criteria: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
     return [
         each.text
-        for each in asked
+        for each in criteria
         if not present.issuperset(inputs_of_column(each.column, present))
     ]
 
@@ -265,7 +265,7 @@ def numbers(table: pa.Table, column: str) -> FloatArray:
             f"column {column!r} holds {kind}, and an objective or constraint needs numbers"
         )
     array = table[column].combine_chunks()
-    found = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    found = np.array(found, dtype=np.float64)
-    found[~np.isfinite(found)] = np.nan
-    return found
+    values = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    values = np.array(values, dtype=np.float64)
+    values[~np.isfinite(values)] = np.nan
+    return values

@@ -195,12 +195,12 @@ class PredictionStore:
             DamagedError: a file is missing or broken; StoreError: a unit is not done.
         """
         joined = set(self.receipts.compacted())
-        held, found = None, {}
+        held, of_segment = None, {}
         for segment, unit in units:
             if segment != held and segment in joined:
-                held, found = segment, self._read_compacted(segment)
+                held, of_segment = segment, self._read_compacted(segment)
             if segment in joined:
-                yield found[unit]
+                yield of_segment[unit]
             else:
                 receipt = self.receipts.read(unit)
                 yield StoredUnit(receipt, self.read(receipt), self.read_quarantine(receipt))

@@ -180,11 +180,11 @@ def _missing_share(stage: CampaignStage, plan: StagePlan, rows: NDArray[np.int64
     def keys_of(wanted: NDArray[np.int64]) -> MolIds:
         return mol_ids_of(library.read_rows(wanted, ["mol_id"])["mol_id"].to_pylist())
 
-    there = np.array(are_made(store, keys_of(rows)))
-    for unit in plan.holding(rows[~there]):  # what was made since the index was
+    is_made = np.array(are_made(store, keys_of(rows)))
+    for unit in plan.holding(rows[~is_made]):  # what was made since the index was
         if store.has(unit_of(keys_of(unit.rows))):
-            there |= np.isin(rows, unit.rows)
-    return float(1.0 - there.mean())
+            is_made |= np.isin(rows, unit.rows)
+    return float(1.0 - is_made.mean())
 
 
 def _drawings(stage: CampaignStage, rows: NDArray[np.int64], n_workers: int) -> StageEstimate:

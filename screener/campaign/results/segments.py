@@ -91,15 +91,15 @@ def statuses_of_segment(
         counts by status, and the best k.
     """
     one_thread()
-    found = Statuses(Best(settings, k))
+    summary = Statuses(Best(settings, k))
     for stored in stage.stored_segment(number):
         status = stage.row_status(stored.predictions, settings)
-        found.best.add(stored.predictions, status)
-        found.counts.update(status.counts)
-        found.filtered.update(status.filtered)
-        found.left_out.update(status.left_out)
-        widen(found.value_range, status.value_range)
-    return found
+        summary.best.add(stored.predictions, status)
+        summary.counts.update(status.counts)
+        summary.filtered.update(status.filtered)
+        summary.left_out.update(status.left_out)
+        widen(summary.value_range, status.value_range)
+    return summary
 
 
 def numbers_before(
