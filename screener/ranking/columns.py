@@ -119,22 +119,26 @@ def stored_inputs(settings: RankingSettings, present: Sequence[str]) -> list[str
         settings: what is asked.
         present: columns of the table, by their names of now.
     Returns:
-        names from `present`, in its order, with the ends of their intervals.
+        names from `present`, in its order; the ends of intervals where these are ranked by.
     Raises:
         ConfigError: an expression cannot be read.
     """
+    reads_ends = settings.by in ("bound", "probability")
     needed: set[str] = set()
     for name in inputs_of(settings, present):
-        sources = {name}
+        needed |= {name, *(_with_ends(name) if reads_ends else ())}
         for suffix in _UNCERTAINTIES:
-            if name.endswith(PER_ATOM + suffix):
+            if name.endswith(PER_ATOM + suffix):  # computed where the ends are there
                 value = name.removesuffix(PER_ATOM + suffix)
-                sources |= {value, value + suffix}
-                needed.add(_N_ATOMS)
+                needed |= {_N_ATOMS, value + suffix, *_with_ends(value)}
         if name in STRUCTURAL_COLUMNS:
             needed.add("smiles")
-        needed |= {source + end for source in sources for end in ("", "_lo90", "_hi90")}
     return [name for name in present if name in needed]
+
+
+def _with_ends(name: str) -> tuple[str, str, str]:
+    """A column and the ends of its interval."""
+    return name, f"{name}_lo90", f"{name}_hi90"
 
 
 def with_computed(table: pa.Table, wanted: Iterable[str] = ()) -> pa.Table:

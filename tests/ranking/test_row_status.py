@@ -49,6 +49,13 @@ def test_statuses_have_a_precedence_and_add_up():
     ("objectives", "constraints", "by", "read"),
     [
         (["minimise:homo_b3lyp_ev"], [], "value", ["homo_b3lyp_ev"]),
+        (["minimise:ae0_b3lyp_kcal:low=900,high=1100"], [], "value", ["ae0_b3lyp_kcal"]),
+        (
+            ["minimise:ae0_b3lyp_kcal:low=900,high=1100"],
+            [],
+            "probability",
+            ["ae0_b3lyp_kcal", "ae0_b3lyp_kcal_lo90", "ae0_b3lyp_kcal_hi90"],
+        ),
         (
             ["maximise:ae0_b3lyp_kcal_per_atom:low=80,high=120"],
             ["n_heavy<=9"],
