@@ -283,7 +283,7 @@ class Campaign:
         Raises:
             ConfigError: the campaign is not finished, or a column is unknown.
         """
-        asked = CampaignConfig().with_options(
+        options = CampaignConfig().with_options(
             preset=preset,
             objectives=objectives,
             constraints=constraints,
@@ -296,10 +296,10 @@ class Campaign:
         )
         rank_again(
             self.folder,
-            asked.ranking,
+            options.ranking,
             command=_command(),
             known_column=known_column,
-            join=asked.join,
+            join=options.join,
             connect=partial(connect, LocalSettings()),
         )
         write_report(self.folder)

@@ -18,6 +18,7 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from screener.records import Structure
+from screener.registry.columns import level
 from screener.registry.elements import number_of
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.data import FitData, FitSets, FitSettings
@@ -26,8 +27,6 @@ from screener.training.fit.sparse_gp import fit_model
 from screener.training.qm9.train import qm9_targets
 from screener.units import (
     EV_PER_HARTREE,
-    FREE_ATOMS_B3LYP_HA,
-    FREE_ATOMS_GFN2_HA,
     KCAL_PER_HARTREE,
     atomization_energy_ha,
 )
@@ -78,7 +77,7 @@ def made_up(structure: Structure) -> dict[str, float]:
 def with_gfn2(structure: Structure) -> Structure:
     """The structure with GFN2 results near its made-up values."""
     values = made_up(structure)
-    free = atomization_energy_ha(0.0, structure.atomic_numbers, FREE_ATOMS_GFN2_HA)
+    free = atomization_energy_ha(0.0, structure.atomic_numbers, level("gfn2").free_atoms_ha)
     return structure.with_values(
         {
             "energy_gfn2_ha": free - 0.97 * values["ae0_b3lyp_kcal"] / KCAL_PER_HARTREE,
@@ -166,7 +165,8 @@ def _entry(row: dict[str, str]) -> tuple[Structure, dict[str, float]]:
     def number(column: str) -> float:
         return float(row[column].replace("*^", "e"))
 
-    energy = atomization_energy_ha(number("InternalEnergy_0K_au"), numbers, FREE_ATOMS_B3LYP_HA)
+    free_atoms_ha = level("b3lyp").free_atoms_ha
+    energy = atomization_energy_ha(number("InternalEnergy_0K_au"), numbers, free_atoms_ha)
     return Structure(numbers, positions), {
         "ae0_b3lyp_kcal": energy * KCAL_PER_HARTREE,
         "homo_b3lyp_ev": number("HOMO_au") * EV_PER_HARTREE,

@@ -34,7 +34,8 @@ from screener.chemistry.standardise import StandardiseSettings
 from screener.cli.main import main
 from screener.errors import DamagedError, SchemaError, StoreError
 from screener.library_build.build import build_library
-from screener.models.bundle import CARD, MODEL, load_bundle
+from screener.models.bundle import load_bundle
+from screener.models.bundle_files import CARD, MODEL
 from screener.report.collect import write_report
 from screener.stores.files import Folder
 from screener.stores.library import MANIFEST, SHARDS

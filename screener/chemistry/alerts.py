@@ -32,13 +32,13 @@ def alerts() -> tuple[Alert, ...]:
         SchemaError: a pattern cannot be read.
     """
     text = (files("screener.data") / "alerts.toml").read_text(encoding="utf-8")
-    found = []
+    listed = []
     for entry in tomllib.loads(text)["alert"]:
         pattern = Chem.MolFromSmarts(entry["smarts"])
         if pattern is None:
             raise SchemaError(f"alert {entry['name']}: {entry['smarts']} is not a SMARTS pattern")
-        found.append(Alert(entry["name"], entry["why"], entry["source"], pattern))
-    return tuple(found)
+        listed.append(Alert(entry["name"], entry["why"], entry["source"], pattern))
+    return tuple(listed)
 
 
 def alerts_of(mol: Chem.Mol) -> tuple[str, ...]:

@@ -28,12 +28,12 @@ from threadpoolctl import threadpool_limits
 
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
-from screener.registry.elements import numbers_of, symbol_of
+from screener.registry.elements import G4MP2_ELEMENTS, numbers_of, symbol_of
 from screener.units import DEBYE_PER_ATOMIC_UNIT, EV_PER_HARTREE
 
 FloatArray = NDArray[np.float64]
 
-ELEMENTS = frozenset(numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl")))
+ELEMENTS = frozenset(numbers_of(G4MP2_ELEMENTS))
 _BASIS = "6-31g(2df,p)"
 # Exponents of the d function in 6-31G(d): Hariharan and Pople, Theor. Chim. Acta 28, 213 (1973) for
 # C, N, O and F; Dill and Pople, J. Chem. Phys. 62, 2921 (1975) for B.

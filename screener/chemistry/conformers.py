@@ -117,8 +117,8 @@ def _embed_and_sort_out(molecule: Chem.Mol, seed: int, n_conformers: int) -> Non
     kept: list[NDArray[np.float64]] = []
     for batch in range(1, _MAX_BATCHES + 1):
         parameters.randomSeed = seed + batch
-        found = rdDistGeom.EmbedMultipleConfs(trial, _BATCH, parameters)
-        for conformer in found:
+        conformer_ids = rdDistGeom.EmbedMultipleConfs(trial, _BATCH, parameters)
+        for conformer in conformer_ids:
             positions = trial.GetConformer(conformer).GetPositions()
             kept += [
                 image

@@ -24,16 +24,16 @@ def drawn_coordinations(mol: Chem.Mol) -> set[str]:
     atoms = [mol.GetAtomWithIdx(i) for i in range(mol.GetNumAtoms())]
     symbols = [atom.GetSymbol() for atom in atoms]
     around = [["H"] * atom.GetTotalNumHs() for atom in atoms]
-    found = {f"H:{symbol}" for symbol, hidden in zip(symbols, around, strict=True) if hidden}
+    kinds = {f"H:{symbol}" for symbol, hidden in zip(symbols, around, strict=True) if hidden}
     for i in range(mol.GetNumBonds()):
         bond = mol.GetBondWithIdx(i)
         one, other = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         around[one].append(symbols[other])
         around[other].append(symbols[one])
-    found.update(
+    kinds.update(
         f"{symbol}:{','.join(sorted(each))}" for symbol, each in zip(symbols, around, strict=True)
     )
-    return found
+    return kinds
 
 
 def coordinations(structure: Structure) -> list[str]:

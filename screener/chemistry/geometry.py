@@ -92,18 +92,18 @@ def has_stereochemistry(molecule: Chem.Mol, positions: NDArray[np.floating]) -> 
         molecule: with hydrogens.
         positions: (n_atoms, 3), angstrom.
     """
-    found = with_positions(molecule, positions)
-    Chem.AssignAtomChiralTagsFromStructure(found, replaceExistingTags=True)
-    for before, after in zip(molecule.GetAtoms(), found.GetAtoms(), strict=True):
+    posed = with_positions(molecule, positions)
+    Chem.AssignAtomChiralTagsFromStructure(posed, replaceExistingTags=True)
+    for before, after in zip(molecule.GetAtoms(), posed.GetAtoms(), strict=True):
         chiral = before.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED
         if chiral and before.GetAtomicNum() != 7 and before.GetChiralTag() != after.GetChiralTag():
             return False
     defined = [bond for bond in molecule.GetBonds() if bond.GetStereo() not in _OPEN]
     if not defined:
         return True
-    for bond in found.GetBonds():
+    for bond in posed.GetBonds():
         bond.SetStereo(Chem.BondStereo.STEREONONE)
-    Chem.AssignStereochemistryFrom3D(found, replaceExistingTags=False)
+    Chem.AssignStereochemistryFrom3D(posed, replaceExistingTags=False)
     return all(
-        found.GetBondWithIdx(bond.GetIdx()).GetStereo() == bond.GetStereo() for bond in defined
+        posed.GetBondWithIdx(bond.GetIdx()).GetStereo() == bond.GetStereo() for bond in defined
     )

@@ -7,6 +7,7 @@
 from pydantic import PositiveFloat, PositiveInt, field_validator
 from rdkit import Chem
 
+from screener.chemistry import free_atoms
 from screener.chemistry.conformers import atomic_numbers_of, embed, molecule_with_hydrogens
 from screener.chemistry.geometry import require_same_molecule
 from screener.chemistry.gfn2 import Gfn2, with_gfn2
@@ -14,9 +15,9 @@ from screener.chemistry.optimise import minimise
 from screener.chemistry.radicals import unpaired_electrons
 from screener.chemistry.redox import require_solvent, with_redox
 from screener.records import Structure
-from screener.registry.elements import numbers_of
+from screener.registry.elements import G4MP2_ELEMENTS, numbers_of
 from screener.registry.levels import Level, LevelSettings, Subject
-from screener.units import ANGSTROM_PER_BOHR, FREE_ATOMS_B3LYP_HA, FREE_ATOMS_GFN2_HA
+from screener.units import ANGSTROM_PER_BOHR
 
 GFN2_COLUMNS = ("energy_gfn2_ha", "homo_gfn2_ev", "lumo_gfn2_ev", "dipole_gfn2_debye")
 REDOX_COLUMNS = (
@@ -143,7 +144,7 @@ GFN2_OPT = Level(
     makes_geometry=True,
     yields=GFN2_COLUMNS,
     atom_yields=("charges_gfn2",),
-    free_atoms_ha=FREE_ATOMS_GFN2_HA,
+    free_atoms_ha=free_atoms.GFN2_HA,
     seconds=0.25,
     settings=Gfn2OptSettings,
     compute=_minimum,
@@ -158,7 +159,7 @@ GFN2 = Level(
     open_shells=True,
     yields=GFN2_COLUMNS,
     atom_yields=("charges_gfn2",),
-    free_atoms_ha=FREE_ATOMS_GFN2_HA,
+    free_atoms_ha=free_atoms.GFN2_HA,
     seconds=0.01,
     compute=_single_point,
     source=GFN2_SOURCE,
@@ -181,17 +182,17 @@ B3LYP = Level(
     name="b3lyp",
     label="B3LYP",
     theory="b3lyp",
-    elements=frozenset(FREE_ATOMS_B3LYP_HA),
+    elements=frozenset(free_atoms.B3LYP_HA),
     makes_geometry=True,
     yields=("ae0_b3lyp_kcal", "homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye"),
-    free_atoms_ha=FREE_ATOMS_B3LYP_HA,
+    free_atoms_ha=free_atoms.B3LYP_HA,
     source="B3LYP/6-31G(2df,p) as in QM9: Ramakrishnan et al., Sci. Data 1, 140022 (2014)",
 )
 G4MP2 = Level(
     name="g4mp2",
     label="G4MP2",
     theory="g4mp2",
-    elements=frozenset(numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl"))),
+    elements=frozenset(numbers_of(G4MP2_ELEMENTS)),
     yields=("ae0_g4mp2_kcal",),
     start="b3lyp",
     source="Curtiss, Redfern, Raghavachari, J. Chem. Phys. 127, 124105 (2007)",

@@ -50,8 +50,8 @@ def lindh_hessian(atomic_numbers: NDArray[np.integer], positions: FloatArray) ->
     neighbours = [np.nonzero(near)[0].tolist() for near in rho > _NEIGHBOUR_RHO]
     bends = [(a, b, c) for b in range(n_atoms) for a, c in combinations(neighbours[b], 2)]
     if bends:
-        derivatives, which = _bends(np.array(bends), positions)
-        a, b, c = np.array(bends)[which].T
+        derivatives, kept = _bends(np.array(bends), positions)
+        a, b, c = np.array(bends)[kept].T
         blocks.append(derivatives)
         weights.append(_K_BEND * rho[a, b] * rho[b, c])
     torsions = [
@@ -65,8 +65,8 @@ def lindh_hessian(atomic_numbers: NDArray[np.integer], positions: FloatArray) ->
         if d not in (a, b)
     ]
     if torsions:
-        derivatives, which = _torsions(np.array(torsions), positions)
-        a, b, c, d = np.array(torsions)[which].T
+        derivatives, kept = _torsions(np.array(torsions), positions)
+        a, b, c, d = np.array(torsions)[kept].T
         blocks.append(derivatives)
         weights.append(_K_TORSION * rho[a, b] * rho[b, c] * rho[c, d])
 
@@ -107,9 +107,9 @@ def _bends(
     bent = np.nonzero(sine[:, 0] >= _LINEAR_SINE)[0]
     linear = np.nonzero(sine[:, 0] < _LINEAR_SINE)[0]
 
-    def rows(which: NDArray[np.integer], d_a: FloatArray, d_c: FloatArray) -> FloatArray:
-        parts = [(a[which], d_a), (c[which], d_c), (b[which], -d_a - d_c)]
-        return _scatter(len(which), len(positions), parts)
+    def rows(chosen: NDArray[np.integer], d_a: FloatArray, d_c: FloatArray) -> FloatArray:
+        parts = [(a[chosen], d_a), (c[chosen], d_c), (b[chosen], -d_a - d_c)]
+        return _scatter(len(chosen), len(positions), parts)
 
     cos, sin = cosine[bent], sine[bent]
     d_a = (cos * to_a[bent] - to_c[bent]) / (r_a[bent] * sin)

@@ -22,9 +22,9 @@ def nearest_known(smiles: str) -> tuple[str, float]:
         smiles: one that RDKit can read.
     """
     names, prints = _known()
-    found = BulkTanimotoSimilarity(_print(smiles), prints)
-    best = max(range(len(names)), key=lambda place: (found[place], -place))
-    return names[best], float(found[best])
+    similarities = BulkTanimotoSimilarity(_print(smiles), prints)
+    best = max(range(len(names)), key=lambda place: (similarities[place], -place))
+    return names[best], float(similarities[best])
 
 
 @lru_cache(maxsize=1)

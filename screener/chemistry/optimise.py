@@ -60,17 +60,17 @@ def minimise(
         Numerical Optimization, procedure 18.2 (damped BFGS).
     """
     threshold = force_threshold / EV_PER_HARTREE * ANGSTROM_PER_BOHR
-    here, x = _as_stored(positions.astype(np.float64))
+    rounded, x = _as_stored(positions.astype(np.float64))
     energy, gradient = energy_and_gradient(x)
     hessian = lindh_hessian(atomic_numbers, x)
     trust = _TRUST_START
     for n_steps in range(1, max_steps + 1):
         if np.linalg.norm(gradient, axis=1).max() < threshold:
-            return Minimum(here, n_steps)
+            return Minimum(rounded, n_steps)
         step = _rational_step(hessian, gradient.ravel())
         longest = np.linalg.norm(step.reshape(-1, 3), axis=1).max()
         step *= min(1.0, trust / longest)
-        there, x_new = _as_stored((x + step.reshape(-1, 3)) * ANGSTROM_PER_BOHR)
+        rounded_new, x_new = _as_stored((x + step.reshape(-1, 3)) * ANGSTROM_PER_BOHR)
         energy_new, gradient_new = energy_and_gradient(x_new)
         step = (x_new - x).ravel()  # as it was after rounding
         predicted = gradient.ravel() @ step + 0.5 * step @ hessian @ step
@@ -80,7 +80,7 @@ def minimise(
         elif energy_new - energy < 0.75 * predicted:
             trust = min(trust * 1.5, _TRUST_MOST)
         if energy_new < energy + _RISE_ACCEPTED:
-            here, x, energy, gradient = there, x_new, energy_new, gradient_new
+            rounded, x, energy, gradient = rounded_new, x_new, energy_new, gradient_new
     raise MoleculeError(
         "not_converged",
         f"the geometry did not converge to {force_threshold} eV/Å in {max_steps} steps",

@@ -18,11 +18,10 @@ from screener.chemistry.identity import bare, describe
 from screener.chemistry.stereo import isomers
 from screener.errors import MoleculeError
 from screener.records import Molecule
+from screener.registry.elements import ORGANIC_ELEMENTS
 
 MAX_SMILES_LENGTH = 10_000  # characters; RDKit would spend minutes on a line of megabytes
 MAX_CLEANUPS = 8  # two are enough for nearly all
-
-DEFAULT_ELEMENTS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
 
 # Every rule of RDKit's clean-up needs a charge, a radical or one of the elements that are not named
 # here; a molecule without any comes out as it went in, and the clean-up (half of all the time) is
@@ -41,7 +40,7 @@ class StandardiseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    elements: tuple[str, ...] = DEFAULT_ELEMENTS
+    elements: tuple[str, ...] = ORGANIC_ELEMENTS
     neutralise: bool = False
     mixtures: Literal["quarantine", "largest"] = "quarantine"
     allow_charged: bool = False

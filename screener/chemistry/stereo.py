@@ -58,12 +58,12 @@ def isomers(mol: Chem.Mol, limit: int) -> Iterator[tuple[str, Chem.Mol, int]]:
     smiles, mol = settle(mol)
     elements = _elements(mol)
     n_given = _n_defined(elements)
-    found: set[str] = set()
+    seen: set[str] = set()
     for isomer, defined, all_elements in _expand(smiles, mol, elements, limit, MAX_ROUNDS):
-        if isomer not in found:
-            found.add(isomer)
+        if isomer not in seen:
+            seen.add(isomer)
             yield isomer, defined, max(_n_defined(all_elements) - n_given, 0)
-            if len(found) == limit:
+            if len(seen) == limit:
                 return
 
 

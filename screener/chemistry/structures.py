@@ -246,8 +246,8 @@ def _checked(each: Level, given: Mapping[str, Any]) -> LevelSettings:
     try:
         return each.settings.model_validate(dict(given))
     except ValidationError as error:
-        found = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in found["loc"])
-        raise ConfigError(f"settings of level {each.name}: {place}: {found['msg']}") from error
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ConfigError(f"settings of level {each.name}: {place}: {fault['msg']}") from error
     except ConfigError as error:
         raise ConfigError(f"settings of level {each.name}: {error}") from error

@@ -19,7 +19,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """List the bundles that ship with the package."""
-    from screener.models.bundle import read_card, shipped_bundles
+    from screener.models.bundle_files import read_card
+    from screener.models.shipped import shipped_bundles
 
     cards = [read_card(name) for name in shipped_bundles()]
     if as_json:
@@ -38,7 +39,8 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Print the held-out errors of one bundle, or of all that ship, from their cards."""
-    from screener.models.bundle import read_card, shipped_bundles
+    from screener.models.bundle_files import read_card
+    from screener.models.shipped import shipped_bundles
 
     names = [name] if name else shipped_bundles()
     if as_json:
@@ -61,7 +63,7 @@ def _summary(card: "Card") -> dict[str, Any]:
 
 def print_errors(name_or_path: str) -> None:
     """Print the tables of errors in a bundle's card."""
-    from screener.models.bundle import read_card
+    from screener.models.bundle_files import read_card
 
     card = read_card(name_or_path)
     for test, metrics in _flat(card.metrics):

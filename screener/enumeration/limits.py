@@ -15,8 +15,8 @@ from rdkit.Chem import FilterCatalog, rdqueries
 
 from screener.chemistry.coordination import drawn_coordinations
 from screener.enumeration.parts import Composition
+from screener.registry.elements import QM9_ELEMENTS
 
-DEFAULT_ELEMENTS = ("H", "C", "N", "O", "F")
 N_VERDICTS = 65_536  # results kept in a cache: mutations meet the same molecules again and again
 _RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
 
@@ -36,7 +36,7 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    elements: tuple[str, ...] = DEFAULT_ELEMENTS
+    elements: tuple[str, ...] = QM9_ELEMENTS
     min_heavy: PositiveInt = 1
     max_heavy: PositiveInt = Field(default=12, le=100)
     max_rings: NonNegativeInt = 2

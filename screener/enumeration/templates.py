@@ -138,8 +138,8 @@ class Reaction:
         left = _permutation(self.size, f"{seed} {self.name}")(number)
         chosen = []
         for blocks in self._blocks:
-            left, which = divmod(left, len(blocks))
-            chosen.append(blocks[which])
+            left, place = divmod(left, len(blocks))
+            chosen.append(blocks[place])
         for text in _products(self._smarts, tuple(chosen)):
             smiles = judge(text)
             if smiles is not None:

@@ -55,7 +55,7 @@ class Scorer:
 
 
 def acquisition_values(
-    found: Prediction,
+    predicted: Prediction,
     scorer: Scorer,
     rows: NDArray[np.int64],
     settings: AcquisitionSettings,
@@ -69,7 +69,7 @@ def acquisition_values(
     score's lead over a poor molecule is the part that is to be expected.
 
     Args:
-        found: predictions of n molecules.
+        predicted: predictions of n molecules.
         scorer: makes scores of them.
         rows: int64 (n,), row numbers; with the seed they decide which member is drawn.
         settings: see there.
@@ -80,14 +80,14 @@ def acquisition_values(
         float64 (n,), finite; where there is no score, `LOWEST`.
     """
     if settings.rule == "greedy":
-        values = scorer.score(found.mean)
+        values = scorer.score(predicted.mean)
     elif settings.rule == "ucb":
-        of_members = np.stack([scorer.score(member) for member in found.members])
+        of_members = np.stack([scorer.score(member) for member in predicted.members])
         values = of_members.mean(axis=0) + settings.beta * of_members.std(axis=0)
     else:
-        drawn = (keys(rows, seed, purpose) * len(found.members)).astype(np.int64)
-        values = scorer.score(found.members[drawn, np.arange(len(rows))])
-    likely = _likely(found, scorer)
+        drawn = (keys(rows, seed, purpose) * len(predicted.members)).astype(np.int64)
+        values = scorer.score(predicted.members[drawn, np.arange(len(rows))])
+    likely = _likely(predicted, scorer)
     if likely is not None:
         lead = values - origin
         values = np.where(lead > 0.0, lead * likely, lead)
@@ -100,35 +100,35 @@ def origin_of(scores: FloatArray) -> float:
     return float(np.quantile(known, 0.1)) if len(known) else 0.0
 
 
-def expected_above(found: Prediction, scorer: Scorer, threshold: float) -> float:
+def expected_above(predicted: Prediction, scorer: Scorer, threshold: float) -> float:
     """How many of the molecules are expected to be candidates with a higher score.
 
     Args:
-        found: of (n,) molecules: means, and draws of the ensemble.
+        predicted: of (n,) molecules: means, and draws of the ensemble.
         scorer: from predicted quantities to scores.
         threshold: score that counts.
     Returns:
         the sum of probabilities, at most n.
     """
-    above = np.zeros(len(found.mean))
-    for member in found.members:
+    above = np.zeros(len(predicted.mean))
+    for member in predicted.members:
         is_above = scorer.score(member) > threshold
         if scorer.allows is not None:
             is_above &= scorer.allows(member)
         above += is_above
-    if found.success is not None:
-        above *= found.success
-    return float(above.sum()) / len(found.members)
+    if predicted.success is not None:
+        above *= predicted.success
+    return float(above.sum()) / len(predicted.members)
 
 
-def _likely(found: Prediction, scorer: Scorer) -> FloatArray | None:
+def _likely(predicted: Prediction, scorer: Scorer) -> FloatArray | None:
     """How likely each is to be a candidate; None where all are."""
     if scorer.allows is None:
-        return found.success
-    n_allowed = np.sum([scorer.allows(member) for member in found.members], axis=0)
+        return predicted.success
+    n_allowed = np.sum([scorer.allows(member) for member in predicted.members], axis=0)
     # by Jeffreys' prior: a few members prove nothing
-    share: FloatArray = (n_allowed + 0.5) / (len(found.members) + 1)
-    return share if found.success is None else share * found.success
+    share: FloatArray = (n_allowed + 0.5) / (len(predicted.members) + 1)
+    return share if predicted.success is None else share * predicted.success
 
 
 class Chooser:

@@ -146,8 +146,8 @@ def _counts(mol: Chem.Mol) -> dict[int, int]:
     counts: dict[int, int] = {}
     start = 0
     for generator, width in _GENERATORS:
-        found = generator.GetCountFingerprint(mol).GetNonzeroElements()
-        counts.update((start + column, n) for column, n in sorted(found.items()))
+        counted = generator.GetCountFingerprint(mol).GetNonzeroElements()
+        counts.update((start + column, n) for column, n in sorted(counted.items()))
         start += width
     counts.update((start + i, n) for i, n in enumerate(_descriptors(mol)) if n)
     return {column: min(n, LARGEST_COUNT) for column, n in counts.items()}

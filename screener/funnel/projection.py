@@ -50,8 +50,8 @@ class Projection:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             _, _, directions = torch.pca_lowrank(logarithms, q=min(n_dims, len(sample)), niter=2)
-        found = np.ascontiguousarray(directions.numpy())
-        return cls(found, (logarithms.mean(dim=0) @ directions).numpy())
+        basis = np.ascontiguousarray(directions.numpy())
+        return cls(basis, (logarithms.mean(dim=0) @ directions).numpy())
 
     def __call__(self, bits: Bits) -> FloatArray:
         """float32 (n, n_dims). A row does not depend on the others."""

@@ -48,8 +48,8 @@ class Audit:
     @property
     def sampled(self) -> IntArray:
         """int64 (n_strata,), how many of each stratum are in the sample."""
-        found: IntArray = np.bincount(self.strata, minlength=len(self.sizes))
-        return found
+        n_sampled: IntArray = np.bincount(self.strata, minlength=len(self.sizes))
+        return n_sampled
 
     @property
     def probabilities(self) -> FloatArray:
@@ -180,20 +180,20 @@ def estimate_recall(
     tail = (1.0 - level) / 2
     open_sizes = audit.sizes - audit.sampled
 
-    def found(k: int) -> IntArray:
+    def n_above(k: int) -> IntArray:
         above = audit.strata[audit_scores >= scores[k - 1]]
         return np.bincount(above, minlength=len(audit.sizes)).astype(np.int64)
 
     def weighted(k: int) -> bool:
-        rates = found(k) / np.maximum(audit.sampled, 1)
+        rates = n_above(k) / np.maximum(audit.sampled, 1)
         return bool((rates * open_sizes).sum() >= top_n - k)
 
     def at_most(k: int) -> bool:
-        missed = _missed(_ordered_rates(found(k), audit.sampled, seed), open_sizes, seed)
+        missed = _missed(_ordered_rates(n_above(k), audit.sampled, seed), open_sizes, seed)
         return bool((missed >= top_n - k).mean() > tail)
 
     def at_least(k: int) -> bool:
-        rates = _smallest_rates(found(k), audit.sampled, seed)
+        rates = _smallest_rates(n_above(k), audit.sampled, seed)
         return bool((_missed(rates, open_sizes, seed) >= top_n - k).mean() >= 1.0 - tail)
 
     best = _first(weighted, top_n)
@@ -203,7 +203,7 @@ def estimate_recall(
         high=max(_first(at_least, top_n), best) / top_n,
         level=level,
         top_n=top_n,
-        n_found=int(found(best).sum()) if best else 0,
+        n_found=int(n_above(best).sum()) if best else 0,
     )
 
 
@@ -216,7 +216,7 @@ def _first(holds: Callable[[int], bool], largest: int) -> int:
     return low
 
 
-def _ordered_rates(found: IntArray, sampled: IntArray, seed: int) -> FloatArray:
+def _ordered_rates(n_found: IntArray, sampled: IntArray, seed: int) -> FloatArray:
     """Draws from the posterior of the strata's shares, none larger than the one before.
 
     Shares live on a grid, even in the logarithm. Sums over all that a later stratum may have are
@@ -225,13 +225,13 @@ def _ordered_rates(found: IntArray, sampled: IntArray, seed: int) -> FloatArray:
     generator = np.random.default_rng([seed, 0])
     after = np.ones(len(_RATES))
     sums: list[FloatArray] = []
-    for d, n in zip(found[::-1], sampled[::-1], strict=True):
+    for d, n in zip(n_found[::-1], sampled[::-1], strict=True):
         logarithms = (d + 0.5) * np.log(_RATES) + (n - d - 0.5) * np.log1p(-_RATES)
         weights = np.exp(logarithms - logarithms.max()) * after
         after = np.cumsum(weights)
         after /= after[-1]
         sums.insert(0, after)
-    drawn = np.empty((_N_DRAWS, len(found)))
+    drawn = np.empty((_N_DRAWS, len(n_found)))
     at_most = np.full(_N_DRAWS, len(_RATES) - 1)
     for i, cumulated in enumerate(sums):
         at_most = np.minimum(
@@ -241,11 +241,11 @@ def _ordered_rates(found: IntArray, sampled: IntArray, seed: int) -> FloatArray:
     return drawn
 
 
-def _smallest_rates(found: IntArray, sampled: IntArray, seed: int) -> FloatArray:
+def _smallest_rates(n_found: IntArray, sampled: IntArray, seed: int) -> FloatArray:
     """Draws whose quantiles are the lower exact limits of the strata's shares."""
     generator = np.random.default_rng([seed, 1])
-    drawn = np.zeros((_N_DRAWS, len(found)))
-    for i, (d, n) in enumerate(zip(found, sampled, strict=True)):
+    drawn = np.zeros((_N_DRAWS, len(n_found)))
+    for i, (d, n) in enumerate(zip(n_found, sampled, strict=True)):
         if d:
             drawn[:, i] = generator.beta(d, n - d + 1, _N_DRAWS)
     return drawn

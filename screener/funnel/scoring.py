@@ -31,10 +31,10 @@ def learnt(
     """
     known = {*KEY_COLUMNS, *SIZE_COLUMNS, *STRUCTURAL_COLUMNS, *own}
     predicted = set(columns) - known
-    asked = [name for name in inputs_of(settings, columns) if name in predicted]
+    names = [name for name in inputs_of(settings, columns) if name in predicted]
     if settings.by == "value":
-        return tuple(asked)
-    with_ends = (name + end for name in asked for end in ("", *_ENDS))
+        return tuple(names)
+    with_ends = (name + end for name in names for end in ("", *_ENDS))
     return tuple(name for name in with_ends if name in predicted)
 
 
@@ -68,10 +68,10 @@ class TableScorer:
         return score_table(self._with(quantities), self._unlimited).score
 
     def _allows(self, quantities: FloatArray) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = np.isfinite(
+        allowed: NDArray[np.bool_] = np.isfinite(
             score_table(self._with(quantities), self._settings).score
         )
-        return found
+        return allowed
 
     def _with(self, quantities: FloatArray) -> pa.Table:
         table = self._known

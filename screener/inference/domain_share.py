@@ -15,7 +15,8 @@ from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.inference.open_shells import closed_shells_alone
-from screener.models.bundle import Bundle, load_bundle, shipped_bundles
+from screener.models.bundle import Bundle, load_bundle
+from screener.models.shipped import shipped_bundles
 from screener.records import Molecule, Structure
 
 GEOMETRY = StructureSettings()  # of the sample

@@ -1,11 +1,13 @@
 """From SMILES or structures to predictions, in this process, for a handful of molecules.
 
 The same chemistry and the same bundle as in a campaign, without stores, Dask and the time limit per
-molecule. Nothing is dropped: a molecule that fails has a row that says why.
+molecule. A model that reads drawings predicts from the standardised SMILES, and no structure is
+made. Nothing is dropped: a molecule that fails has a row that says why.
 """
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
@@ -21,7 +23,7 @@ from screener.records import Molecule, Structure
 
 
 class Model:
-    """A trained model that predicts from SMILES or from structures.
+    """A trained model that predicts from SMILES or, unless it reads drawings, from structures.
 
     Args:
         bundle: name of a shipped bundle or path of a folder.
@@ -41,7 +43,13 @@ class Model:
 
     @cached_property
     def geometry(self) -> StructureSettings:
-        """How structures are made for this model."""
+        """How structures are made for this model.
+
+        Raises:
+            ConfigError: the model reads drawings.
+        """
+        if self.card.reads == "drawings":
+            raise ConfigError(f"bundle {self.card.name} reads drawings: it has no geometry")
         return StructureSettings.at(self.card.geometry_level, self.card.n_conformers)
 
     def predict(
@@ -53,16 +61,17 @@ class Model:
 
         Args:
             molecules: SMILES, or structures at the model's own geometry level, which are taken for
-                neutral closed-shell molecules.
+                neutral closed-shell molecules. A model that reads drawings takes SMILES only.
             settings: how SMILES are standardised; the defaults are those of a library.
         Returns:
             From SMILES: `smiles_input`, `smiles` (canonical), `mol_id`, `inchikey`, `n_heavy`,
             `n_atoms`. Then per quantity its value in the unit that its name ends in, with `_std`,
             `_lo90`, `_hi90` (NaN outside the domain), then `in_domain`, `domain_reasons` and
-            `geometry_level`. Last `code` and `message`: why a molecule could not be predicted,
-            empty where it could.
+            `geometry_level` (`drawing` of a model that reads drawings). Last `code` and `message`:
+            why a molecule could not be predicted, empty where it could.
         Raises:
-            ConfigError: structures and SMILES are mixed, or structures lack what the model needs.
+            ConfigError: structures and SMILES are mixed, structures lack what the model needs, or
+                structures are given to a model that reads drawings.
         """
         given = [molecules] if isinstance(molecules, str) else list(molecules)
         n_smiles = sum(isinstance(each, str) for each in given)
@@ -81,21 +90,20 @@ class Model:
 
     def _from_smiles(self, smiles: list[str], settings: StandardiseSettings) -> pd.DataFrame:
         known: list[Molecule | None] = []
-        outcomes: list[Structure | MoleculeError] = []
+        inputs: list[Structure | str | MoleculeError] = []
         for text in smiles:
             molecule: Molecule | None = None
             try:
                 molecule = standardise(text, settings)[0]
-                outcomes.append(make_structure(molecule.smiles, molecule.mol_id, self.geometry))
+                inputs.append(self._input_of(molecule))
             except MoleculeError as error:
-                outcomes.append(error)
+                inputs.append(error)
             known.append(molecule)
-        kept = [m for m, o in zip(known, outcomes, strict=True) if m and isinstance(o, Structure)]
+        is_kept = [not isinstance(each, MoleculeError) for each in inputs]
+        kept = [m for m, is_one in zip(known, is_kept, strict=True) if m and is_one]
         sizes = pa.table({"n_atoms": pa.array([each.n_atoms for each in kept], pa.int64())})
-        predicted = closed_shells_alone(
-            self._bundle.predict([o for o in outcomes if isinstance(o, Structure)]),
-            [each.smiles for each in kept],
-            [each.charge for each in kept],
+        predicted = self._predicted(
+            kept, [each for each in inputs if not isinstance(each, MoleculeError)]
         )
         names = ("smiles", "mol_id", "inchikey", "n_heavy", "n_atoms")
         table = pa.table(
@@ -105,12 +113,31 @@ class Model:
             }
         )
         places = iter(range(len(kept)))
-        take = pa.array([next(places) if isinstance(o, Structure) else None for o in outcomes])
-        spread = _with_sizes(predicted, sizes).take(take.cast(pa.int64()))
-        for name in spread.column_names:
+        rows = pa.array([next(places) if is_one else None for is_one in is_kept], pa.int64())
+        columns = _with_sizes(predicted, sizes).take(rows)
+        for name in columns.column_names:
             if name not in names:
-                table = table.append_column(name, spread[name])
-        return _frame(table, [o if isinstance(o, MoleculeError) else None for o in outcomes])
+                table = table.append_column(name, columns[name])
+        return _frame(table, [each if isinstance(each, MoleculeError) else None for each in inputs])
+
+    def _input_of(self, molecule: Molecule) -> Structure | str:
+        """What the bundle reads of a molecule: its SMILES where it reads drawings, or a structure.
+
+        Raises:
+            MoleculeError: the structure cannot be made.
+        """
+        if self.card.reads == "drawings":
+            return molecule.smiles
+        return make_structure(molecule.smiles, molecule.mol_id, self.geometry)
+
+    def _predicted(self, kept: list[Molecule], inputs: list[Structure | str]) -> pa.Table:
+        if self.card.reads == "drawings":  # which show ions and radicals to the bundle itself
+            return self._bundle.predict(cast(list[str], inputs))
+        return closed_shells_alone(
+            self._bundle.predict(cast(list[Structure], inputs)),
+            [each.smiles for each in kept],
+            [each.charge for each in kept],
+        )
 
     def __repr__(self) -> str:
         return f"Model({self.card.name!r}, geometry level {self.card.geometry_level})"

@@ -34,7 +34,7 @@ def closed_shells_alone(
     if not any(electrons):
         return predicted
     inside = pa.array([not reasons for reasons in electrons])
-    told = [
+    texts = [
         "; ".join([*reasons, *filter(None, [others])])
         for reasons, others in zip(electrons, predicted["domain_reasons"].to_pylist(), strict=True)
     ]
@@ -44,7 +44,7 @@ def closed_shells_alone(
         if name.startswith(uncertain):  # predicted, or said of what is
             columns[name] = pc.if_else(inside, columns[name], None)
     columns["in_domain"] = pc.and_(columns["in_domain"], inside)
-    columns["domain_reasons"] = pa.array(told, pa.string())
+    columns["domain_reasons"] = pa.array(texts, pa.string())
     return pa.table(columns)
 
 

@@ -35,8 +35,8 @@ def predictions(
     Returns:
         one row per structure: keys, sizes, predicted and computed columns, domain, own columns.
     """
-    there = [isinstance(outcome, Structure) for outcome in outcomes]
-    kept = molecules.filter(pa.array(there, pa.bool_()))
+    has_structure = [isinstance(outcome, Structure) for outcome in outcomes]
+    kept = molecules.filter(pa.array(has_structure, pa.bool_()))
     table = kept.select([*KEY_COLUMNS, *SIZE_COLUMNS])
     structures = [each for each in outcomes if isinstance(each, Structure)]
     predicted = closed_shells_alone(
@@ -55,8 +55,8 @@ def predictions(
         for name, column in zip(names, drawn.columns, strict=True):
             table = table.append_column(name, column)
     for column in value_columns:
-        found = [structure.values[column] for structure in structures]
-        values = pa.array(found, pa.float64(), from_pandas=True)
+        computed = [structure.values[column] for structure in structures]
+        values = pa.array(computed, pa.float64(), from_pandas=True)
         if column in table.column_names:  # the bundle reads the same values, and shows them
             table = table.set_column(table.column_names.index(column), column, values)
         else:

@@ -58,8 +58,8 @@ def require_same(held: Mapping[str, Any], wanted: Mapping[str, Any], what: str) 
         ConfigError: they differ; the message shows where.
     """
     lines = [
-        f"  {key}: there {there!r}, now {here!r}"
-        for key, there, here in _differences(held, wanted, "")
+        f"  {key}: there {before!r}, now {here!r}"
+        for key, before, here in _differences(held, wanted, "")
     ]
     if lines:
         raise ConfigError(
@@ -74,8 +74,8 @@ def _differences(held: Any, wanted: Any, key: str) -> Iterator[tuple[str, Any, A
             inner = f"{key}.{name}" if key else str(name)
             yield from _differences(held.get(name), wanted.get(name), inner)
     elif isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
-        for position, (there, here) in enumerate(zip(held, wanted, strict=True)):
-            yield from _differences(there, here, f"{key}[{position}]")
+        for position, (before, here) in enumerate(zip(held, wanted, strict=True)):
+            yield from _differences(before, here, f"{key}[{position}]")
     elif held != wanted:
         yield key, held, wanted
 

@@ -1,28 +1,21 @@
-"""Bundles: a trained model on disk, `model.safetensors` and `card.json` in one folder.
+"""Bundles: a trained model with its card, ready to predict.
 
-No pickle is read, ever. Loading checks the card's schema, that the arrays are those the card was
-written for, and that the golden predictions come out again.
+What the files of a bundle are and how they are checked stands in `bundle_files`. Here the model is
+made of them, and loading it checks that the golden predictions come out again.
 """
 
-import hashlib
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from screener.errors import ConfigError, SchemaError, StoreError
-from screener.models import card_v2
-from screener.models.card import SCHEMA_VERSION, Card
+from screener.models.bundle_files import CARD, Arrays, folder_of, read_files, write_files
+from screener.models.card import Card
 from screener.models.drawing_predictor import DrawingPredictor
 from screener.models.ladder.arrays import GOLDEN_LOW, ladder_from_arrays
 from screener.models.ladder.predictor import LadderPredictor
@@ -33,13 +26,8 @@ from screener.models.uncertainty.domain import Domain, DrawingDomain
 from screener.records import Structure
 from screener.stores.files import Folder
 
-log = logging.getLogger(__name__)
-
-Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
 AnyPredictor = Predictor | DrawingPredictor | LadderPredictor
-
-MODEL, CARD = "model.safetensors", "card.json"
 
 # Golden predictions come out again within this, in the unit of their column: other processors round
 # differently.
@@ -135,21 +123,8 @@ def write_bundle(folder: str | Path, card: Card, arrays: Arrays) -> Bundle:
     Raises:
         StoreError: the folder cannot be written.
     """
-    # safetensors writes memory as it lies, whatever the order of the axes
-    model = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    card = card.model_copy(
-        update={"shapes": _shapes(arrays), "model_sha256": hashlib.sha256(model).hexdigest()}
-    )
-    target = Folder(str(folder))
-    target.write_bytes(MODEL, model)
-    target.write_bytes(CARD, (card.model_dump_json(indent=1) + "\n").encode())
+    write_files(folder, card, arrays)
     return load_bundle(folder)
-
-
-def shipped_bundles() -> list[str]:
-    """Names of the bundles in the package."""
-    root = files("screener") / "data" / "bundles"
-    return sorted(path.name for path in root.iterdir()) if root.is_dir() else []
 
 
 def load_bundle(name_or_path: str | Path, device: str = "cpu") -> Bundle:
@@ -163,62 +138,16 @@ def load_bundle(name_or_path: str | Path, device: str = "cpu") -> Bundle:
         SchemaError: its schema is of another version, a file is broken, or the golden predictions
             do not come out.
     """
-    folder = _folder(name_or_path)
-    return _load(folder.url, _digest(*_read(folder)), device)
-
-
-def read_card(name_or_path: str | Path) -> Card:
-    """The card of a bundle, without its model.
-
-    Raises:
-        ConfigError: there is no such bundle.
-        SchemaError: its schema is of another version, or it is no card.
-    """
-    folder = _folder(name_or_path)
-    text = folder.read_bytes(CARD)
-    values = _card_values(folder.url, text)
-    if values["schema_version"] == SCHEMA_VERSION:
-        return _card(folder.url, values)
-    return _card(folder.url, values, _arrays(folder.url, folder.read_bytes(MODEL)))
-
-
-def _folder(name_or_path: str | Path) -> Folder:
-    name = str(name_or_path)
-    shipped = shipped_bundles()
-    folder = Folder(str(files("screener") / "data" / "bundles" / name) if name in shipped else name)
-    if not folder.exists(CARD):
-        raise ConfigError(
-            f"there is no bundle {name}: shipped are {', '.join(shipped) or 'none'}; "
-            f"a path must lead to a folder with {CARD} and {MODEL}"
-        )
-    return folder
-
-
-def _read(folder: Folder) -> tuple[bytes, bytes]:
-    try:
-        return folder.read_bytes(MODEL), folder.read_bytes(CARD)
-    except StoreError as error:
-        raise SchemaError(f"the bundle is incomplete: {error}") from error
-
-
-def _digest(model: bytes, card: bytes) -> str:
-    parts = hashlib.sha256(model).digest() + hashlib.sha256(card).digest()
-    return hashlib.sha256(parts).hexdigest()
+    folder = folder_of(name_or_path)
+    return _load(folder.url, read_files(folder).digest, device)
 
 
 @lru_cache(maxsize=4)
 def _load(url: str, digest: str, device: str) -> Bundle:
-    model, text = _read(Folder(url))
-    if _digest(model, text) != digest:
+    content = read_files(Folder(url))
+    if content.digest != digest:
         raise SchemaError(f"bundle {url} was replaced while it was read; try again")
-    values = _card_values(url, text)
-    if hashlib.sha256(model).hexdigest() != values.get("model_sha256"):
-        raise SchemaError(
-            f"{url}/{MODEL} is broken: it is not the file that {CARD} was written for"
-        )
-    arrays = _arrays(url, model)
-    card = _card(url, values, arrays)
-    _check_shapes(url, card, arrays)
+    card, arrays = content.checked()
     try:
         bundle = Bundle(card, _predictor(url, card, arrays, device), digest)
     except ConfigError as error:
@@ -229,29 +158,6 @@ def _load(url: str, digest: str, device: str) -> Bundle:
         raise SchemaError(f"{url} lacks what its golden predictions need: {error}") from error
     _check_golden(url, card, rows)
     return bundle
-
-
-def _arrays(url: str, model: bytes) -> Arrays:
-    try:
-        arrays: Arrays = load(model)
-    except SafetensorError as error:
-        raise SchemaError(f"{url}/{MODEL} is not a safetensors file: {error}") from error
-    return arrays
-
-
-def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
-    return {name: array.shape for name, array in sorted(arrays.items())}
-
-
-def _check_shapes(url: str, card: Card, arrays: Arrays) -> None:
-    """Raises SchemaError unless the arrays are those of the card, by name and shape."""
-    shapes = _shapes(arrays)
-    for name in sorted({*shapes, *card.shapes}):
-        stored, told = shapes.get(name), card.shapes.get(name)
-        if stored != told:
-            has = "no" if stored is None else f"shape {stored} of"
-            wants = "none" if told is None else f"shape {told}"
-            raise SchemaError(f"{url}/{MODEL} has {has} array {name}, its card says {wants}")
 
 
 def _golden(
@@ -315,38 +221,6 @@ def _first(url: str, card: Card, device: str) -> Predictor | None:
             "reads drawings"
         )
     return first.predictor
-
-
-def _card_values(url: str, text: bytes) -> dict[str, Any]:
-    """The values of a card of a version that is read here."""
-    try:
-        values = json.loads(text)
-        version = values["schema_version"] if isinstance(values, dict) else None
-    except (ValueError, KeyError) as error:
-        raise SchemaError(f"{url}/{CARD} is not the card of a bundle: {error}") from error
-    if version not in (SCHEMA_VERSION, card_v2.VERSION):
-        raise SchemaError(
-            f"bundle {url} has schema version {version}, this version of screener reads "
-            f"{SCHEMA_VERSION} and {card_v2.VERSION}: train it again with `screener train`"
-        )
-    return dict(values)
-
-
-def _card(url: str, values: dict[str, Any], arrays: Arrays | None = None) -> Card:
-    """The card; `arrays` are needed for one of the version before."""
-    try:
-        if values["schema_version"] == card_v2.VERSION:
-            log.warning(
-                "bundle %s is of schema version %d and read as one of %d; train it again before "
-                "the next version",
-                url,
-                card_v2.VERSION,
-                SCHEMA_VERSION,
-            )
-            values = card_v2.upgraded(values, _shapes(arrays or {}))
-        return Card.model_validate(values)
-    except (ValidationError, ConfigError, KeyError, TypeError, AttributeError) as error:
-        raise SchemaError(f"{url}/{CARD} is not the card of a bundle: {error}") from error
 
 
 def golden_rows(table: pa.Table) -> list[dict[str, float | bool | None]]:

@@ -25,8 +25,8 @@ def model_type(name: str) -> ModelType:
     Raises:
         ConfigError: there is none; names the nearest.
     """
-    found: ModelType = entry("models", name)
-    return found
+    registered_type: ModelType = entry("models", name)
+    return registered_type
 
 
 def evaluator_of(name: str, model: Any, device: str = "cpu") -> Predicts:

@@ -112,6 +112,35 @@ def inputs_of_column(column: str, present: Container[str]) -> tuple[str, ...]:
     return parse_expression(column).columns
 
 
+def stored_inputs(settings: RankingSettings, present: Sequence[str]) -> list[str]:
+    """Those columns of a table that its scores are made of; the others need not be read.
+
+    Args:
+        settings: what is asked.
+        present: columns of the table, by their names of now.
+    Returns:
+        names from `present`, in its order; the ends of intervals where these are ranked by.
+    Raises:
+        ConfigError: an expression cannot be read.
+    """
+    reads_ends = settings.by in ("bound", "probability")
+    needed: set[str] = set()
+    for name in inputs_of(settings, present):
+        needed |= {name, *(_with_ends(name) if reads_ends else ())}
+        for suffix in _UNCERTAINTIES:
+            if name.endswith(PER_ATOM + suffix):  # computed where the ends are there
+                value = name.removesuffix(PER_ATOM + suffix)
+                needed |= {_N_ATOMS, value + suffix, *_with_ends(value)}
+        if name in STRUCTURAL_COLUMNS:
+            needed.add("smiles")
+    return [name for name in present if name in needed]
+
+
+def _with_ends(name: str) -> tuple[str, str, str]:
+    """A column and the ends of its interval."""
+    return name, f"{name}_lo90", f"{name}_hi90"
+
+
 def with_computed(table: pa.Table, wanted: Iterable[str] = ()) -> pa.Table:
     """The table, with values per atom appended where their inputs are there.
 
@@ -188,10 +217,10 @@ def left_out(settings: RankingSettings, names: Iterable[str]) -> list[str]:
         names: of the table's columns; what can be computed from them is not left out.
     """
     present = _available(names)
-    asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
+    criteria: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
     return [
         each.text
-        for each in asked
+        for each in criteria
         if not present.issuperset(inputs_of_column(each.column, present))
     ]
 
@@ -240,7 +269,7 @@ def numbers(table: pa.Table, column: str) -> FloatArray:
             f"column {column!r} holds {kind}, and an objective or constraint needs numbers"
         )
     array = table[column].combine_chunks()
-    found = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    found = np.array(found, dtype=np.float64)
-    found[~np.isfinite(found)] = np.nan
-    return found
+    values = pc.cast(array, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    values = np.array(values, dtype=np.float64)
+    values[~np.isfinite(values)] = np.nan
+    return values

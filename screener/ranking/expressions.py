@@ -61,8 +61,8 @@ class Expression:
         """
         size = len(next(iter(columns.values())))
         with np.errstate(all="ignore"):
-            found = np.asarray(_value(_parsed(self.text), columns), dtype=np.float64)
-        result = np.array(np.broadcast_to(found, (size,)))
+            computed = np.asarray(_value(_parsed(self.text), columns), dtype=np.float64)
+        result = np.array(np.broadcast_to(computed, (size,)))
         result[~np.isfinite(result)] = np.nan
         return result
 

@@ -192,14 +192,14 @@ class RankingSettings(BaseModel):
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is read, each once, objectives first."""
-        asked: list[Objective | Constraint] = [*self.objectives, *self.constraints]
-        return tuple(dict.fromkeys(each.column for each in asked))
+        criteria: list[Objective | Constraint] = [*self.objectives, *self.constraints]
+        return tuple(dict.fromkeys(each.column for each in criteria))
 
     @property
     def diversity(self) -> dict[str, float]:
         """What keeps molecules of the shortlist apart; empty where nothing is asked."""
-        asked = {"max_similarity": self.max_similarity, "per_scaffold": self.per_scaffold}
-        return {name: value for name, value in asked.items() if value is not None}
+        limits = {"max_similarity": self.max_similarity, "per_scaffold": self.per_scaffold}
+        return {name: value for name, value in limits.items() if value is not None}
 
     @property
     def pool(self) -> int:

@@ -129,16 +129,16 @@ def crowding(values: FloatArray) -> FloatArray:
         inner = order[1:-1]
         room[inner] += (column[order[2:]] - column[order[:-2]]) / span
     # rooms that differ by rounding alone are equal
-    found: FloatArray = np.round(room, _DIGITS)[place.reshape(-1)]
-    return found
+    distances: FloatArray = np.round(room, _DIGITS)[place.reshape(-1)]
+    return distances
 
 
 def _n_dominators(values: FloatArray, others: FloatArray) -> IntArray:
     """How many of the others dominate each, int64 (n,)."""
-    found = np.empty(len(values), dtype=np.int64)
+    n_better = np.empty(len(values), dtype=np.int64)
     for start in range(0, len(values), _BLOCK):
         some = values[start : start + _BLOCK, None, :]
         at_least = (others >= some).all(axis=2)
         better = (others > some).any(axis=2)
-        found[start : start + _BLOCK] = (at_least & better).sum(axis=1)
-    return found
+        n_better[start : start + _BLOCK] = (at_least & better).sum(axis=1)
+    return n_better

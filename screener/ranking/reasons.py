@@ -54,8 +54,8 @@ def why_columns(
     }
     for column in dict.fromkeys(each.column for each in settings.constraints):
         if column in full.column_names:
-            asked = [each for each in settings.constraints if each.column == column]
-            margins = [_least_margin(asked, row[column]) for row in rows]
+            constraints = [each for each in settings.constraints if each.column == column]
+            margins = [_least_margin(constraints, row[column]) for row in rows]
             columns[f"margin_{column}"] = pa.array(margins, pa.float64())
     smiles = table["smiles"].to_pylist()
     raised = [", ".join(alerts_of(Chem.MolFromSmiles(each))) for each in smiles]

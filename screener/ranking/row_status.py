@@ -122,6 +122,20 @@ def row_status(table: pa.Table, settings: RankingSettings) -> RowStatus:
     )
 
 
+def candidate_scores(table: pa.Table, settings: RankingSettings) -> NDArray[np.float64]:
+    """Scores alone, as of `row_status`, float64 (n,), NaN for every row that is no candidate.
+
+    Args:
+        table: (n,) rows with `in_domain` and the columns of `stored_inputs`.
+        settings: objectives and constraints.
+    Raises:
+        ConfigError: no objective has a column here, or a column is not numeric.
+    """
+    scores = score_table(table, settings)
+    is_outside = _codes(table, scores.exclusions) == OUT_OF_DOMAIN
+    return np.where(is_outside, np.nan, scores.score)
+
+
 def row_status_before_prediction(table: pa.Table, settings: RankingSettings) -> RowStatus:
     """The status of rows of which nothing is predicted yet, by the columns that are there.
 

@@ -112,9 +112,9 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     objectives = [each for each in settings.objectives if each.column in present]
     constraints = [each for each in settings.constraints if each.column in present]
     if not objectives:
-        asked = ", ".join(each.column for each in settings.objectives)
+        names = ", ".join(each.column for each in settings.objectives)
         raise ConfigError(
-            f"no objective can be scored here: none of the columns {asked} exists at this stage"
+            f"no objective can be scored here: none of the columns {names} exists at this stage"
         )
     asked_here: list[Objective | Constraint] = [*objectives, *constraints]
     values = {each.column: numbers(table, each.column) for each in asked_here}
@@ -176,10 +176,10 @@ def exclusions_before_prediction(table: pa.Table, settings: RankingSettings) -> 
         settings: what is asked.
     """
     table = with_asked(table, settings)
-    asked: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
+    criteria: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
     values = {
         each.column: numbers(table, each.column)
-        for each in asked
+        for each in criteria
         if each.column in table.column_names
     }
     ends = {name: (each, each) for name, each in values.items()}

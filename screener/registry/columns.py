@@ -129,8 +129,8 @@ def renamed(text: str) -> str:
     """
     former = former_columns()
 
-    def of_now(found: re.Match[str]) -> str:
-        name = found.group()
+    def of_now(match: re.Match[str]) -> str:
+        name = match.group()
         if name not in former:
             return name
         _tell_once(name, former[name])
@@ -150,13 +150,13 @@ def names_of_now(names: Iterable[str]) -> dict[str, str]:
     Args:
         names: of columns, also such as `eox_gfn2_v_li_std`, which says something of another.
     """
-    found: dict[str, str] = {}
+    renamed: dict[str, str] = {}
     known = set(names)
     for before, now in former_columns().items():
         for name in known:
             if name == before or name.startswith(f"{before}_"):
-                found[name] = now + name.removeprefix(before)
-    return {before: now for before, now in found.items() if now not in known}
+                renamed[name] = now + name.removeprefix(before)
+    return {before: now for before, now in renamed.items() if now not in known}
 
 
 def fitted_of(names: Iterable[str]) -> tuple[Column, ...]:

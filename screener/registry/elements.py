@@ -1,4 +1,5 @@
-"""Symbols, names and covalent radii of the elements, from RDKit's periodic table."""
+"""Symbols, names and covalent radii of the elements, from RDKit's periodic table, and named sets of
+them."""
 
 from collections.abc import Collection
 from functools import cache
@@ -7,6 +8,11 @@ from rdkit.Chem import GetPeriodicTable
 
 N_ELEMENTS = 118
 ANY_VALENCE = 8  # of elements whose valence RDKit does not limit
+
+# sets of elements, symbols in the order of their atomic numbers
+QM9_ELEMENTS = ("H", "C", "N", "O", "F")
+G4MP2_ELEMENTS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl")  # of the labels at G4MP2
+ORGANIC_ELEMENTS = (*G4MP2_ELEMENTS, "Br")  # what a library takes unless it is told otherwise
 
 
 @cache

@@ -66,7 +66,7 @@ def collect(folder: Folder) -> ReportContent:
         raise ConfigError(
             f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
         )
-    told = read_provenance(folder)
+    provenance = read_provenance(folder)
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
     path = f"rankings/{ranking['digest']}/"
     library = LibraryStore.open(setup.library)
@@ -76,26 +76,28 @@ def collect(folder: Folder) -> ReportContent:
     ended = accounts(folder)
     return ReportContent(
         title=folder.url.rstrip("/").rsplit("/", 1)[-1],
-        written=told["sessions"][-1].get("finished", ""),
+        written=provenance["sessions"][-1].get("finished", ""),
         library=setup.library,
         library_digest=setup.library_digest,
         accounts=ended,
         ranking=settings,
-        stages=_stages(setup, told, ranking),
+        stages=_stages(setup, provenance, ranking),
         n_ranked=ranking["counts"].get("candidates", 0),
         shortlist=tuple(_molecule(row, settings, marks) for row in rows),
         known=tuple(_known(entry, marks) for entry in known),
         quarantine=tuple(_quarantine(campaign, library)),
-        provenance=tuple(_provenance(told)),
+        provenance=tuple(_provenance(provenance)),
         warnings=tuple(_warnings(campaign, settings, ranking, ended)),
         recall=tuple(
-            f"Stage {found['stage']}: {recall_text(found)}." for found in read_recall(folder)
+            f"Stage {recall['stage']}: {recall_text(recall)}." for recall in read_recall(folder)
         ),
     )
 
 
-def _stages(setup: Setup, told: Mapping[str, Any], ranking: Mapping[str, Any]) -> tuple[Stage, ...]:
-    left_out = {stage["name"]: stage["left_out"] for stage in told.get("stages", [])}
+def _stages(
+    setup: Setup, provenance: Mapping[str, Any], ranking: Mapping[str, Any]
+) -> tuple[Stage, ...]:
+    left_out = {stage["name"]: stage["left_out"] for stage in provenance.get("stages", [])}
     left_out[setup.stages[-1].name] = ranking["left_out"]
     return tuple(
         Stage(
@@ -131,9 +133,9 @@ def _notes(row: Mapping[str, Any], settings: RankingSettings) -> Iterator[str]:
     for column in dict.fromkeys(each.column for each in settings.constraints):
         margin = row.get(f"margin_{column}")
         if margin is not None:
-            asked = [each.text for each in settings.constraints if each.column == column]
+            rules = [each.text for each in settings.constraints if each.column == column]
             met = "met" if margin >= 0 else "broken"
-            yield f"{' and '.join(asked)}: {met} by {abs(margin):.3g}"
+            yield f"{' and '.join(rules)}: {met} by {abs(margin):.3g}"
     if row.get("alerts_raised"):
         yield f"alerts: {row['alerts_raised']}"
     if row.get("nearest_known"):
@@ -213,8 +215,8 @@ def _first_of_each(
     )
 
 
-def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    sessions = told["sessions"]
+def _provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    sessions = provenance["sessions"]
     for command in dict.fromkeys(shlex.join(session["command"]) for session in sessions):
         yield "command", command  # resumed by the same one, told once
     yield "started", sessions[0]["started"]
@@ -222,7 +224,7 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "sessions", str(len(sessions))
     yield "machines", "; ".join(dict.fromkeys(f"{s['host']}, {s['machine']}" for s in sessions))
     yield "worker threads", str(max(session["worker_threads"] for session in sessions))
-    for stage in told.get("stages", []):
+    for stage in provenance.get("stages", []):
         if stage["geometry"] is None:
             yield f"work at {stage['name']}", f"{stage['task_seconds']} s of tasks"
             continue
@@ -231,12 +233,15 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"work at {stage['name']}",
             f"{made} structures made, others reused; {seconds} s of tasks",
         )
-    yield "compute digest", told["digests"]["compute"]
-    yield "ranking digest", told["ranking"]["digest"]
-    for stage, structures in told["digests"]["structures"].items():
+    yield "compute digest", provenance["digests"]["compute"]
+    yield "ranking digest", provenance["ranking"]["digest"]
+    for stage, structures in provenance["digests"]["structures"].items():
         yield f"structures at {stage}", structures
-    yield "seeds", told["seeds"]
-    yield "versions", ", ".join(f"{name} {found}" for name, found in told["versions"].items())
+    yield "seeds", provenance["seeds"]
+    yield (
+        "versions",
+        ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()),
+    )
 
 
 def _warnings(

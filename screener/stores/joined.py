@@ -28,6 +28,11 @@ class JoinedTable:
     digest: str
     key: str
 
+    @property
+    def columns(self) -> list[str]:
+        """What it appends to a table."""
+        return [name for name in _read(self.folder, self.digest).column_names if name != self.key]
+
     def append(self, table: pa.Table) -> pa.Table:
         """The table with the joined columns, null where the molecule is not in them.
 
@@ -36,9 +41,8 @@ class JoinedTable:
         """
         joined = _read(self.folder, self.digest)
         place = pc.index_in(table[self.key], value_set=joined[self.key].combine_chunks())
-        for name in joined.column_names:
-            if name != self.key:
-                table = table.append_column(name, joined[name].combine_chunks().take(place))
+        for name in self.columns:
+            table = table.append_column(name, joined[name].combine_chunks().take(place))
         return table
 
 

@@ -7,7 +7,7 @@ row's place is arithmetic. `manifest.json` is written last: a folder without it 
 `screener.library_build.build` makes it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -250,20 +250,33 @@ class LibraryStore:
     def _read_shard(self, path: str, rows: NDArray[np.int64], names: list[str]) -> pa.Table:
         """Rows of one shard, counted from its first, ascending; reads only the row groups."""
         try:
-            shard = open_row_groups(self.folder, path)
-            sizes = shard.sizes
-            ends = np.cumsum(sizes)
-            groups = np.unique(np.searchsorted(ends, rows, side="right"))
-            table = shard.read([int(k) for k in groups], names)
+            return open_row_groups(self.folder, path).rows(rows, names)
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(f"cannot read {self.folder.url}/{path}: {error}") from error
-        # where each row lies once the groups that were not read are left out
-        starts = np.concatenate([[0], np.cumsum(sizes[groups])])
-        group = np.searchsorted(groups, np.searchsorted(ends, rows, side="right"))
-        places = rows - (ends - sizes)[groups[group]] + starts[group]
-        if len(places) == places[-1] - places[0] + 1:
-            return table.slice(int(places[0]), len(places)).select(names)
-        return table.take(pa.array(places)).select(names)
+
+    def rows_with(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[NDArray[np.int64]]:
+        """The rows in which a column of text has one of some values, shard by shard.
+
+        Reads these columns alone, and of a shard only the row groups that may hold a value: all of
+        them for `mol_id` and `inchikey`, few for ids that come in order.
+
+        Args:
+            wanted: values by column.
+        Returns:
+            int64 (n,) of each shard that has any, ascending.
+        Raises:
+            StoreError: a shard is missing or broken.
+        """
+        for number, path in enumerate(self.shards):
+            rows = self._rows_with(path, wanted)
+            if len(rows):
+                yield rows + number * self.manifest.shard_rows
+
+    def _rows_with(self, path: str, wanted: Mapping[str, Sequence[str]]) -> NDArray[np.int64]:
+        try:
+            return open_row_groups(self.folder, path).rows_with(wanted)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StoreError(f"cannot read {self.folder.url}/{path}: {error}") from error
 
     def _schema_of(self, names: list[str]) -> pa.Schema:
         if not self.shards:
@@ -275,6 +288,31 @@ class LibraryStore:
         """Tables of what was set aside, in order of the input (see `stores.quarantine`)."""
         for path in self.manifest.quarantine:
             yield self.folder.read_table(path)
+
+    def quarantine_with(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[pa.Table]:
+        """What was set aside and has one of some values in a column; see `rows_with`.
+
+        Args:
+            wanted: values by column.
+        Returns:
+            a table of each file that has any, in order of the input.
+        Raises:
+            StoreError: a file is missing or broken.
+        """
+        yield from self._records_with(self.manifest.quarantine, wanted)
+
+    def duplicates_with(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[pa.Table]:
+        """What was there already and has one of some values in a column; as `quarantine_with`."""
+        yield from self._records_with(self.manifest.duplicates, wanted)
+
+    def _records_with(
+        self, paths: Sequence[str], wanted: Mapping[str, Sequence[str]]
+    ) -> Iterator[pa.Table]:
+        for path in paths:
+            rows = self._rows_with(path, wanted)
+            if len(rows):
+                names = open_row_groups(self.folder, path).metadata.schema.to_arrow_schema().names
+                yield self._read_shard(path, rows, names)
 
     def duplicates(self) -> Iterator[pa.Table]:
         """Tables of what was there already, in order of the input, with where it was first."""

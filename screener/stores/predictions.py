@@ -26,6 +26,7 @@ from screener.stores.files import Folder, from_parquet, to_parquet
 from screener.stores.joined import JoinedTable, with_joined
 from screener.stores.quarantine import quarantine_table
 from screener.stores.receipts import Receipts
+from screener.stores.stored_columns import StoredColumns, open_columns
 
 log = logging.getLogger(__name__)
 
@@ -194,12 +195,12 @@ class PredictionStore:
             DamagedError: a file is missing or broken; StoreError: a unit is not done.
         """
         joined = set(self.receipts.compacted())
-        held, found = None, {}
+        held, of_segment = None, {}
         for segment, unit in units:
             if segment != held and segment in joined:
-                held, found = segment, self._read_compacted(segment)
+                held, of_segment = segment, self._read_compacted(segment)
             if segment in joined:
-                yield found[unit]
+                yield of_segment[unit]
             else:
                 receipt = self.receipts.read(unit)
                 yield StoredUnit(receipt, self.read(receipt), self.read_quarantine(receipt))
@@ -217,6 +218,26 @@ class PredictionStore:
             )
             for receipt in receipts
         }
+
+    def columns(self, segment: str, units: Iterable[str]) -> Iterator[StoredColumns]:
+        """Predictions of a segment of the plan, of which some columns are to be read.
+
+        Args:
+            segment: its name.
+            units: its units; not looked at where the segment is compacted.
+        Returns:
+            one entry for the segment, or one for each of its units.
+        Raises:
+            DamagedError: a file is missing or broken; StoreError: a unit is not done.
+        """
+        if self.receipts.is_compacted(segment):
+            together = list(self.receipts.read_compacted(segment))
+            names = [receipt.unit for receipt in together]
+            yield open_columns(self.folder, _predictions_path(together[0]), names, self.joined)
+            return
+        for unit in units:
+            path = _predictions_path(self.receipts.read(unit))
+            yield open_columns(self.folder, path, [unit], self.joined)
 
     def read(self, receipt: Receipt, columns: Sequence[str] | None = None) -> pa.Table:
         """Predictions of a unit that is done.
@@ -239,12 +260,10 @@ class PredictionStore:
 
     def _whole(self, receipt: Receipt, kind: str) -> pa.Table | None:
         """The file that a receipt names; None where it names none of this kind."""
-        paths = [path for path in receipt.files if path.startswith(f"{kind}/")]
-        if not paths and kind == "quarantine":
+        path = _path(receipt, kind)
+        if path is None:
             return None
-        if len(paths) != 1:
-            raise SchemaError(f"the receipt of {receipt.unit} names {len(paths)} files of {kind}")
-        return with_names_of_now(from_parquet(self.receipts.content(receipt, paths[0])))
+        return with_names_of_now(from_parquet(self.receipts.content(receipt, path)))
 
     def quarantine(self) -> Iterator[pa.Table]:
         """The molecules set aside, one table per unit that set any aside."""
@@ -310,6 +329,22 @@ class StoredUnit:
     receipt: Receipt
     predictions: pa.Table
     quarantine: pa.Table | None
+
+
+def _path(receipt: Receipt, kind: str) -> str | None:
+    """The file of this kind that a receipt names; None where there is no quarantine."""
+    paths = [path for path in receipt.files if path.startswith(f"{kind}/")]
+    if not paths and kind == "quarantine":
+        return None
+    if len(paths) != 1:
+        raise SchemaError(f"the receipt of {receipt.unit} names {len(paths)} files of {kind}")
+    return paths[0]
+
+
+def _predictions_path(receipt: Receipt) -> str:
+    path = _path(receipt, "predictions")
+    assert path is not None
+    return path
 
 
 def _together(tables: Sequence[pa.Table]) -> pa.Table:

@@ -115,15 +115,15 @@ class Receipts:
         Raises:
             SchemaError: a receipt is broken.
         """
-        told = set() if seen is None else seen
-        read = {name for name in told if name.startswith(_FILE)}
-        waiting = set(self._small()) - told  # before the compacted ones: what goes is in those
+        known = set() if seen is None else seen
+        read = {name for name in known if name.startswith(_FILE)}
+        waiting = set(self._small()) - known  # before the compacted ones: what goes is in those
         while True:
             for name in [each for each in self.compacted() if _FILE + each not in read]:
                 read.add(_FILE + name)
                 for receipt in self._whole(name, invalidate_broken):
                     waiting.discard(receipt.unit)
-                    if receipt.unit not in told:
+                    if receipt.unit not in known:
                         yield receipt
                     if seen is not None:
                         seen.add(receipt.unit)
@@ -143,7 +143,7 @@ class Receipts:
                     break
                 else:
                     yield receipt
-                    told.add(unit)  # whoever compacts it now does not make it another one
+                    known.add(unit)  # whoever compacts it now does not make it another one
                 waiting.discard(unit)
             if not waiting:
                 break

@@ -137,13 +137,13 @@ def reason(error: Exception) -> str:
     is_of_client = type(error).__module__.partition(".")[0] in ("botocore", "aiohttp")
     if code is None and isinstance(error, OSError) and not is_of_client:
         return str(error)
-    told = f"{code}: {_message(error)}" if code else f"{name}: {error}"
+    text = f"{code}: {_message(error)}" if code else f"{name}: {error}"
     if code in ("NoSuchKey", "404"):
         return "there is no such object"
     if code is not None and not (code in _PASSING or code.startswith("5")):
-        return told
+        return text
     return (
-        f"the store fails, after several attempts too ({told}); see to it that it can be reached "
+        f"the store fails, after several attempts too ({text}); see to it that it can be reached "
         f"and is well (AWS_ENDPOINT_URL says where it is), then {_AGAIN}"
     )
 
@@ -153,8 +153,8 @@ def _response(error: Exception) -> dict[str, Any]:
     for each in (error, error.__cause__):
         response = getattr(each, "response", None)
         if isinstance(response, dict) and isinstance(response.get("Error"), dict):
-            found: dict[str, Any] = response["Error"]
-            return found
+            details: dict[str, Any] = response["Error"]
+            return details
     return {}
 
 

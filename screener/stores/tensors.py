@@ -16,7 +16,7 @@ _KEY = "told"
 
 
 def write_tensors(
-    folder: Folder, path: str, tensors: Mapping[str, NDArray[Any]], told: Mapping[str, Any]
+    folder: Folder, path: str, tensors: Mapping[str, NDArray[Any]], values: Mapping[str, Any]
 ) -> str:
     """Write a file; returns its SHA-256.
 
@@ -24,13 +24,13 @@ def write_tensors(
         folder: where.
         path: in it.
         tensors: arrays by name.
-        told: plain values, which JSON can hold.
+        values: plain values, which JSON can hold.
     Returns:
         the SHA-256 (hex) of the file.
     """
     # safetensors writes memory as it lies, whatever the order of the axes
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return folder.write_bytes(path, save(whole, {_KEY: json.dumps(told, sort_keys=True)}))
+    return folder.write_bytes(path, save(whole, {_KEY: json.dumps(values, sort_keys=True)}))
 
 
 def read_tensors(

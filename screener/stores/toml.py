@@ -26,7 +26,7 @@ def read_toml(path: str) -> dict[str, Any]:
 def explained(error: ValidationError) -> str:
     """Pydantic's findings in one line, without its links."""
     findings = []
-    for found in error.errors(include_url=False):
-        place = ".".join(str(part) for part in found["loc"])
-        findings.append(f"{place}: {found['msg']}" if place else str(found["msg"]))
+    for fault in error.errors(include_url=False):
+        place = ".".join(str(part) for part in fault["loc"])
+        findings.append(f"{place}: {fault['msg']}" if place else str(fault["msg"]))
     return "; ".join(findings)

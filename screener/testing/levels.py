@@ -277,8 +277,8 @@ def _check_pose(level: Level, case: _Case, settings: LevelSettings, made: Struct
 
 def _distances(positions: NDArray[np.float32]) -> NDArray[np.float64]:
     exact = positions.astype(np.float64)
-    found: NDArray[np.float64] = np.linalg.norm(exact[:, None] - exact[None, :], axis=-1)
-    return found
+    distances: NDArray[np.float64] = np.linalg.norm(exact[:, None] - exact[None, :], axis=-1)
+    return distances
 
 
 def _check_electrons(level: Level, settings: LevelSettings) -> None:
@@ -307,10 +307,10 @@ def _claim_other(
     )
     made = _made(level, case, settings)
     try:
-        told = level.apply(other.subject, other.start, settings)
+        again = level.apply(other.subject, other.start, settings)
     except MoleculeError:
         return  # it could not be done, which is another outcome
-    differences = [abs(made.values[name] - told.values[name]) for name in level.yields]
+    differences = [abs(made.values[name] - again.values[name]) for name in level.yields]
     claim(
         not all(each <= 1e-6 for each in differences),
         f"level {level.name} takes no notice of the {what} of {case.subject.smiles}",
@@ -327,7 +327,7 @@ def _check_failure(level: Level, cases: list[_Case], settings: LevelSettings) ->
     else:
         crushed = np.zeros_like(first.start.positions)
         bad = _Case(first.subject, replace(first.start, positions=crushed))
-    found = [_made(level, first, settings)]
+    later = [_made(level, first, settings)]
     try:
         made = level.apply(bad.subject, bad.start, settings)
     except MoleculeError:
@@ -346,8 +346,8 @@ def _check_failure(level: Level, cases: list[_Case], settings: LevelSettings) ->
             if bad.start is not None
             else f"level {level.name} makes a structure of {bad.subject.smiles}, which cannot be",
         )
-    found.append(_made(level, last, settings))
-    for before, after, case in zip(expected, found, (first, last), strict=True):
+    later.append(_made(level, last, settings))
+    for before, after, case in zip(expected, later, (first, last), strict=True):
         claim(
             _alike(before, after),
             f"level {level.name}: {case.subject.smiles} is another one after one that failed",

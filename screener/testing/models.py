@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 Given = Structure | str
 
 
-class _Asked:
+class _Model:
     """A bundle, molecules for it, and the low values that it is given, if any."""
 
     def __init__(
@@ -80,26 +80,26 @@ def check_model(
     opened = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     settings = None if structures is not None else _settings(opened)
     given: Sequence[Given] = structures or _given(smiles, settings)
-    asked = _Asked(opened, given, low)
+    model = _Model(opened, given, low)
     everyone = list(range(len(given)))
-    table = asked.predict(everyone)
-    inside = _check_columns(asked, table)
+    table = model.predict(everyone)
+    inside = _check_columns(model, table)
     claim(
         sum(inside) > 1,
-        f"{asked.name}: less than two of {', '.join(smiles)} lie inside its domain",
+        f"{model.name}: less than two of {', '.join(smiles)} lie inside its domain",
     )
     claim(
-        table.equals(asked.predict(everyone)),
-        f"{asked.name}: the second time it predicts other numbers",
+        table.equals(model.predict(everyone)),
+        f"{model.name}: the second time it predicts other numbers",
     )
-    alone = pa.concat_tables([asked.predict([row]) for row in everyone])
-    _claim_alike(asked, table, alone, "alone and among others")
-    backwards = asked.predict(everyone[::-1]).take(pa.array(everyone[::-1]))
-    _claim_alike(asked, table, backwards, "in another order of molecules")
-    posed = asked.predict(everyone, [in_another_pose(each) for each in given])
-    _claim_alike(asked, table, posed, "turned, with its atoms in another order")
+    alone = pa.concat_tables([model.predict([row]) for row in everyone])
+    _claim_alike(model, table, alone, "alone and among others")
+    backwards = model.predict(everyone[::-1]).take(pa.array(everyone[::-1]))
+    _claim_alike(model, table, backwards, "in another order of molecules")
+    posed = model.predict(everyone, [in_another_pose(each) for each in given])
+    _claim_alike(model, table, posed, "turned, with its atoms in another order")
     if low is None:
-        _check_others(asked, table, settings)
+        _check_others(model, table, settings)
 
 
 def _settings(bundle: Bundle) -> StructureSettings | None:
@@ -116,53 +116,53 @@ def _given(smiles: Sequence[str], settings: StructureSettings | None) -> list[Gi
     return [make_structure(each, mol_id(each), settings) for each in canonical]
 
 
-def _check_columns(asked: _Asked, table: pa.Table) -> list[bool]:
+def _check_columns(model: _Model, table: pa.Table) -> list[bool]:
     """Whether each row is inside the domain."""
-    predicted = list(asked.bundle.card.quantities)
-    claim(predicted, f"{asked.name} predicts nothing")
+    predicted = list(model.bundle.card.quantities)
+    claim(predicted, f"{model.name} predicts nothing")
     wanted = [f"{name}{end}" for name in predicted for end in ("", *ENDS)]
     wanted += ["in_domain", "domain_reasons", "geometry_level"]
     missing = [name for name in wanted if name not in table.column_names]
-    claim(not missing, f"{asked.name}: columns {', '.join(missing)} are missing")
+    claim(not missing, f"{model.name}: columns {', '.join(missing)} are missing")
     inside = [each is True for each in table["in_domain"].to_pylist()]
     reasons = table["domain_reasons"].to_pylist()
     untold = [
         i for i, (is_in, why) in enumerate(zip(inside, reasons, strict=True)) if is_in == bool(why)
     ]
     claim(
-        not untold, f"{asked.name}: rows {untold} are inside with a reason, or outside without one"
+        not untold, f"{model.name}: rows {untold} are inside with a reason, or outside without one"
     )
     for name in predicted:
         kind = table.schema.field(name).type
-        claim(kind == pa.float64(), f"{asked.name}: {name} is {kind}, not double")
+        claim(kind == pa.float64(), f"{model.name}: {name} is {kind}, not double")
         value, std, low, high = (numbers(table, f"{name}{end}") for end in ("", *ENDS))
         within = np.array(inside)
         claim(
             np.isfinite(np.array([value, std, low, high])[:, within]).all(),
-            f"{asked.name}: {name} or its interval is no number inside the domain",
+            f"{model.name}: {name} or its interval is no number inside the domain",
         )
         claim(
             np.isnan(np.array([value, std, low, high])[:, ~within]).all(),
-            f"{asked.name}: {name} has a value outside the domain",
+            f"{model.name}: {name} has a value outside the domain",
         )
-        claim((std[within] > 0.0).all(), f"{asked.name}: {name}_std is not positive")
+        claim((std[within] > 0.0).all(), f"{model.name}: {name}_std is not positive")
         claim(
             ((low <= value) & (value <= high))[within].all(),
-            f"{asked.name}: a value of {name} lies outside its own interval",
+            f"{model.name}: a value of {name} lies outside its own interval",
         )
-        claim((low < high)[within].all(), f"{asked.name}: an interval of {name} is empty")
-        _check_bounds(asked, name, value[within])
+        claim((low < high)[within].all(), f"{model.name}: an interval of {name} is empty")
+        _check_bounds(model, name, value[within])
     return inside
 
 
-def _check_bounds(asked: _Asked, name: str, values: FloatArray) -> None:
+def _check_bounds(model: _Model, name: str, values: FloatArray) -> None:
     column = columns().get(name)
     if column is None:
         return
     lower, upper = column.quantity.lower, column.quantity.upper
     claim(
         (lower is None or (values >= lower).all()) and (upper is None or (values <= upper).all()),
-        f"{asked.name}: a value of {name} lies outside of what nature allows, {lower} to {upper}",
+        f"{model.name}: a value of {name} lies outside of what nature allows, {lower} to {upper}",
     )
     if column.typical is None or column.quantity.extensive:
         return
@@ -170,17 +170,17 @@ def _check_bounds(asked: _Asked, name: str, values: FloatArray) -> None:
     margin = 3.0 * (high - low)
     claim(
         ((values >= low - margin) & (values <= high + margin)).all(),
-        f"{asked.name}: {name} is {values.min():g} to {values.max():g}, and most molecules lie "
+        f"{model.name}: {name} is {values.min():g} to {values.max():g}, and most molecules lie "
         f"between {low:g} and {high:g} {column.unit}: is it in another unit?",
     )
 
 
-def _claim_alike(asked: _Asked, table: pa.Table, other: pa.Table, when: str) -> None:
+def _claim_alike(model: _Model, table: pa.Table, other: pa.Table, when: str) -> None:
     claim(
         table["in_domain"].to_pylist() == other["in_domain"].to_pylist(),
-        f"{asked.name}: a molecule is inside or not, {when}",
+        f"{model.name}: a molecule is inside or not, {when}",
     )
-    for name in asked.bundle.card.quantities:
+    for name in model.bundle.card.quantities:
         std = np.nan_to_num(numbers(table, f"{name}_std"))
         for end in ("", *ENDS):
             one, two = (np.nan_to_num(numbers(each, f"{name}{end}")) for each in (table, other))
@@ -188,30 +188,30 @@ def _claim_alike(asked: _Asked, table: pa.Table, other: pa.Table, when: str) -> 
             worst = int(np.argmax(np.abs(one - two) - allowed))
             claim(
                 abs(one[worst] - two[worst]) <= allowed[worst],
-                f"{asked.name}: {name}{end} of molecule {worst} is {one[worst]:.8g} and "
+                f"{model.name}: {name}{end} of molecule {worst} is {one[worst]:.8g} and "
                 f"{two[worst]:.8g}, {when}",
             )
 
 
-def _check_others(asked: _Asked, table: pa.Table, settings: StructureSettings | None) -> None:
+def _check_others(model: _Model, table: pa.Table, settings: StructureSettings | None) -> None:
     """Ions, radicals and an element that no model knows, among molecules inside."""
-    outside = asked.predict(
-        [0, 0, 0], [asked.given[0], *_given([OUTSIDE], settings), asked.given[-1]]
+    outside = model.predict(
+        [0, 0, 0], [model.given[0], *_given([OUTSIDE], settings), model.given[-1]]
     )
     last = table.num_rows - 1
     claim(
-        not outside["in_domain"][1].as_py() or "Se" in asked.bundle.card.elements,
-        f"{asked.name}: {OUTSIDE} is inside, and selenium is none of its elements",
+        not outside["in_domain"][1].as_py() or "Se" in model.bundle.card.elements,
+        f"{model.name}: {OUTSIDE} is inside, and selenium is none of its elements",
     )
     _claim_alike(
-        asked,
+        model,
         table.take(pa.array([0, last])),
         outside.take(pa.array([0, 2])),
         f"alone and beside {OUTSIDE}, which is outside",
     )
     smiles = [canonical_smiles(each) for each in IONS]
-    ions = asked.predict([0] * len(smiles), _given(smiles, settings))
+    ions = model.predict([0] * len(smiles), _given(smiles, settings))
     charges = [Chem.GetFormalCharge(Chem.MolFromSmiles(each)) for each in smiles]
     judged = ions if settings is None else closed_shells_alone(ions, smiles, charges)
     for text, is_inside in zip(smiles, judged["in_domain"].to_pylist(), strict=True):
-        claim(not is_inside, f"{asked.name}: {text}, an ion or a radical, is inside its domain")
+        claim(not is_inside, f"{model.name}: {text}, an ion or a radical, is inside its domain")

@@ -228,3 +228,9 @@ def test_any_text_is_a_molecule_or_a_reason(text: str) -> None:
     else:
         assert error.code.isidentifier()
         assert error.message
+
+
+def test_elements_of_a_library_are_those_of_before_unless_others_are_named():
+    """They are part of digests: a library of now is that of before."""
+    before = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br")
+    assert StandardiseSettings().elements == before

@@ -2,7 +2,8 @@
 
 import json
 
-from screener.models.bundle import load_bundle, shipped_bundles
+from screener.models.bundle import load_bundle
+from screener.models.shipped import shipped_bundles
 
 KEYS = {"name", "low", "high", "geometry_level", "metrics"}
 

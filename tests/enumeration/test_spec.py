@@ -127,3 +127,8 @@ def test_bonds_that_no_molecule_inside_has():
         (atom,) = Pattern(scaffold).attached
         assert [limits.allows_bond(p, atom) for p in (fluorine, hydrogen, methyl)] == allowed
         assert all(Limits().allows_bond(p, atom) for p in (fluorine, hydrogen, methyl))
+
+
+def test_elements_are_those_of_before_unless_others_are_named():
+    """They decide what an enumeration gives."""
+    assert Limits().elements == ("H", "C", "N", "O", "F")

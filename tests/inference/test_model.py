@@ -2,11 +2,19 @@
 
 import numpy as np
 import pytest
+from model_fixtures import SOLVENTS
+from rdkit import Chem
 
 from screener.chemistry.identity import mol_id
+from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import make_structure
 from screener.errors import ConfigError
 from screener.inference.model import Model
+from screener.models.targets import targets_of
+from screener.training.fit.data import FitData, FitSets
+from screener.training.fit.morgan_gp import MorganGpSettings, fit_morgan_gp
+from screener.training.fit.save import save_bundle
+from screener.training.tables.names import QuantityConfig, names_of
 
 SMILES = ["CC#N", "not a molecule", "COC(C)=O", "CC1([C@H]2CC[C@]1(C(=O)C2)C)C", "O=C1OCC(F)O1"]
 
@@ -14,6 +22,33 @@ SMILES = ["CC#N", "not a molecule", "COC(C)=O", "CC1([C@H]2CC[C@]1(C(=O)C2)C)C",
 @pytest.fixture(scope="module")
 def model(tiny_bundles) -> Model:
     return Model(tiny_bundles.direct)
+
+
+@pytest.fixture(scope="module")
+def drawing_model(tmp_path_factory) -> Model:
+    """A model of a made-up boiling point that reads drawings."""
+    column = "boiling_point_k"
+    known = [Chem.CanonSmiles(each) for each in SOLVENTS]
+    heavy = [Chem.MolFromSmiles(each).GetNumHeavyAtoms() for each in known]
+    labels = 150.0 + 60.0 * np.sqrt(np.array(heavy, dtype=float))
+
+    def data(rows: slice) -> FitData:
+        return FitData((), {column: labels[rows]}, known[rows])
+
+    names = names_of({}, {"boiling_point": QuantityConfig(unit="K", lower=0.0)})
+    fitted = fit_morgan_gp(
+        FitSets(
+            data(slice(50, None)), data(slice(20)), data(slice(20, 50)),
+            targets_of([names.column(column)]), "drawing",
+        ),
+        MorganGpSettings(min_seen=1, outside=0.0),
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("bundles") / "drawn"
+    save_bundle(
+        folder, fitted, name="drawn", n_conformers=1, data={}, splits={}, seeds={}, metrics={},
+        golden=known[:4],
+    )  # fmt: skip
+    return Model(str(folder))
 
 
 def test_every_molecule_has_a_row_in_its_place(model):
@@ -64,3 +99,36 @@ def test_a_delta_model_refuses_structures_without_low_values(tiny_bundles, model
     structure = make_structure("CC#N", mol_id("CC#N"), model.geometry)
     with pytest.raises(ConfigError, match="energy_gfn2_ha"):
         Model(tiny_bundles.delta).predict([structure])
+
+
+def test_a_model_that_reads_drawings_predicts_from_smiles_alone(drawing_model):
+    smiles = ["N#CC", "not a molecule", "CCO", "C[N+](C)(C)C", "CCCCl"]
+    frame = drawing_model.predict(smiles, StandardiseSettings(allow_charged=True))
+    assert frame["smiles_input"].tolist() == smiles
+    assert frame["smiles"].tolist() == ["CC#N", None, "CCO", "C[N+](C)(C)C", "CCCCl"]
+    assert (frame["code"] != "").tolist() == [False, True, False, False, False]
+    assert frame["in_domain"].tolist() == [True, False, True, False, False]
+    assert frame["n_atoms"].dropna().tolist() == [6, 9, 17, 11]
+    assert set(frame["geometry_level"].dropna()) == {"drawing"}
+    assert frame.loc[3, "domain_reasons"].count("charge") == 1
+    assert "Cl" in frame.loc[4, "domain_reasons"]
+    inside = frame[frame["in_domain"]].reset_index()
+    assert inside["boiling_point_k"].between(150.0, 400.0).all()
+    assert (inside["boiling_point_k_lo90"] < inside["boiling_point_k"]).all()
+    alone = [drawing_model.predict(each).loc[0, "boiling_point_k"] for each in ("CC#N", "CCO")]
+    assert inside["boiling_point_k"].tolist() == alone
+
+
+def test_a_molecule_without_a_structure_has_a_prediction_from_its_drawing(model, drawing_model):
+    bridged = "CC1([C@H]2CC[C@]1(C(=O)C2)C)C"  # drawn so that it cannot be embedded
+    assert model.predict(bridged).loc[0, "code"] != ""
+    assert drawing_model.predict(bridged).loc[0, "code"] == ""
+
+
+def test_a_model_that_reads_drawings_has_no_geometry_and_takes_no_structures(model, drawing_model):
+    with pytest.raises(ConfigError, match="drawn reads drawings: it has no geometry"):
+        _ = drawing_model.geometry
+    structure = make_structure("CC#N", mol_id("CC#N"), model.geometry)
+    with pytest.raises(ConfigError, match="drawn reads drawings: give it SMILES"):
+        drawing_model.predict([structure])
+    assert len(drawing_model.predict([])) == 0

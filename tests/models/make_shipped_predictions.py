@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
-from screener.models.bundle import Bundle, load_bundle, shipped_bundles
+from screener.models.bundle import Bundle, load_bundle
+from screener.models.shipped import shipped_bundles
 from screener.records import Structure
 
 FILE = Path(__file__).parent / "shipped_predictions.json"

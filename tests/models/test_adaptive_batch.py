@@ -6,10 +6,11 @@ import torch
 
 from screener.errors import ScreenerError
 from screener.models.adaptive_batch import Portion, largest_that_fits
-from screener.models.bundle import load_bundle, shipped_bundles
+from screener.models.bundle import load_bundle
 from screener.models.schnet.evaluator import NetworkOutputs
 from screener.models.schnet.neighbours import ROWS
 from screener.models.schnet.network import SchNet, SchNetSettings
+from screener.models.shipped import shipped_bundles
 from screener.models.sparse_gp.model import Evaluator
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA sees no GPU here")

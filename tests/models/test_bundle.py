@@ -12,9 +12,11 @@ from model_fixtures import DIRECT
 from safetensors.numpy import load_file, save_file
 
 from screener.errors import ConfigError, SchemaError, StoreError
-from screener.models.bundle import CARD, MODEL, load_bundle, shipped_bundles
+from screener.models.bundle import load_bundle
+from screener.models.bundle_files import CARD, MODEL
 from screener.models.card import SCHEMA_VERSION
 from screener.models.predictor import Predictor
+from screener.models.shipped import shipped_bundles
 from screener.records import Structure
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.save import save_bundle

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from screener.errors import SchemaError
-from screener.models.bundle import CARD, MODEL, load_bundle, read_card
+from screener.models.bundle import load_bundle
+from screener.models.bundle_files import CARD, MODEL, read_card
 from screener.training.fit.save import save_bundle
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from models.make_shipped_predictions import FILE, predicted, this_machine
 
-from screener.models.bundle import TOLERANCE, load_bundle, shipped_bundles
+from screener.models.bundle import TOLERANCE, load_bundle
+from screener.models.shipped import shipped_bundles
 from screener.records import Structure
 
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from screener.ranking.columns import stored_inputs
 from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
-from screener.ranking.row_status import best, emptied_by, row_status
+from screener.ranking.row_status import best, candidate_scores, emptied_by, row_status
 from screener.ranking.topk import TopK
 
 
@@ -41,6 +43,68 @@ def test_statuses_have_a_precedence_and_add_up():
     assert status.left_out == ["gap_gfn2_ev>=1"]
     assert np.isnan(status.score).tolist() == [False, True, True, False, True]
     assert best(table, status, 5).rows.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("objectives", "constraints", "by", "read"),
+    [
+        (["minimise:homo_b3lyp_ev"], [], "value", ["homo_b3lyp_ev"]),
+        (["minimise:ae0_b3lyp_kcal:low=900,high=1100"], [], "value", ["ae0_b3lyp_kcal"]),
+        (
+            ["minimise:ae0_b3lyp_kcal:low=900,high=1100"],
+            [],
+            "probability",
+            ["ae0_b3lyp_kcal", "ae0_b3lyp_kcal_lo90", "ae0_b3lyp_kcal_hi90"],
+        ),
+        (
+            ["maximise:ae0_b3lyp_kcal_per_atom:low=80,high=120"],
+            ["n_heavy<=9"],
+            "bound",
+            ["ae0_b3lyp_kcal", "ae0_b3lyp_kcal_lo90", "ae0_b3lyp_kcal_hi90", "n_atoms", "n_heavy"],
+        ),
+        (
+            ["minimise:ae0_b3lyp_kcal_per_atom_std:low=0,high=9"],
+            [],
+            "value",
+            ["ae0_b3lyp_kcal", "ae0_b3lyp_kcal_std", "ae0_b3lyp_kcal_lo90", "ae0_b3lyp_kcal_hi90",
+             "n_atoms"],
+        ),
+        (
+            ["minimise:homo_b3lyp_ev - price:low=-11,high=-5"],
+            ["sa_score<=9", "nothing>=1"],
+            "value",
+            ["homo_b3lyp_ev", "price", "smiles"],
+        ),
+    ],
+)  # fmt: skip
+def test_scores_need_no_other_columns_than_those_that_are_told(objectives, constraints, by, read):
+    generator = np.random.default_rng(1)
+    n = 40
+    table = table_of(generator.normal(-7, 1, n), generator.random(n), generator.random(n) > 0.3)
+    energy = generator.normal(1000.0, 50.0, n)
+    more = {
+        "ae0_b3lyp_kcal": energy,
+        "ae0_b3lyp_kcal_std": generator.random(n),
+        "ae0_b3lyp_kcal_lo90": energy - 2.0,
+        "ae0_b3lyp_kcal_hi90": energy + 2.0,
+        "n_atoms": generator.integers(8, 12, n),
+        "n_heavy": generator.integers(6, 12, n),
+        "price": generator.random(n),
+        "smiles": ["CC(=O)OC"] * n,
+        "source_id": ["x"] * n,
+    }
+    for name, values in more.items():
+        table = table.append_column(name, pa.array(values))
+    settings = RankingSettings(
+        objectives=tuple(map(parse_objective, objectives)),
+        constraints=tuple(map(parse_constraint, constraints)),
+        by=by,
+    )
+    names = stored_inputs(settings, table.column_names)
+    assert set(names) == set(read)
+    score = candidate_scores(table.select(["in_domain", *names]), settings)
+    np.testing.assert_array_equal(score, row_status(table, settings).score)
+    assert 5 < np.isfinite(score).sum() < n
 
 
 def test_reasons_outside_are_counted_without_their_distances():

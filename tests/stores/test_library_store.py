@@ -112,6 +112,12 @@ def test_only_the_row_groups_that_are_needed_are_read(
     assert read == [[1], [0, 2], [0]]
 
 
+def test_rows_are_looked_up_by_texts_in_any_of_some_columns(library: LibraryStore) -> None:
+    wanted = {"mol_id": ["mol_id-3", "mol_id-46"], "source_id": ["source_id-12", "mol_id-5"]}
+    assert [rows.tolist() for rows in library.rows_with(wanted)] == [[3], [12], [46]]
+    assert list(library.rows_with({"inchikey": ["mol_id-3"]})) == []
+
+
 def test_what_it_says_of_itself(library: LibraryStore) -> None:
     assert library.n_rows == N_ROWS
     assert library.columns == [*STANDARD_SCHEMA.names, "price"]

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from screener.errors import DamagedError, SchemaError
 from screener.records import QuarantineRecord
 from screener.stores.files import Folder
+from screener.stores.joined import JoinedTable, write_joined
 from screener.stores.predictions import PredictionStore
+from screener.stores.row_groups import RowGroups
 
 UNITS = ("u1", "u2", "u3")
 
@@ -42,6 +44,58 @@ def write(store, unit, table, quarantine=()):
 @pytest.fixture
 def store(tmp_path):
     return PredictionStore(Folder(str(tmp_path)), "mmff94")
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_some_columns_of_a_segment_are_read_without_the_others(store, monkeypatch, compacted):
+    tables = [predictions([1, 2], 1.0), predictions([], 2.0), predictions([7], 3.0)]
+    asides = [quarantined([3]), quarantined([4]), []]
+    for unit, table, aside in zip(UNITS, tables, asides, strict=True):
+        write(store, unit, table, aside)
+    if compacted:
+        assert store.compact("s", UNITS) == ()
+    read = []
+    inner = RowGroups.read
+
+    def noted(file, groups, columns):
+        read.append(list(columns))
+        return inner(file, groups, columns)
+
+    monkeypatch.setattr(RowGroups, "read", noted)
+    parts = list(store.columns("s", UNITS))
+    assert [part.units for part in parts] == ([UNITS] if compacted else [(u,) for u in UNITS])
+    assert all(part.names == predictions([]).column_names for part in parts)
+    table = pa.concat_tables(part.read(["homo_b3lyp_ev", "row"]) for part in parts)
+    assert table.to_pydict() == {"homo_b3lyp_ev": [1.0, 1.0, 3.0], "row": [1, 2, 7]}
+    assert {tuple(columns) for columns in read} == {("homo_b3lyp_ev", "row")}
+
+
+def test_columns_of_a_users_table_are_joined_and_old_names_are_those_of_now(store):
+    old = predictions([1, 2]).append_column("eox_gfn2_v_li", pa.array([4.0, 5.0]))
+    write(store, "u1", old)
+    key = "inchikey"
+    prices = pa.table({key: ["KMTRUDSVKNLOMY-UHFFFAOYSA-N"], "price": [2.5]})
+    write_joined(store.folder, "d", prices)
+    with_prices = PredictionStore(store.folder, "mmff94", JoinedTable(store.folder, "d", key))
+    (part,) = with_prices.columns("s", ["u1"])
+    assert part.names[-2:] == ["eox_uncorrected_gfn2_v_li", "price"]
+    table = part.read(["price", "eox_uncorrected_gfn2_v_li"])
+    assert table.to_pydict() == {"price": [2.5, 2.5], "eox_uncorrected_gfn2_v_li": [4.0, 5.0]}
+
+
+def test_a_file_that_is_lost_or_broken_is_named_with_its_units(store):
+    receipt = write(store, "u1", predictions([1, 2]))
+    (path,) = receipt.files
+    (part,) = store.columns("s", ["u1"])
+    data = bytearray(store.folder.read_bytes(path))
+    data[4:40] = bytes(36)
+    store.folder.write_bytes(path, bytes(data))
+    with pytest.raises(DamagedError, match="is lost or broken") as caught:
+        part.read(["row"])
+    assert caught.value.units == ("u1",)
+    store.folder.remove(path)
+    with pytest.raises(DamagedError, match="is lost or broken"):
+        list(store.columns("s", ["u1"]))
 
 
 @given(

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from screener.errors import StoreError
 from screener.stores import row_groups
 from screener.stores.files import Folder
-from screener.stores.row_groups import open_row_groups
+from screener.stores.row_groups import RowGroups, open_row_groups
 
 N_ROWS, GROUP = 1000, 64
 TABLE = pa.table(
@@ -31,6 +32,38 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     folder = Folder(str(tmp_path_factory.mktemp("tables")))
     folder.write_table("a.parquet", TABLE, GROUP)
     return folder
+
+
+@given(rows=st.lists(st.integers(0, N_ROWS - 1), min_size=1, max_size=20, unique=True).map(sorted))
+def test_rows_come_back_in_the_columns_asked_for(stored: Folder, rows: list[int]) -> None:
+    table = open_row_groups(stored, "a.parquet").rows(np.array(rows), ["blob2", "row"])
+    assert table.column_names == ["blob2", "row"]
+    assert table["row"].to_pylist() == rows
+    assert table["blob2"].to_pylist() == [row if row % 3 else None for row in rows]
+
+
+def test_only_row_groups_that_may_hold_a_text_are_looked_through(tmp_path: Path) -> None:
+    ids = [f"m{row:04d}" for row in range(N_ROWS)]
+    others = [None if row % 5 else ids[(7 * row) % N_ROWS] for row in range(N_ROWS)]
+    folder = Folder(str(tmp_path))
+    table = pa.table({"id": ids, "other": pa.array(others, pa.string()), "row": TABLE["row"]})
+    folder.write_table("a.parquet", table, GROUP)
+    read: list[tuple[list[int], list[str]]] = []
+    inner = RowGroups.read
+
+    def noted(file: RowGroups, groups: list[int], columns: list[str]) -> pa.Table:
+        read.append((list(groups), list(columns)))
+        return inner(file, groups, columns)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RowGroups, "read", noted)
+        opened = open_row_groups(folder, "a.parquet")
+        assert opened.rows_with({"id": ["m0070", "m0999", "x"]}).tolist() == [70, 999]
+        assert read == [([1, N_GROUPS - 1], ["id"])]
+        assert opened.rows_with({"id": ["x"]}).tolist() == []
+        assert len(read) == 1  # no group may hold it, so none was read
+        wanted = {"id": ["m0070"], "other": ["m0070"]}
+        assert opened.rows_with(wanted).tolist() == [10, 70]  # row 10 has it as its other
 
 
 @given(

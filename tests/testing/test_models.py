@@ -7,7 +7,8 @@ import pytest
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
-from screener.models.bundle import Bundle, load_bundle, shipped_bundles
+from screener.models.bundle import Bundle, load_bundle
+from screener.models.shipped import shipped_bundles
 from screener.testing import check_model
 from screener.testing.models import MOLECULES
 

@@ -7,7 +7,8 @@ import pytest
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
-from screener.models.bundle import load_bundle, shipped_bundles
+from screener.models.bundle import load_bundle
+from screener.models.shipped import shipped_bundles
 from screener.training.g4mp2.train import NESTED, TRAINERS
 from screener.training.qm9.train import FROM_SMILES, RECIPES, Recipe
 

@@ -117,8 +117,8 @@ class EventLog:
     def tell_units(self) -> None:
         """Write what is known of units by now."""
         with self._lock:
-            told, self._sums = self._sums, {}
-        for stage, sums in told.items():
+            sums_by_stage, self._sums = self._sums, {}
+        for stage, sums in sums_by_stage.items():
             self.write("units", stage=stage, **sums.fields())
             self._told_at = time.monotonic()
 

@@ -55,10 +55,10 @@ def _keep_telling(client: Client, events: EventLog, seen: Seen) -> None:
                     events.write("memory", **sample)
             events.tell_what_is_due()
             with suppress(Empty):
-                told = seen.get(timeout=TICK_SECONDS)
-                if told is None:
+                event = seen.get(timeout=TICK_SECONDS)
+                if event is None:
                     return
-                events.write(told[0], **told[1])
+                events.write(event[0], **event[1])
         except (
             StoreError
         ) as error:  # may pass, and the campaign's own writes tell where it does not

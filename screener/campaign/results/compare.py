@@ -1,14 +1,13 @@
 """What entered and left between the shortlists of two campaigns, and why.
 
 A molecule that only one shortlist holds is looked up in the other campaign: whether its library has
-it, and where it ended there. Reads the folders and libraries of both; predicts nothing.
+it, and where it ended there. Campaigns on the same library know each other's rows; otherwise the
+`mol_id` column of the other library is looked through. Predicts nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from screener.campaign.results.explain import as_ranked, ends
 from screener.campaign.results.shortlist import FILES
@@ -17,9 +16,9 @@ from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder
-from screener.stores.library import open_library
+from screener.stores.library import LibraryStore, open_library
 
-_SHOWN = ["mol_id", "rank", "smiles", "source_id"]
+_SHOWN = ["row", "mol_id", "rank", "smiles", "source_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,9 @@ def compare(before: Folder, after: Folder) -> Comparison:
     first, second = _shortlist(before), _shortlist(after)
     lost = {mol_id: row for mol_id, row in first.items() if mol_id not in second}
     new = {mol_id: row for mol_id, row in second.items() if mol_id not in first}
-    why_new = _ends(earlier, list(new))
-    why_lost = _ends(later, list(lost))
+    same_library = earlier.setup.library_digest == later.setup.library_digest
+    why_new = _ends(earlier, new, same_library=same_library)
+    why_lost = _ends(later, lost, same_library=same_library)
     kept = [(first[mol_id], row) for mol_id, row in second.items() if mol_id in first]
     moved = [pair for pair in kept if pair[0]["rank"] != pair[1]["rank"]]
     return Comparison(
@@ -79,7 +79,7 @@ def _size(ranking: RankingSettings) -> dict[str, float]:
 
 def _shortlist(folder: Folder) -> dict[str, dict[str, Any]]:
     """The shortlist's rows by mol_id, in its order."""
-    rows = folder.read_table(FILES[0]).select(_SHOWN).to_pylist()
+    rows = folder.read_table(FILES[0], _SHOWN).to_pylist()
     return {row["mol_id"]: row for row in rows}
 
 
@@ -87,20 +87,38 @@ def _change(row: dict[str, Any], before: int | None, after: int | None, why: str
     return Change(row["mol_id"], row["smiles"], row["source_id"] or "", before, after, why)
 
 
-def _ends(campaign: Campaign, mol_ids: list[str]) -> dict[str, str]:
-    """Where molecules ended in a campaign, by mol_id."""
-    if not mol_ids:
+def _ends(
+    campaign: Campaign, molecules: Mapping[str, Mapping[str, Any]], *, same_library: bool
+) -> dict[str, str]:
+    """Where molecules ended in a campaign, by mol_id.
+
+    Args:
+        campaign: finished.
+        molecules: rows of the other campaign's shortlist, by mol_id.
+        same_library: whether both campaigns screen the same library.
+    """
+    if not molecules:
         return {}
-    of_rows: dict[int, str] = {}
-    aside: dict[str, str] = {}
+    if same_library:
+        of_rows = {row["row"]: mol_id for mol_id, row in molecules.items()}
+        return {of_rows[row]: text for row, text in ends(campaign, of_rows).items()}
     library = open_library(campaign.setup.library, campaign.setup.library_digest)
-    wanted = pa.array(mol_ids, pa.string())
-    for block in library.blocks(["row", "mol_id"]):
-        hits = block.filter(pc.is_in(block["mol_id"], wanted))
-        of_rows |= dict(zip(hits["row"].to_pylist(), hits["mol_id"].to_pylist(), strict=True))
-    for table in library.quarantine():
-        for record in table.filter(pc.is_in(table["mol_id"], wanted)).to_pylist():
-            aside[record["mol_id"]] = f"set aside by the library, {record['code']}"
+    of_rows = _rows_of(library, list(molecules))
     texts = {of_rows[row]: text for row, text in ends(campaign, of_rows).items()}
-    missing = dict.fromkeys(mol_ids, "not in the library")
-    return missing | aside | texts
+    absent = [mol_id for mol_id in molecules if mol_id not in texts]
+    texts |= dict.fromkeys(absent, "not in the library")
+    for table in library.quarantine_with({"mol_id": absent}) if absent else ():
+        for record in table.to_pylist():
+            texts[record["mol_id"]] = f"set aside by the library, {record['code']}"
+    return texts
+
+
+def _rows_of(library: LibraryStore, mol_ids: list[str]) -> dict[int, str]:
+    """The molecules that a library has, by row; looks no further once it has all of them."""
+    of_rows: dict[int, str] = {}
+    for rows in library.rows_with({"mol_id": mol_ids}):
+        names = library.read_rows(rows, ["mol_id"])["mol_id"].to_pylist()
+        of_rows |= dict(zip(rows.tolist(), names, strict=True))
+        if len(of_rows) == len(mol_ids):
+            break
+    return of_rows

@@ -1,14 +1,15 @@
 """Why a molecule of the library ended where it did, under the ranking of the current shortlist.
 
-Reads the campaign's folder and the library; predicts nothing.
+Reads the campaign's folder and the library; predicts nothing. The molecule is looked up in the
+columns of the library that can hold what it was called, and followed through the units that it was
+in. Only the rank of a molecule below the shortlist needs a pass over the last stage, which reads
+the columns that scores are made of, one segment after the other.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from rdkit import Chem
 
 from screener.campaign.results.known import follow, places_of
@@ -27,6 +28,7 @@ from screener.stores.files import Folder
 from screener.stores.library import LibraryStore, open_library
 
 _SETTINGS = StandardiseSettings(allow_charged=True)
+_MOL_ID_LENGTH, _INCHIKEY_LENGTH = 32, 27  # characters
 _KEYS = ["row", "mol_id", "inchikey", "smiles", "source_id"]
 
 
@@ -47,17 +49,15 @@ def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
     library = open_library(setup.library, setup.library_digest)
     names = _names(name)
     lines: list[tuple[str, str]] = []
-    for table in library.duplicates():
-        for record in table.filter(
-            _is_any(table, ["source_id", "smiles_input"], names)
-        ).to_pylist():
+    for table in library.duplicates_with({"source_id": names, "smiles_input": names}):
+        for record in table.to_pylist():
             place = f"{record['kept_source']}:{record['kept_line']}"
             lines.append(("duplicate", f"{record['source']}:{record['line']}, first at {place}"))
             names = [*names, record["mol_id"]]
     molecule = _row(library, names)
     if molecule is None:
-        for table in library.quarantine():
-            for record in table.filter(_is_any(table, ["raw", "mol_id"], names)).to_pylist():
+        for table in library.quarantine_with({"raw": names, "mol_id": names}):
+            for record in table.to_pylist():
                 where = f"{record['source']}:{record['line']}"
                 why = f"{record['code']}: {record['message']}"
                 return [("ended", f"set aside by the library ({where}), {why}")]
@@ -97,14 +97,14 @@ def ends(campaign: Campaign, mol_ids: Mapping[int, str]) -> dict[int, str]:
         mol_ids: of the molecules, by row.
     """
     fates = follow(campaign, np.array(sorted(mol_ids), dtype=np.int64))
-    ranked = [
+    listed = campaign.folder.read_table(FILES[0], ["row", "rank", "score"]).to_pylist()
+    ranks = {entry["row"]: (entry["rank"], entry["score"]) for entry in listed}
+    below = [
         Ranked(fate.score, mol_ids[row], row)
         for row, fate in fates.items()
-        if fate.state == "ranked" and fate.score is not None
+        if row not in ranks and fate.state == "ranked" and fate.score is not None
     ]
-    places = places_of(campaign, ranked)
-    listed = campaign.folder.read_table(FILES[0]).select(["row", "rank", "score"]).to_pylist()
-    ranks = {entry["row"]: (entry["rank"], entry["score"]) for entry in listed}
+    places = places_of(campaign, below)
     texts, ranking = {}, campaign.setup.ranking
     for row, fate in fates.items():
         if row in ranks:
@@ -130,22 +130,18 @@ def _names(name: str) -> list[str]:
         return [name]
 
 
-def _is_any(table: pa.Table, columns: list[str], names: list[str]) -> pa.ChunkedArray:
-    wanted = pa.array(names, pa.string())
-    masks = [pc.is_in(table[column], wanted) for column in columns]
-    result = masks[0]
-    for mask in masks[1:]:
-        result = pc.or_(result, mask)
-    return result
-
-
 def _row(library: LibraryStore, names: list[str]) -> dict[str, Any] | None:
-    for block in library.blocks(_KEYS):
-        hits = block.filter(_is_any(block, ["mol_id", "inchikey", "source_id"], names))
-        if hits.num_rows:
-            entry: dict[str, Any] = hits.slice(0, 1).to_pylist()[0]
-            return entry
-    return None
+    """The first molecule of the library with one of these names."""
+    wanted = {
+        "mol_id": [name for name in names if len(name) == _MOL_ID_LENGTH],
+        "inchikey": [name for name in names if len(name) == _INCHIKEY_LENGTH],
+        "source_id": names,
+    }
+    rows = next(library.rows_with({k: each for k, each in wanted.items() if each}), None)
+    if rows is None:
+        return None
+    entry: dict[str, Any] = library.read_rows(rows[:1], _KEYS).to_pylist()[0]
+    return entry
 
 
 def _facts(molecule: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -88,8 +88,8 @@ def read_provenance(folder: Folder) -> dict[str, Any]:
     Raises:
         StoreError: the file is broken.
     """
-    found: dict[str, Any] = folder.read_json(FILE) if folder.exists(FILE) else {}
-    return found
+    provenance: dict[str, Any] = folder.read_json(FILE) if folder.exists(FILE) else {}
+    return provenance
 
 
 def last_ranking(folder: Folder) -> dict[str, Any] | None:
@@ -131,13 +131,13 @@ def stage_results(setup: Setup, totals: list[StageTotals]) -> list[dict[str, Any
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that decide results."""
-    found = {"python": platform.python_version()}
+    by_package = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            by_package[package] = version(package)
         except PackageNotFoundError:  # run from a source tree that was not installed
-            found[package] = "not installed"
-    return found
+            by_package[package] = "not installed"
+    return by_package
 
 
 def now() -> str:

@@ -220,9 +220,9 @@ def _make(campaign: Campaign, path: str, totals: StageTotals | None, client: Cli
         top, filtered, left_out = totals.top, totals.filtered, totals.left_out
         counts = totals.counts
     else:
-        found = statuses(stage, setup.ranking, setup.ranking.pool, client)
-        top, filtered, left_out = found.top, found.filtered, found.left_out
-        counts, value_range = found.counts, found.value_range
+        summary = statuses(stage, setup.ranking, setup.ranking.pool, client)
+        top, filtered, left_out = summary.top, summary.filtered, summary.left_out
+        counts, value_range = summary.counts, summary.value_range
         counts["quarantined"] = totals.counts["quarantined"]
         counts["in"] = totals.counts["in"]
     if not top.entries:

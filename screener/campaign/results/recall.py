@@ -34,14 +34,14 @@ def read_recall(folder: Folder) -> tuple[dict[str, Any], ...]:
     return tuple(folder.read_json(RECALL)) if folder.exists(RECALL) else ()
 
 
-def recall_text(told: Mapping[str, Any]) -> str:
+def recall_text(recall: Mapping[str, Any]) -> str:
     """What `tell_recall` says of a stage, for a person."""
-    if "why" in told:
-        return f"not known: {told['why']}"
+    if "why" in recall:
+        return f"not known: {recall['why']}"
     return (
-        f"an estimated {told['recall']:.1%} of the best {told['top_n']:,} of {told['of']} are "
-        f"among the {told['n_rows']:,} evaluated here ({told['level']:.0%} interval "
-        f"{told['low']:.1%} to {told['high']:.1%}, from an audit of {told['n_audit']:,})"
+        f"an estimated {recall['recall']:.1%} of the best {recall['top_n']:,} of {recall['of']} "
+        f"are among the {recall['n_rows']:,} evaluated here ({recall['level']:.0%} interval "
+        f"{recall['low']:.1%} to {recall['high']:.1%}, from an audit of {recall['n_audit']:,})"
     )
 
 

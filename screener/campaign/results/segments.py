@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from screener.campaign.settings.stage import CampaignStage
 from screener.execution.tasks import Task, run_tasks
 from screener.execution.threads import one_thread
+from screener.ranking.columns import stored_inputs
 from screener.ranking.objectives import RankingSettings
-from screener.ranking.row_status import Best, widen
+from screener.ranking.row_status import Best, candidate_scores, widen
 from screener.ranking.topk import Ranked, TopK
 
 IntArray = NDArray[np.int64]
@@ -90,15 +91,15 @@ def statuses_of_segment(
         counts by status, and the best k.
     """
     one_thread()
-    found = Statuses(Best(settings, k))
+    summary = Statuses(Best(settings, k))
     for stored in stage.stored_segment(number):
         status = stage.row_status(stored.predictions, settings)
-        found.best.add(stored.predictions, status)
-        found.counts.update(status.counts)
-        found.filtered.update(status.filtered)
-        found.left_out.update(status.left_out)
-        widen(found.value_range, status.value_range)
-    return found
+        summary.best.add(stored.predictions, status)
+        summary.counts.update(status.counts)
+        summary.filtered.update(status.filtered)
+        summary.left_out.update(status.left_out)
+        widen(summary.value_range, status.value_range)
+    return summary
 
 
 def numbers_before(
@@ -109,8 +110,11 @@ def numbers_before(
 ) -> IntArray:
     """How many candidates of a stage come before each of some molecules.
 
+    Of each segment the columns that scores are made of are read, and its `mol_id` only where a
+    score is equal to one of theirs.
+
     Args:
-        stage: finished.
+        stage: finished, at which molecules are ranked.
         settings: the ranking, by a score.
         entries: the molecules.
         client: connected; None to look at the rows here.
@@ -144,14 +148,15 @@ def numbers_before_in_segment(
     one_thread()
     scores = np.array([entry.score for entry in entries])
     numbers = np.zeros(len(entries), dtype=np.int64)
-    for stored in stage.stored_segment(number):
-        score = stage.row_status(stored.predictions, settings).score
+    for stored in stage.segment_columns(number):
+        names = ["in_domain", *stored_inputs(settings, stored.names)]
+        score = candidate_scores(stored.read(list(dict.fromkeys(names))), settings)
         ascending = np.sort(score[np.isfinite(score)])
         numbers += len(ascending) - np.searchsorted(ascending, scores, side="right")
         tied = np.isin(score, scores)
         if not tied.any():
             continue
-        mol_ids = stored.predictions["mol_id"].filter(tied).to_pylist()
+        mol_ids = stored.read(["mol_id"])["mol_id"].filter(tied).to_pylist()
         for other, mol_id in zip(score[tied].tolist(), mol_ids, strict=True):
             for place in np.flatnonzero(scores == other).tolist():
                 numbers[place] += mol_id < entries[place].mol_id

@@ -26,6 +26,7 @@ from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.funnel.acquisition import AcquisitionSettings
 from screener.funnel.search import OLD_NAMES, SearchSettings
+from screener.models.shipped import DEFAULT_BUNDLES
 from screener.ranking.objectives import (
     By,
     Constraint,
@@ -39,7 +40,6 @@ from screener.ranking.presets import load_preset
 from screener.registry.columns import levels
 from screener.stores.toml import read_toml
 
-DEFAULT_BUNDLES: dict[str, str] = {"mmff94": "qm9-mmff94-direct", "gfn2-opt": "qm9-gfn2opt-delta"}
 DEFAULT_PRESET = "electrolyte-solvent"
 DEFAULT_TOP = 100
 
@@ -150,8 +150,8 @@ class RankingConfig(BaseModel):
     @property
     def says_nothing(self) -> bool:
         """Whether the objectives and constraints are left to the campaign or the default."""
-        asked = (self.preset, self.by, *self.objectives, *self.constraints)
-        return all(each is None for each in asked)
+        choices = (self.preset, self.by, *self.objectives, *self.constraints)
+        return all(each is None for each in choices)
 
     def settings(self, known: RankingSettings | None = None) -> RankingSettings:
         """The settings asked for.
@@ -175,11 +175,11 @@ class RankingConfig(BaseModel):
             return RankingSettings(
                 objectives=self.objectives, constraints=self.constraints, **others
             )
-        asked = {each.column for each in self.objectives}
+        own_columns = {each.column for each in self.objectives}
         bound = {each.column for each in self.constraints}
         return RankingSettings(
             objectives=(
-                *(each for each in base.objectives if each.column not in asked),
+                *(each for each in base.objectives if each.column not in own_columns),
                 *self.objectives,
             ),
             constraints=(
@@ -187,7 +187,7 @@ class RankingConfig(BaseModel):
                 *self.constraints,
             ),
             **others,
-            description=base.description if not (asked or bound) else "",
+            description=base.description if not (own_columns or bound) else "",
         )
 
 

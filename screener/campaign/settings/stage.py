@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from screener.campaign.settings.batches import is_audit
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.job import StageJob
-from screener.campaign.settings.plan import StagePlan, Unit
+from screener.campaign.settings.plan import StagePlan, Unit, segment_name
 from screener.campaign.settings.setup import Setup, Stage
 from screener.errors import StoreError
 from screener.funnel.recall import N_STRATA
@@ -29,6 +29,7 @@ from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
 from screener.stores.library import open_library
 from screener.stores.predictions import PredictionStore, StoredUnit
+from screener.stores.stored_columns import StoredColumns
 from screener.structures.recipe import Recipe
 
 IntArray = NDArray[np.int64]
@@ -330,6 +331,13 @@ class CampaignStage:
         """What is stored of the units of one segment of its plan; errors as `stored`."""
         plan = self.plan
         return self.stored_units(plan, plan.segment(number))
+
+    def segment_columns(self, number: int) -> Iterator[StoredColumns]:
+        """What is stored of one segment of its plan, for reading some columns; errors as
+        `stored`."""
+        name = segment_name(number)
+        units = () if self.store.receipts.is_compacted(name) else self.plan.segment(number)
+        return self.store.columns(name, [unit.name for unit in units])
 
     def tables(self, rows: IntArray | None = None) -> Iterator[pa.Table]:
         """Its predictions, unit by unit in the order of the plan.

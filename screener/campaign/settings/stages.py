@@ -4,7 +4,6 @@ import logging
 from importlib.metadata import version
 
 from screener.campaign.settings.config import (
-    DEFAULT_BUNDLES,
     CampaignConfig,
     StageConfig,
 )
@@ -18,8 +17,9 @@ from screener.campaign.settings.stage_structures import (
 from screener.errors import ConfigError
 from screener.funnel.features import VERSION
 from screener.funnel.search import SearchSettings
-from screener.models.bundle import Bundle, load_bundle, shipped_bundles
+from screener.models.bundle import Bundle, load_bundle
 from screener.models.card import DRAWING
+from screener.models.shipped import DEFAULT_BUNDLES, shipped_bundles
 from screener.stores.files import Folder, digest
 from screener.stores.library import LibraryStore
 from screener.structures.recipe import Recipe

@@ -114,21 +114,24 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
     library = LibraryStore.open(url)
     table = _read(source)
     names = {name.lower(): name for name in table.column_names}
-    found = on or next((each for each in ("inchikey", "smiles") if each in names), None)
-    if found is None or found not in names:
+    key_column = on or next((each for each in ("inchikey", "smiles") if each in names), None)
+    if key_column is None or key_column not in names:
         raise ConfigError(
             f"{source} has no column {on or 'inchikey or smiles'}; it has "
             f"{', '.join(table.column_names)}"
         )
     keys = [
-        (each or "").strip() or None for each in table[names[found]].cast(pa.string()).to_pylist()
+        (each or "").strip() or None
+        for each in table[names[key_column]].cast(pa.string()).to_pylist()
     ]
     key: Literal["inchikey", "mol_id"] = "inchikey"
-    if found == "smiles":
+    if key_column == "smiles":
         key, keys = "mol_id", _mol_ids(keys, library)
     table = table.drop_columns([names[each] for each in ("inchikey", "smiles") if each in names])
     if not table.column_names:
-        raise ConfigError(f"{source} has no column besides {names[found]}: nothing is to be joined")
+        raise ConfigError(
+            f"{source} has no column besides {names[key_column]}: nothing is to be joined"
+        )
     table = _with_result_names(source, table)
     if taken := sorted({*table.column_names} & {*library.columns}):
         raise ConfigError(
@@ -147,7 +150,7 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
     if n_matched == 0:
         raise ConfigError(
             f"none of the {len(keys):,} rows of {source} is about a molecule of the library; is "
-            f"{names[found]} its {found}?"
+            f"{names[key_column]} its {key_column}?"
         )
     if n_matched < len(keys):
         log.warning(
@@ -189,21 +192,21 @@ def _read(source: str) -> pa.Table:
                 return pq.read_table(file)
             return from_cells(pyarrow.csv.read_csv(file))
     except (pa.ArrowException, *failures()) as error:
-        told = reason(error) if isinstance(error, failures()) else str(error)
-        raise ConfigError(f"{source} is no CSV or Parquet file to join: {told}") from error
+        why = reason(error) if isinstance(error, failures()) else str(error)
+        raise ConfigError(f"{source} is no CSV or Parquet file to join: {why}") from error
 
 
 def _mol_ids(smiles: list[str | None], library: LibraryStore) -> list[str | None]:
     settings = BuildSettings.model_validate(library.manifest.settings).molecules
-    found: list[str | None] = []
+    mol_ids: list[str | None] = []
     for each in smiles:
         try:
-            found.append(standardise(each or "", settings)[0].mol_id)
+            mol_ids.append(standardise(each or "", settings)[0].mol_id)
         except MoleculeError:
-            found.append(None)
-    if n_unread := found.count(None):
+            mol_ids.append(None)
+    if n_unread := mol_ids.count(None):
         log.warning("%d rows of the joined table have no SMILES that can be read", n_unread)
-    return found
+    return mol_ids
 
 
 def _n_in(library: LibraryStore, key: str, values: pa.ChunkedArray) -> int:

@@ -149,12 +149,12 @@ def fit_moments(job: SearchJob, number: int, projection: str, basis: str, part: 
     search = open_search(job)
     results = _results(job, number)
     rows = np.arange(results.n)[parts_of(results.n)[part]]
-    found = moments(
+    moments_of_part = moments(
         _read_basis(search, number, basis),
         results.points(job, projection, rows),
         results.standard[rows],
     )
-    tensors = {name: getattr(found, name).numpy() for name in _MOMENTS}
+    tensors = {name: getattr(moments_of_part, name).numpy() for name in _MOMENTS}
     return write_tensors(search.folder, _moments_file(number, part), tensors, {})
 
 

@@ -132,12 +132,12 @@ def drawn(
 def _outside(domain: DomainOfKinds, mol: Chem.Mol, charge: int, n_heavy: int) -> list[str]:
     """Why models do not know a molecule, as far as its drawing says."""
     elements = {mol.GetAtomWithIdx(i).GetAtomicNum() for i in range(mol.GetNumAtoms())}
-    found = [
+    reasons = [
         *electron_reasons(charge, unpaired_electrons(mol)),
         *domain.composition_reasons(elements, n_heavy),
     ]
     # as with structures, of foreign elements nothing more is said
-    return found or domain.coordination_reasons(drawn_coordinations(mol))
+    return reasons or domain.coordination_reasons(drawn_coordinations(mol))
 
 
 def features_of(folder: str, unit: str, library: LibraryStore, rows: NDArray[np.int64]) -> Bits:
@@ -152,8 +152,8 @@ def features_of(folder: str, unit: str, library: LibraryStore, rows: NDArray[np.
         features of n molecules.
     """
     store = FeatureStore(Folder(folder))
-    if (found := store.read(unit)) is not None:
-        return Bits(*found)
+    if (stored := store.read(unit)) is not None:
+        return Bits(*stored)
     smiles = library.read_rows(rows, ["smiles"])["smiles"].to_pylist()
     return _keep(store, unit, map(Chem.MolFromSmiles, smiles))
 

@@ -220,9 +220,9 @@ class _Values:
 def _rated(job: SearchJob, fitted: Fitted, part: Part, is_audit: bool) -> tuple[_Values, str]:
     search = open_search(job)
     settings = AcquisitionSettings() if is_audit else search.settings.acquisition
-    found = list(_unordered(job, search, fitted, part, settings))
-    rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in found)])
-    values = np.concatenate([np.empty(0), *(values for _, values in found)])
+    rated = list(_unordered(job, search, fitted, part, settings))
+    rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in rated)])
+    values = np.concatenate([np.empty(0), *(values for _, values in rated)])
     order = np.lexsort((rows, -values))
     ordered = _Values(rows[order], values[order])
     tensors = {"rows": ordered.rows, "values": ordered.descending}

@@ -79,9 +79,9 @@ def displacements(structures: dict[int, Structure | None]) -> pa.Table:
 
 
 if __name__ == "__main__":
-    found = {kind: made(kind) for kind in KINDS}
-    minima = displacements(found[committed.FROM_B3LYP])
-    table = pa.concat_tables([scalars(kind, found[kind]) for kind in KINDS]).unify_dictionaries()
+    by_kind = {kind: made(kind) for kind in KINDS}
+    minima = displacements(by_kind[committed.FROM_B3LYP])
+    table = pa.concat_tables([scalars(kind, by_kind[kind]) for kind in KINDS]).unify_dictionaries()
     for name, made_of in (("minima", minima), ("labels", table)):
         path = Path(__file__).with_name(f"{name}.parquet")
         path.write_bytes(committed.to_compact_parquet(made_of))

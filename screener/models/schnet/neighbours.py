@@ -82,9 +82,9 @@ def neighbours(structures: Sequence[Structure], cutoff: float) -> Neighbours:
 
 @compiled
 def _find_pairs(positions, atom_offsets, cutoff, idx_i, idx_j, distances, pair_offsets):  # type: ignore[no-untyped-def]
-    found = 0
+    n_pairs = 0
     for molecule in range(len(atom_offsets) - 1):
-        pair_offsets[molecule] = found
+        pair_offsets[molecule] = n_pairs
         first, last = atom_offsets[molecule], atom_offsets[molecule + 1]
         for i in range(first, last):
             for j in range(i + 1, last):
@@ -93,10 +93,10 @@ def _find_pairs(positions, atom_offsets, cutoff, idx_i, idx_j, distances, pair_o
                 z = positions[i, 2] - positions[j, 2]
                 distance = np.sqrt(x * x + y * y + z * z)
                 if distance < cutoff:
-                    idx_i[found], idx_j[found] = i - first, j - first
-                    distances[found] = distance
-                    found += 1
-    pair_offsets[len(atom_offsets) - 1] = found
+                    idx_i[n_pairs], idx_j[n_pairs] = i - first, j - first
+                    distances[n_pairs] = distance
+                    n_pairs += 1
+    pair_offsets[len(atom_offsets) - 1] = n_pairs
 
 
 def batch(

@@ -105,11 +105,11 @@ class Evaluator:
 
     def predict_projected(self, projected: Projected) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Values without baseline, stds, both (n, n_fitted), and distances (n_atoms,)."""
-        found = self.kernel.sums(projected)
-        sizes = torch.from_numpy(projected.atoms_per_molecule).to(found.sums.device)
+        kernel_sums = self.kernel.sums(projected)
+        sizes = torch.from_numpy(projected.atoms_per_molecule).to(kernel_sums.sums.device)
         values, stds = [], []
         for start in range(0, projected.n_molecules, MOLECULES):
-            block = found.sums[start : start + MOLECULES]
+            block = kernel_sums.sums[start : start + MOLECULES]
             count = len(block)
             sums = torch.zeros(
                 (MOLECULES, block.shape[1]), dtype=torch.float64, device=block.device
@@ -120,7 +120,7 @@ class Evaluator:
             value, std = self.from_sums(sums, atoms)
             values.append(value[:count].cpu().numpy())
             stds.append(std[:count].cpu().numpy())
-        return np.concatenate(values), np.concatenate(stds), found.distances
+        return np.concatenate(values), np.concatenate(stds), kernel_sums.distances
 
     def from_sums(
         self, sums: torch.Tensor, atoms: torch.Tensor

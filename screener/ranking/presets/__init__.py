@@ -10,9 +10,9 @@ from screener.ranking.objectives import RankingSettings
 
 def preset_names() -> list[str]:
     """Names of the shipped presets, sorted."""
-    found = files(__name__).iterdir()
+    entries = files(__name__).iterdir()
     return sorted(
-        entry.name.removesuffix(".toml") for entry in found if entry.name.endswith(".toml")
+        entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")
     )
 
 

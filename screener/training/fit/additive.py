@@ -177,10 +177,10 @@ def predict_within(
         values and posterior standard deviations, float64 (len(others),) each.
     """
     fit, factor = fit_additive(prepared, targets, settings, rows)
-    asked = prepared.asked[others]
+    of_others = prepared.asked[others]
     local = prepared.cross[settings.width][np.ix_(others, rows)]
-    kernel = whole_kernel(local, asked, prepared.increments[rows], fit.prior, settings)
-    own = settings.amplitude * prepared.own[settings.width][others] + asked**2 @ fit.prior
+    kernel = whole_kernel(local, of_others, prepared.increments[rows], fit.prior, settings)
+    own = settings.amplitude * prepared.own[settings.width][others] + of_others**2 @ fit.prior
     image = solve_triangular(factor, kernel.T, lower=True)
     variance = np.maximum(own - (image * image).sum(axis=0), LEAST * own)
-    return local @ fit.weights + asked @ fit.coefficients, np.sqrt(variance * fit.variance)
+    return local @ fit.weights + of_others @ fit.coefficients, np.sqrt(variance * fit.variance)

@@ -101,8 +101,8 @@ def fit_difficulty(
         offsets.append(wanted[:, target].mean() - coefficients @ centre)
         by_member_std.append(coefficients[0])
         by_feature.append(coefficients[1:])
-        found = offsets[-1] + inputs @ coefficients
-        limits.append((found.min(), found.max()))
+        predicted = offsets[-1] + inputs @ coefficients
+        limits.append((predicted.min(), predicted.max()))
     return Difficulty(
         np.array(offsets),
         np.array(by_member_std),

@@ -99,19 +99,19 @@ def fit_schnet(
     kept = progress.load(name)
     checkpoint = None if kept is None else Checkpoint.from_arrays(kept)
     training = Training(sets[0], sets[1], settings, checkpoint)
-    told = time.monotonic()
+    reported_at = time.monotonic()
     losses: list[float] = []
     n_before = training.n_molecules
     for step in training.run():
         losses.append(step.loss)
         now = time.monotonic()
-        if step.selection_mae is not None or now - told >= REPORT_S:
+        if step.selection_mae is not None or now - reported_at >= REPORT_S:
             mae = step.selection_mae and tuple(step.selection_mae * scale.factors)
-            rate = (step.n_molecules - n_before) / max(now - told, 1e-9)
+            rate = (step.n_molecules - n_before) / max(now - reported_at, 1e-9)
             told_of = Report(step, sum(losses) / len(losses), mae, rate)
             report(told_of)
             _log(told_of)
-            told, n_before, losses = now, step.n_molecules, []
+            reported_at, n_before, losses = now, step.n_molecules, []
         if progress.due():
             progress.save(name, training.checkpoint().to_arrays())
     progress.save(name, training.checkpoint().to_arrays())

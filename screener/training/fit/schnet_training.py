@@ -233,7 +233,8 @@ class Training:
         scale = 1.0 / len(rows)
         parts = list(pool.map(lambda share: self._share(share, tables.detach(), scale), shares))
         gradients = [
-            sum(found[1:], found[0]) for found in zip(*(part[1] for part in parts), strict=True)
+            sum(of_parts[1:], of_parts[0])
+            for of_parts in zip(*(part[1] for part in parts), strict=True)
         ]
         self._optimizer.zero_grad()
         torch.autograd.backward(tables, gradients[0])
@@ -258,11 +259,11 @@ class Training:
         and by the parameters that are not in them."""
         leaf = tables.requires_grad_()
         molecules = batch(self._fit.molecules, rows, self.settings.device, multiple=SHARE_ROWS)
-        found = self.network(molecules, leaf)
+        outputs = self.network(molecules, leaf)
         where = torch.from_numpy(rows)
-        wanted = self._targets[where].to(self._device)[:, :, None].expand_as(found)
+        wanted = self._targets[where].to(self._device)[:, :, None].expand_as(outputs)
         errors = torch.nn.functional.smooth_l1_loss(
-            found, wanted, reduction="none", beta=self.settings.linear_beyond
+            outputs, wanted, reduction="none", beta=self.settings.linear_beyond
         )
         seen = self._seen_by[where].to(self._device)[:, None, :]
         weights = self._loss_weights.to(self._device)[None, :, None]
@@ -309,8 +310,8 @@ def evaluate(
 
     def part(block: slice) -> FloatArray:
         with torch.no_grad():
-            found = network(batch(molecules, np.arange(len(molecules))[block], device), tables)
-        values: FloatArray = found.cpu().numpy()
+            outputs = network(batch(molecules, np.arange(len(molecules))[block], device), tables)
+        values: FloatArray = outputs.cpu().numpy()
         return values
 
     with torch.no_grad():

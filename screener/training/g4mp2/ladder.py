@@ -23,6 +23,7 @@ from screener.models.bundle import load_bundle
 from screener.models.low_values import low_values
 from screener.models.predictor import Predictor
 from screener.models.registry import Predicts, evaluator_of
+from screener.models.shipped import QM9_DELTA
 from screener.models.uncertainty.domain import Domain
 from screener.records import Structure
 from screener.training.fit.additive import Prepared, prepare
@@ -38,7 +39,6 @@ from screener.units import KCAL_PER_HARTREE
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-FIRST_RUNG = "qm9-gfn2opt-delta"
 GFN2 = "de_gfn2_kcal"
 LARGEST_JUDGED = 9  # heavy atoms
 N_OUTER, N_INNER = 5, 5
@@ -112,7 +112,7 @@ class LadderRows:
         return np.array([graph.HasSubstructMatch(pattern) for graph in graphs])
 
 
-def first_rung(name: str = FIRST_RUNG) -> tuple[Predicts, Domain]:
+def first_rung(name: str = QM9_DELTA) -> tuple[Predicts, Domain]:
     """A bundle's model, without the filter of its domain, and that domain.
 
     Raises:

@@ -24,6 +24,7 @@ from screener.models.fchl.representation import environments
 from screener.models.ladder.arrays import ladder_card, ladder_to_arrays
 from screener.models.ladder.predictor import LadderColumns, LadderPredictor, Route
 from screener.models.predictor import Predictor
+from screener.models.shipped import G4MP2_LADDER, G4MP2_RUNG, G4MP2_RUNG_AT_GFN2, QM9_DELTA
 from screener.models.uncertainty.conformal import COVERAGE, std_scale
 from screener.models.uncertainty.domain import Domain, count_coordinations, distance_limits
 from screener.records import Structure
@@ -31,7 +32,6 @@ from screener.training.bootstrap import as_metrics, coverage, figure
 from screener.training.evaluate import Metrics
 from screener.training.g4mp2.judged import assess, candidates, climb, route
 from screener.training.g4mp2.ladder import (
-    FIRST_RUNG,
     GFN2,
     LIMITS,
     LadderRows,
@@ -138,7 +138,7 @@ def train_rung(name: str, level: str, out: Path) -> Metrics:
     return {VALUE: metrics[NESTED][VALUE]}
 
 
-def train_ladder(name: str, out: Path, first: str = FIRST_RUNG) -> Metrics:
+def train_ladder(name: str, out: Path, first: str = QM9_DELTA) -> Metrics:
     """Fit, judge and write the ladder GFN2 → B3LYP → G4(MP2), entered by SMILES.
 
     Args:
@@ -281,7 +281,7 @@ def _splits(n_outer: int, n_inner: int) -> dict[str, Any]:
 
 
 TRAINERS: Mapping[str, Callable[[Path], Metrics]] = {
-    "b3lyp-to-g4mp2": partial(train_rung, "b3lyp-to-g4mp2", "b3lyp"),
-    "gfn2opt-b3lyp-to-g4mp2": partial(train_rung, "gfn2opt-b3lyp-to-g4mp2", "gfn2-opt"),
-    "gfn2opt-to-g4mp2": partial(train_ladder, "gfn2opt-to-g4mp2"),
+    G4MP2_RUNG: partial(train_rung, G4MP2_RUNG, "b3lyp"),
+    G4MP2_RUNG_AT_GFN2: partial(train_rung, G4MP2_RUNG_AT_GFN2, "gfn2-opt"),
+    G4MP2_LADDER: partial(train_ladder, G4MP2_LADDER),
 }

@@ -67,17 +67,17 @@ def structures(kind: str, rows: NDArray[np.int64]) -> dict[int, Structure | None
     if len(missing):
         raise ConfigError(f"{len(missing)} of {len(rows)} labels of kind {kind} are not committed")
     moved = displacements() if kind == FROM_B3LYP else None
-    found: dict[int, Structure | None] = {}
+    by_row: dict[int, Structure | None] = {}
     for row, made, energy, homo, lumo, dipole in values.loc[rows].itertuples(name=None):
         entry = entries()[row]
         positions = entry.positions.astype(np.float32)
         if moved is not None and made:
             positions = (positions + moved[row].reshape(-1, 3) * STEP).astype(np.float32)
-        told = dict(zip(SCALARS, (energy, homo, lumo, dipole), strict=True))
+        gfn2 = dict(zip(SCALARS, (energy, homo, lumo, dipole), strict=True))
         charges = {"charges_gfn2": np.full(len(positions), np.nan, np.float32)}
-        structure = Structure(entry.atomic_numbers, positions, told, charges)
-        found[row] = structure if made else None
-    return found
+        structure = Structure(entry.atomic_numbers, positions, gfn2, charges)
+        by_row[row] = structure if made else None
+    return by_row
 
 
 @lru_cache(maxsize=1)

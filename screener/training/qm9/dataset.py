@@ -65,11 +65,11 @@ def load(kind: str, wanted: Mapping[str, int]) -> Labelled:
         ConfigError: some were never made.
     """
     rows = chosen(committed_splits(), wanted)
-    found = committed.structures(kind, rows) if kind in committed.KINDS else _made(kind, rows)
-    kept = np.array([row for row in rows.tolist() if found[row] is not None], dtype=np.int64)
+    by_row = committed.structures(kind, rows) if kind in committed.KINDS else _made(kind, rows)
+    kept = np.array([row for row in rows.tolist() if by_row[row] is not None], dtype=np.int64)
     entries = committed.entries()
     high = {name: np.array([getattr(entries[row], name) for row in kept]) for name in HIGH}
-    structures = [structure for row in kept.tolist() if (structure := found[row]) is not None]
+    structures = [structure for row in kept.tolist() if (structure := by_row[row]) is not None]
     return Labelled(kept, FitData(structures, high), len(rows) - len(kept))
 
 

@@ -210,8 +210,8 @@ def made(kind: str, rows: NDArray[np.int64]) -> list[Structure | MoleculeError |
     items = _items(kind, molecules, rows[known])
     outcomes: list[Structure | MoleculeError | None] = [None] * len(rows)
     if items:
-        outcomes_of_known = find_structures(recipe.store(own_root()), recipe.keys(items))
-        for place, outcome in zip(known.tolist(), outcomes_of_known, strict=True):
+        stored = find_structures(recipe.store(own_root()), recipe.keys(items))
+        for place, outcome in zip(known.tolist(), stored, strict=True):
             outcomes[place] = outcome
     return outcomes
 

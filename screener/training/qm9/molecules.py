@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from screener.chemistry.levels import B3LYP
 from screener.errors import ConfigError
+from screener.registry.columns import level
 from screener.registry.elements import number_of
 from screener.units import (
     EV_PER_HARTREE,
-    FREE_ATOMS_B3LYP_HA,
     KCAL_PER_HARTREE,
     atomization_energy_ha,
 )
@@ -81,7 +82,8 @@ def _entry(row: Any) -> Entry:
         [number_of(symbol) for symbol in ast.literal_eval(row.Elements)], dtype=np.uint8
     )
     flat = [_number(text) for text in row.XYZ_Ang.replace("[", "").replace("]", "").split(",")]
-    energy = atomization_energy_ha(_number(row.InternalEnergy_0K_au), numbers, FREE_ATOMS_B3LYP_HA)
+    free_atoms_ha = level(B3LYP.name).free_atoms_ha
+    energy = atomization_energy_ha(_number(row.InternalEnergy_0K_au), numbers, free_atoms_ha)
     return Entry(
         index=int(row.Index),
         smiles=row.SMILES,

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from screener.models.fchl.representation import n_features
 from screener.models.low_values import low_values
 from screener.models.registry import model_type
+from screener.models.shipped import QM9_DELTA, QM9_DIRECT
 from screener.models.targets import Kind, Targets, targets_of
 from screener.registry.columns import column
 from screener.stores.home import screener_home
@@ -88,7 +89,7 @@ def qm9_targets(low: str | None) -> Targets:
 
 RECIPES = (
     Recipe(
-        name="qm9-mmff94-direct",
+        name=QM9_DIRECT,
         model="schnet",
         low=None,
         geometry_level="mmff94",
@@ -101,7 +102,7 @@ RECIPES = (
         settings=SchNetFitSettings(n_epochs=22, size_epochs=12, loss_weights=LOSS_WEIGHTS),
     ),
     Recipe(
-        name="qm9-gfn2opt-delta",
+        name=QM9_DELTA,
         model="schnet",
         low="gfn2",
         geometry_level="gfn2-opt",

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.chemistry.levels import B3LYP
+from screener.registry.columns import level
 from screener.registry.own_quantities import GAP, HOMO, LUMO
 from screener.registry.quantities import Column
 from screener.registry.units import COMMON_UNITS, HARTREE, KCAL, Unit
 from screener.training.tables.conventions import Sign, ZeroPoint, is_atomization
-from screener.units import FREE_ATOMS_B3LYP_HA, KCAL_PER_HARTREE
+from screener.units import KCAL_PER_HARTREE
 
 FloatArray = NDArray[np.float64]
 
@@ -129,7 +131,7 @@ def _of_atomization(
     energies = column.quantity.unit.convert(values[known], KCAL)
     ratio = float(np.median(energies / expected[known]))
     if not SURE[0] < ratio < SURE[1]:
-        totals = _expected(counts, FREE_ATOMS_B3LYP_HA)[known]
+        totals = _expected(counts, level(B3LYP.name).free_atoms_ha)[known]
         if sentence := _total_energies(energies, totals, column, claim):
             return [sentence]
     if not RIGHT[0] < ratio < RIGHT[1]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError
-from screener.models.bundle import CARD
+from screener.models.bundle_files import CARD
 from screener.models.low_values import LowValues
 from screener.models.registry import model_type
 from screener.records import Molecule, Structure
@@ -151,12 +151,12 @@ def _run_folder(out: Folder, config: TrainConfig) -> Folder:
         )
     out.require_writable()
     run = out.child(RUN)
-    asked = config.model_dump(mode="json")
+    wanted = config.model_dump(mode="json")
     if not run.exists(FROZEN):
-        run.write_json(FROZEN, asked)
+        run.write_json(FROZEN, wanted)
         return run
     begun = run.read_json(FROZEN)
-    if differing := sorted(key for key in asked if asked[key] != begun.get(key)):
+    if differing := sorted(key for key in wanted if wanted[key] != begun.get(key)):
         raise ConfigError(
             f"{run.url} is of a training with other {', '.join(differing)}; remove the folder to "
             "begin again, or choose another out"

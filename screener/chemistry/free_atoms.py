@@ -1,0 +1,26 @@
+"""Energies of free atoms at the levels that come with this package, by atomic number, hartree.
+
+A level has them as `free_atoms_ha`, and that is where to ask for them:
+`level("b3lyp").free_atoms_ha`.
+"""
+
+from collections.abc import Mapping
+
+# Ramakrishnan et al., Sci. Data 1, 140022 (2014), table of reference atoms: B3LYP/6-31G(2df,p), 0
+# K.
+B3LYP_HA: Mapping[int, float] = {
+    1: -0.500273,
+    6: -37.846772,
+    7: -54.583861,
+    8: -75.064579,
+    9: -99.718730,
+}
+
+# GFN2-xTB by tblite 0.8.0 (accuracy 1e-4), neutral atoms, multiplicities H 2, C 3, N 4, O 3, F 2.
+GFN2_HA: Mapping[int, float] = {
+    1: -0.393482763932,
+    6: -1.793296371365,
+    7: -2.605824161273,
+    8: -3.767606950369,
+    9: -4.619339964231,
+}
