@@ -23,9 +23,9 @@ from screener.campaign.results.provenance import Session, last_ranking
 from screener.campaign.results.segments import statuses
 from screener.campaign.results.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.results.totals import StageTotals
-from screener.campaign.settings.config import RankingConfig
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.frozen import open_setup
+from screener.campaign.settings.ranking import RankingConfig
 from screener.campaign.settings.resolve import known_column_of
 from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign, CampaignStage

@@ -28,9 +28,10 @@ from screener.campaign.results.compare import compare
 from screener.campaign.results.explain import explain
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import status
-from screener.campaign.settings.config import CampaignConfig, RankingConfig
+from screener.campaign.settings.config import CampaignConfig
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.plan import StagePlan
+from screener.campaign.settings.ranking import RankingConfig
 from screener.campaign.settings.resolve import resolve
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.chemistry.fingerprints import fingerprint

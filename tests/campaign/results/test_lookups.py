@@ -10,7 +10,8 @@ from screener.campaign.results import segments
 from screener.campaign.results.compare import compare
 from screener.campaign.results.explain import explain
 from screener.campaign.results.rank import rank_again
-from screener.campaign.settings.config import CampaignConfig, RankingConfig, StageConfig
+from screener.campaign.settings.config import CampaignConfig, StageConfig
+from screener.campaign.settings.ranking import RankingConfig
 from screener.campaign.settings.stage import Campaign
 from screener.chemistry.standardise import StandardiseSettings
 from screener.library_build.build import build_library

@@ -4,10 +4,10 @@ import pytest
 
 from screener.campaign.settings.config import (
     CampaignConfig,
-    RankingConfig,
     StageConfig,
     read_config,
 )
+from screener.campaign.settings.ranking import RankingConfig
 from screener.errors import ConfigError
 from screener.ranking.objectives import parse_constraint, parse_objective
 from screener.ranking.presets import load_preset
