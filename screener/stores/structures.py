@@ -16,6 +16,7 @@ With 10^8 molecules there are 200,000 units of 512, 800 to a folder; `screener l
 makes 400 groups of them, and 40,000 files altogether.
 """
 
+import logging
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,8 @@ from screener.stores.structure_units import (
     to_arrays,
     to_zip,
 )
+
+log = logging.getLogger(__name__)
 
 ABOUT = "about.json"
 
@@ -61,6 +64,17 @@ class StructureStore:
     def has(self, unit: str) -> bool:
         """Whether a unit is there."""
         return self.folder.exists(unit_path(unit)) or bool(self.groups.holding(unit))
+
+    def is_whole(self, unit: str) -> bool:
+        """Whether a unit is there and not damaged; all of it is read."""
+        if not self.has(unit):
+            return False
+        try:
+            self.read_arrays(unit)
+        except DamagedError as error:
+            log.warning("structures are made again: %s", error)
+            return False
+        return True
 
     def write(
         self,

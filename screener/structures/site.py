@@ -73,7 +73,8 @@ def structures(
     made: dict[str, list[Structure | MoleculeError]] = {}
     for is_first in (True, False):
         missing = {unit: batch for unit, batch in batches.items() if unit not in made}
-        units_of = _carry_out(missing, store, recipe, site, is_first=is_first)
+        has = store.has if is_first else _is_looked_into
+        units_of = _carry_out(missing, store, recipe, site, has)
         for unit, batch in missing.items():
             try:
                 made[unit] = read_structures(store, units_of[unit], recipe.keys(batch))
@@ -93,7 +94,8 @@ def make_structures(
 ) -> None:
     """Have the structures of molecules made as far as they are missing.
 
-    They are in the index afterwards, for `screener.structures.make.find_structures`.
+    They are in the index afterwards, for `screener.structures.make.find_structures`. Units that are
+    there are read, and made again where they are damaged.
 
     Args:
         items: (n,) molecules, with what the recipe starts from.
@@ -102,7 +104,7 @@ def make_structures(
         root: the folder of all structures; by default `$SCREENER_HOME/structures`.
     """
     store = recipe.store(root or own_root())
-    _carry_out(_batches(items, recipe), store, recipe, site, is_first=True)
+    _carry_out(_batches(items, recipe), store, recipe, site, store.is_whole)
     with site.carrying() as carry:
         update_index(carry, store)
 
@@ -119,8 +121,7 @@ def _carry_out(
     store: StructureStore,
     recipe: Recipe,
     site: Site,
-    *,
-    is_first: bool,
+    has: Callable[[str], bool],
 ) -> dict[str, tuple[str, ...]]:
     """Have batches done; returns the structure units that hold each.
 
@@ -129,12 +130,10 @@ def _carry_out(
         store: where the structures are kept.
         recipe: how they are made.
         site: where.
-        is_first: whether a unit that is there is taken as good, without a look into it.
+        has: whether the store has a unit, so that no task needs to look into it.
     """
     recipe.write_about(store)
-    units_of: dict[str, tuple[str, ...]] = {}
-    if is_first:
-        units_of = {unit: (unit,) for unit in batches if store.has(unit)}
+    units_of: dict[str, tuple[str, ...]] = {unit: (unit,) for unit in batches if has(unit)}
     missing = {unit: batch for unit, batch in batches.items() if unit not in units_of}
     n_items = sum(map(len, batches.values()))
     n_done = n_items - sum(map(len, missing.values()))
@@ -154,6 +153,11 @@ def _carry_out(
         finally:
             store.folder.remove(folder)
     return units_of
+
+
+def _is_looked_into(unit: str) -> bool:
+    """No unit is taken as good before a task has looked into it."""
+    return False
 
 
 def _tasks(

@@ -76,6 +76,11 @@ def test_structures_that_are_had_made_are_in_the_index(tmp_path):
     making.make_structures(ITEMS, RECIPE, Site(None), root)
     found = find_structures(RECIPE.store(root), RECIPE.keys(ITEMS[::-1]))
     assert [each.n_atoms for each in found] == [4, 7, 9, 9, 6]
+    (victim,) = tmp_path.rglob("*.zip")
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:-50])
+    making.make_structures(ITEMS, RECIPE, Site(None), root)
+    assert victim.read_bytes() == whole
 
 
 @pytest.mark.usefixtures("two_each")
