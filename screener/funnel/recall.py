@@ -157,8 +157,8 @@ def estimate_recall(
     """The recall of the best N of a library, of which some were evaluated.
 
     Args:
-        evaluated: float64 (n,), scores of all that was evaluated, the audit among them; NaN for
-            those that have none and can belong to no best.
+        evaluated: float64 (n,), scores of all that was evaluated, the audit among them, or the best
+            `top_n` of these; NaN for those that have none and can belong to no best.
         audit: drawn from what was not evaluated before it.
         audit_scores: float64 (n_audit,), in the order of its rows.
         top_n: how many are the best; at least so many must have a score.

@@ -19,6 +19,20 @@ def runs_of(rows: NDArray[np.int64]) -> Runs:
     return tuple((int(piece[0]), int(piece[-1]) + 1) for piece in pieces)
 
 
+def are_among(rows: NDArray[np.int64], ascending: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows are among others; takes time by `rows`, however many the others are.
+
+    Args:
+        rows: int64 (n,).
+        ascending: int64 (m,), in this order.
+    """
+    if not len(ascending):
+        return np.zeros(len(rows), dtype=np.bool_)
+    places = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
+    is_among: NDArray[np.bool_] = ascending[places] == rows
+    return is_among
+
+
 def unit_name(stage_digest: str, runs: Runs) -> str:
     """The digest of the rows and of the stage, which names the unit."""
     return digest({"stage": stage_digest, "rows": [list(run) for run in runs]})

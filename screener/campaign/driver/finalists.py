@@ -6,12 +6,14 @@ import numpy as np
 import pyarrow as pa
 from distributed import Client
 
+from screener.campaign.results.scores import mol_ids_of_rows, scores_of_candidates
 from screener.campaign.results.segments import statuses
 from screener.campaign.settings.batches import with_audit
 from screener.campaign.settings.stage import CampaignStage
 from screener.funnel.draws import keys
 from screener.funnel.recall import draw_audit
 from screener.ranking.topk import Ranked
+from screener.stores.runs import are_among
 
 log = logging.getLogger(__name__)
 
@@ -39,28 +41,31 @@ def write_finalists(stage: CampaignStage, best: tuple[Ranked, ...], client: Clie
     }
     table = pa.table(columns)
     if stage.n_audit:
-        table = pa.concat_tables([table, _audited(stage, table)], promote_options="default")
+        table = pa.concat_tables([table, _audited(stage, table, client)], promote_options="default")
     stage.store.write_batch(table)
     log.info("%d rows enter stage %s", table.num_rows, stage.name)
 
 
-def _audited(stage: CampaignStage, best: pa.Table) -> pa.Table:
+def _audited(stage: CampaignStage, best: pa.Table, client: Client) -> pa.Table:
     """A sample of the candidates of the stage before that are not among the best, by their scores.
 
     Args:
         stage: that the sample enters.
         best: what enters anyway, with `row`.
+        client: connected.
     """
     funnel, before = stage.setup.funnel, stage.previous
     assert funnel is not None
-    parts: list[pa.Table] = []
-    for table in before.tables():
-        score = before.row_status(table, stage.setup.acquisition).score
-        part = table.select(["row", "mol_id"]).append_column("score", pa.array(score, pa.float64()))
-        mask = np.isfinite(score) & np.isin(part["row"].to_numpy(), best["row"], invert=True)
-        parts.append(part.filter(pa.array(mask)))
-    left = pa.concat_tables(parts).sort_by("row")
-    rows = left["row"].to_numpy()
+    rows, scores = scores_of_candidates(before, client)
+    is_left = ~are_among(rows, np.sort(best["row"].to_numpy()))
+    rows, scores = rows[is_left], scores[is_left]
     order = keys(rows, funnel.seed, _PURPOSE + stage.index)
-    audit = draw_audit(left["score"].to_numpy(), rows, order, stage.n_audit)
-    return with_audit(left.take(pa.array(np.searchsorted(rows, audit.rows))), audit)
+    audit = draw_audit(scores, rows, order, stage.n_audit)
+    drawn = np.sort(audit.rows)
+    mol_ids = np.array(mol_ids_of_rows(before, drawn, client), dtype=object)
+    columns = {
+        "row": pa.array(audit.rows, pa.int64()),
+        "mol_id": pa.array(mol_ids[np.searchsorted(drawn, audit.rows)], pa.string()),
+        "score": pa.array(scores[np.searchsorted(rows, audit.rows)], pa.float64()),
+    }
+    return with_audit(pa.table(columns), audit)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from distributed import Client
 from numpy.typing import NDArray
 
@@ -41,6 +40,7 @@ from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.lease import Lease
 from screener.stores.library import open_library
+from screener.stores.runs import are_among
 from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 from screener.structures.make import read_structures
@@ -319,7 +319,7 @@ def _rows(
     of_rows: dict[int, Structure | MoleculeError] = {}
     for unit in stage.stored(rows):
         table = unit.predictions
-        table = table.filter(pc.is_in(table["row"], pa.array(rows, pa.int64())))
+        table = table.filter(pa.array(are_among(table["row"].to_numpy(), np.sort(rows))))
         tables.append(table)
         held = table["row"].to_numpy()
         try:

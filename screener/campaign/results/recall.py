@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from distributed import Client
 
-from screener.campaign.results.scores import scores_of
+from screener.campaign.results.scores import best_scores
 from screener.campaign.settings.batches import audit_of
 from screener.campaign.settings.stage import SEARCHED, Campaign, CampaignStage
 from screener.errors import ConfigError
@@ -15,16 +15,17 @@ from screener.stores.files import Folder
 RECALL = "recall.json"
 
 
-def tell_recall(campaign: Campaign) -> list[dict[str, Any]]:
+def tell_recall(campaign: Campaign, client: Client) -> list[dict[str, Any]]:
     """Estimate how many of each stage's best were found, and write it to `recall.json`.
 
     Args:
         campaign: with a funnel, all of whose stages are finished.
+        client: connected.
     Returns:
         for each stage with an audit: `stage`, `top_n`, `recall`, `low`, `high`, `level`, `n_rows`
         (evaluated), `n_audit`, `of` (what the best are looked for in), or `why` it is not known.
     """
-    estimates = [_recall(stage) for stage in campaign.stages[SEARCHED:]]
+    estimates = [_recall(stage, client) for stage in campaign.stages[SEARCHED:]]
     campaign.folder.write_json(RECALL, estimates)
     return estimates
 
@@ -45,7 +46,7 @@ def recall_text(recall: Mapping[str, Any]) -> str:
     )
 
 
-def _recall(stage: CampaignStage) -> dict[str, Any]:
+def _recall(stage: CampaignStage, client: Client) -> dict[str, Any]:
     """What `tell_recall` says of one stage."""
     funnel, store = stage.setup.funnel, stage.store
     assert funnel is not None
@@ -56,15 +57,13 @@ def _recall(stage: CampaignStage) -> dict[str, Any]:
         assert batch is not None
         batches, of = [batch], f"what stage {stage.previous.name} evaluated"
     top_n = stage.setup.ranking.top if stage.is_last else stage.next.n_chosen
-    rows = np.concatenate([batch["row"].to_numpy() for batch in batches])
     audit = audit_of(batches[-1])
-    n_audit = len(audit.rows)  # they come last
-    scores = scores_of(stage, rows)
-    known = {"stage": stage.name, "top_n": top_n, "of": of, "n_rows": len(rows)}
-    known["n_audit"] = n_audit
+    best, audited = best_scores(stage, top_n, audit.rows, client)
+    n_rows = sum(batch.num_rows for batch in batches)
+    known = {"stage": stage.name, "top_n": top_n, "of": of, "n_rows": n_rows}
+    known["n_audit"] = len(audit.rows)
     try:
-        audited = scores[len(rows) - n_audit :]
-        estimate = estimate_recall(scores, audit, audited, top_n, funnel.seed)
+        estimate = estimate_recall(best, audit, audited, top_n, funnel.seed)
     except ConfigError as error:
         return known | {"why": str(error)}
     return known | {

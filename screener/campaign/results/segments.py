@@ -5,7 +5,7 @@ by one after the other here, so that memory does not grow with the stage either 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,8 @@ def statuses(
         DamagedError: a file is missing or broken.
     """
     everything = Statuses(Best(settings, k))
-    for part in _over_segments(stage, client, statuses_of_segment, settings, k):
+    arguments = dict.fromkeys(range(stage.plan.n_segments), (settings, k))
+    for part in over_segments(stage, client, statuses_of_segment, arguments):
         everything.merge(part)
     return everything
 
@@ -125,9 +126,8 @@ def numbers_before(
     """
     numbers = np.zeros(len(entries), dtype=np.int64)
     if len(entries):
-        for part in _over_segments(
-            stage, client, numbers_before_in_segment, settings, tuple(entries)
-        ):
+        arguments = dict.fromkeys(range(stage.plan.n_segments), (settings, tuple(entries)))
+        for part in over_segments(stage, client, numbers_before_in_segment, arguments):
             numbers += part
     return numbers
 
@@ -163,17 +163,30 @@ def numbers_before_in_segment(
     return numbers
 
 
-def _over_segments(
-    stage: CampaignStage, client: Client | None, function: Callable[..., Any], *arguments: Any
+def over_segments(
+    stage: CampaignStage,
+    client: Client | None,
+    function: Callable[..., Any],
+    arguments: Mapping[int, tuple[Any, ...]] | None = None,
 ) -> Iterator[Any]:
-    """What a function answers for each segment of the stage's plan, in any order."""
-    plan = stage.plan
-    segments = range(-(-plan.n_units // plan.segment_units))
+    """What a function answers for segments of a stage.
+
+    Args:
+        stage: finished.
+        client: connected; None to have them one by one here.
+        function: is given the stage, the number of a segment, and further arguments.
+        arguments: by the number of each segment that is wanted; by default all, and none.
+    Returns:
+        the answers, in any order.
+    Raises:
+        DamagedError: a file is missing or broken.
+    """
+    wanted = dict.fromkeys(range(stage.plan.n_segments), ()) if arguments is None else arguments
     if client is None:
-        yield from (function(stage, number, *arguments) for number in segments)
+        yield from (function(stage, number, *more) for number, more in wanted.items())
         return
     tasks = (
-        Task(f"pass-{stage.name}-{number:08d}", function, (stage, number, *arguments), "CPU")
-        for number in segments
+        Task(f"pass-{stage.name}-{number:08d}", function, (stage, number, *more), "CPU")
+        for number, more in wanted.items()
     )
     yield from (completed.result for completed in run_tasks(client, tasks))

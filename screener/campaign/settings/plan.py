@@ -116,6 +116,11 @@ class StagePlan:
             self.unit(index) for index in range(self.n_units)[start : start + self.segment_units]
         ]
 
+    @property
+    def n_segments(self) -> int:
+        """How many segments the units make."""
+        return -(-self.n_units // self.segment_units)
+
     def segment_of(self, index: int) -> int:
         """The number of the segment that holds the unit at this place."""
         return index // self.segment_units

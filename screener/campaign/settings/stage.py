@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.campaign.settings.batches import is_audit
@@ -29,6 +28,7 @@ from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
 from screener.stores.library import open_library
 from screener.stores.predictions import PredictionStore, StoredUnit
+from screener.stores.runs import are_among
 from screener.stores.stored_columns import StoredColumns
 from screener.structures.recipe import Recipe
 
@@ -347,7 +347,8 @@ class CampaignStage:
         Raises:
             DamagedError: a file is missing or broken; StoreError: a unit is not done.
         """
-        wanted = None if rows is None else pa.array(rows, pa.int64())
         for unit in self.stored(rows):
             table = unit.predictions
-            yield table if wanted is None else table.filter(pc.is_in(table["row"], wanted))
+            if rows is not None:
+                table = table.filter(pa.array(are_among(table["row"].to_numpy(), rows)))
+            yield table
