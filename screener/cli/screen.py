@@ -340,7 +340,9 @@ def compare(
 
 
 def verify(
-    folder: Annotated[str, typer.Argument(help="Folder or URL of a library or a campaign.")],
+    folder: Annotated[
+        str, typer.Argument(help="Folder or URL of a library, a campaign or structures in common.")
+    ],
 ) -> None:
     """Read every file, compare it with its checksum, and name what is damaged.
 

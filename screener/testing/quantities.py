@@ -4,7 +4,7 @@ import numpy as np
 
 from screener.registry.columns import quantities
 from screener.registry.quantities import Quantity
-from screener.registry.units import NUMBER
+from screener.registry.units import NUMBER, Unit
 from screener.testing.claims import claim, claim_name
 
 
@@ -66,6 +66,11 @@ def _check_unit(quantity: Quantity) -> None:
             f"quantity {name}: values in {unit.name} are others after {other.name} and back",
         )
         claim(
-            other == unit or other.ending != unit.ending,
+            other.ending != unit.ending or _same_scale(unit, other),
             f"quantity {name}: units {unit.name} and {other.name} end columns alike",
         )
+
+
+def _same_scale(one: Unit, other: Unit) -> bool:
+    """Whether a number means the same in both units, as with numbers and counts."""
+    return (one.factor, one.offset) == (other.factor, other.offset)

@@ -157,3 +157,14 @@ def test_a_damaged_shard_is_named(campaign, damage):
     (line,) = verify(Folder(str(library)))
     assert "part-00000000.parquet" in line
     assert "build the library again" in line
+
+
+def test_damaged_structures_are_named_of_a_library_and_of_their_own_folder(campaign):
+    library = Folder(str(campaign.parent / "library"))
+    victim = next((campaign.parent / "library" / "structures").rglob("*.zip"))
+    assert list(verify(library.child("structures"))) == []
+    flip(victim)
+    for folder in (library, library.child("structures")):
+        (line,) = verify(folder)
+        assert victim.name in line
+        assert "makes it again" in line

@@ -252,7 +252,7 @@ WRONG = {
     "duplicates": (over_the_split, COLUMN, "are in two parts of the split"),
     "unseen": (fluorine_in_the_test_part, COLUMN, "in no molecule of the fit part: F"),
     "part": (lambda c: {**c, "part": c["smiles"]}, COLUMN, "names the part"),
-    "few": (lambda c: {k: v[:20] for k, v in c.items()}, {}, "it needs at least 10"),
+    "few": (lambda c: {k: v[:20] for k, v in c.items()}, {}, "needs at least 10"),
     "key": (dict, {"nonsense": 1}, "nonsense: Extra inputs are not permitted"),
     "setting": (dict, {"settings": {"nonsense": 1}}, "settings: nonsense: Extra inputs"),
     "label": (dict, {"data": {"labels": {"tb_k": "energy"}}}, "'tb_k' is no column of a quantity"),

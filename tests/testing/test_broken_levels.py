@@ -50,6 +50,22 @@ def test_the_toy_is_right():
     check_level(TOY, smiles=SMILES)
 
 
+def from_the_drawing(subject, start, settings):
+    return start.with_values({"dipole_toy_debye": 0.1 * subject.molecule.GetNumHeavyAtoms()})
+
+
+def test_a_level_may_read_the_drawing_alone():
+    level = replace(
+        TOY,
+        charges=(0, 0),
+        open_shells=False,
+        yields=("dipole_toy_debye",),
+        atom_yields=(),
+        compute=from_the_drawing,
+    )
+    check_level(level, smiles=SMILES)
+
+
 def values(**changes):
     """A toy some of whose values are others."""
 

@@ -7,9 +7,9 @@ import pytest
 
 from screener.errors import ConfigError
 from screener.ranking.goals import MAXIMISE, TARGET
-from screener.registry.goals import typical_ends
+from screener.registry.goals import Goal, typical_ends
 from screener.registry.quantities import Quantity
-from screener.registry.units import EV, KELVIN, Unit
+from screener.registry.units import EV, KELVIN, ONE, Unit
 from screener.testing import check_goal, check_quantity
 
 BOILING = Quantity("boiling_point", "boiling point", KELVIN, lower=0.0, typical={"": (250, 600)})
@@ -19,6 +19,7 @@ EXAMPLE = {"target": 4.0}
 def test_a_right_quantity():
     check_quantity(BOILING)
     check_quantity(Quantity("viscosity", "viscosity", Unit("cSt", "cst", "kinematic viscosity")))
+    check_quantity(Quantity("logp", "logP", ONE, typical={"crippen": (-2.0, 4.0)}))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,10 @@ def desirability(function):
             {"fill": lambda *given: {**typical_ends(*given), "target": 5.0}},
             "fills in target, which was given",
         ),
+        (
+            {"fill": lambda *given: {**typical_ends(*given), "width": 5.0}},
+            "fills in width, which is no key",
+        ),
         ({"scale": lambda numbers, write: ""}, "does not say what its scale is"),
         ({"desirability": changes_its_argument}, "changes the values"),
         (desirability(lambda worth: worth[:-1]), "have a desirability of shape"),
@@ -127,6 +132,22 @@ def desirability(function):
 def test_what_is_wrong_with_a_goal_is_told(changes, wrong):
     with pytest.raises(AssertionError, match=wrong):
         check_goal(replace(TARGET, **changes), EXAMPLE)
+
+
+def above(values, numbers):
+    return 1.0 / (1.0 + np.exp(numbers["half"] - values))
+
+
+def test_a_goal_whose_keys_are_all_given_needs_no_fill():
+    goal = Goal(
+        name="above",
+        label="smoothly above",
+        keys={"half": None},
+        required=("half",),
+        desirability=above,
+        acceptable=lambda numbers: (numbers["half"], np.inf),
+    )
+    check_goal(goal, {"half": 4.0})
 
 
 def test_unknown_keys_and_former_names_are_told():

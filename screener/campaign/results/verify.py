@@ -1,4 +1,4 @@
-"""Reads everything that a library or a campaign stores, and names what is damaged.
+"""Reads all that a library, a campaign or a folder of structures holds; names what is damaged.
 
 Every file is compared with the checksum that was written down when it was made. Predictions that
 are damaged lose their receipts, so that the campaign makes them again when it is resumed; of
@@ -16,21 +16,26 @@ from screener.stores.files import Folder
 from screener.stores.lease import Lease
 from screener.stores.library import MANIFEST, LibraryStore
 from screener.stores.structures import StructureStore
+from screener.structures.compact import store_names
 
 
 def verify(folder: Folder) -> Iterator[str]:
     """Look at everything in a folder.
 
     Args:
-        folder: of a library or of a campaign.
+        folder: of a library with the structures beside it, of a campaign with those that it uses,
+            or of structures that libraries share.
     Yields:
         one line per file that is damaged.
     Raises:
-        ConfigError: the folder holds neither, or a campaign that is running.
+        ConfigError: the folder holds none of them, or a campaign that is running.
         StoreError: a file is there and cannot be read.
     """
     if folder.exists(MANIFEST):
         yield from _library(LibraryStore.open(folder.url))
+        yield from _all_structures(folder.child("structures"))
+    elif store_names(folder):
+        yield from _all_structures(folder)
     else:
         yield from _campaign(folder)
 
@@ -63,6 +68,11 @@ def _campaign(folder: Folder) -> Iterator[str]:
         predicting = (stage for stage in campaign.stages if not stage.is_drawn)
         for url in dict.fromkeys(stage.structures.url for stage in predicting):
             yield from _structures(StructureStore(Folder(url)))
+
+
+def _all_structures(folder: Folder) -> Iterator[str]:
+    for name in store_names(folder):
+        yield from _structures(StructureStore(folder.child(name)))
 
 
 def _structures(store: StructureStore) -> Iterator[str]:

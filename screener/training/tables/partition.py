@@ -84,7 +84,11 @@ def require_apart(parts: Parts, connectivity: Sequence[str], smiles: Sequence[st
         )
     for part in PARTS:
         if (n := int((parts == part).sum())) < FEWEST:
-            raise ConfigError(f"the {part} part has {n} molecules; it needs at least {FEWEST}")
+            raise ConfigError(
+                f"the {part} part has {n} molecules, and needs at least {FEWEST}: give it more of "
+                "the molecules, by fractions under [split], such as fractions = "
+                "{ fit = 0.5, selection = 0.15, calibration = 0.2, test = 0.15 }, or by the column"
+            )
 
 
 def require_seen(parts: Parts, elements: Sequence[frozenset[int]]) -> None:
