@@ -119,12 +119,14 @@ def best_of_segment(
 
 
 def mol_ids_of_segment(stage: CampaignStage, number: int, rows: IntArray) -> dict[int, str]:
-    """The `mol_id`s of some rows of a segment, by row.
+    """The `mol_id`s of some rows of a segment.
 
     Args:
         stage: that is finished.
         number: of the segment in its plan.
         rows: int64 (n,), ascending.
+    Returns:
+        (n,), by row.
     """
     mol_ids: dict[int, str] = {}
     for stored in stage.segment_columns(number):
