@@ -1,8 +1,8 @@
 # `make screen` screens the example library, `make check` is what .ci/run calls. README.md says more.
 PYTHON ?= python3
 BIN := .venv/bin
-# tests of one module stay in one process, so that its fixtures are made once
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+# which tests share a process is said in tests/conftest.py
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadgroup
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
 .PHONY: install screen test test-slow lint types layers bench labels soak check

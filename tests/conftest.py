@@ -41,6 +41,17 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # machines are s
 hypothesis.settings.load_profile("untimed")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests share a process where there are several, and with it what is made for them:
+    those of a module, or of a folder with a server; those of faults have clusters of their own."""
+    for item in items:
+        if item.path.parent.name in ("s3", "slurm"):
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+        elif item.path.parent.name != "faults":
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("reference_data") and not os.environ.get(VARIABLE):
         pytest.skip(f"{VARIABLE} is not set, so there is no reference data")
