@@ -174,6 +174,11 @@ class StructureGroups:
             self.folder.remove(f"{ROOT}/{name}")
             self.folder.remove(_manifest_path(name))
 
+    def remove(self, group: str) -> None:
+        """Take a group out, its manifest first."""
+        self.folder.remove(_manifest_path(group))
+        self.folder.remove(f"{ROOT}/{group}")
+
     def manifest(self, group: str) -> dict[str, Any]:
         """What the manifest of a group says: `n_units`, `n_rows`, names of `units`, `files` with
         `bytes` and `sha256`.

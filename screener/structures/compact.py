@@ -96,6 +96,7 @@ def compact(
     with Lease(store.folder, "compaction").held():
         known = update_index(carry, store)
         store.groups.remove_unfinished()
+        _take_apart_damaged(store)
         files = unit_names_of(list(chain.from_iterable(store.unit_names())))
         units = known[np.isin(known["name"], files)]
         groups = list(_cut(units, group_rows))
@@ -116,6 +117,25 @@ def compact(
             n_groups=len(groups),
             n_left=sum(map(len, store.unit_names())),
         )
+
+
+def _take_apart_damaged(store: StructureStore) -> None:
+    """Remove groups that are damaged; units of theirs that can be read are files again.
+
+    A group is looked into where a unit of it is a file as well, since whoever meets a damaged unit
+    makes it again. Units that cannot be read are made again by whoever needs them.
+    """
+    files = unit_names_of(list(chain.from_iterable(store.unit_names())))
+    for group in store.groups.names():
+        units = store.groups.units(group)
+        is_file = np.isin(unit_names_of(units), files)
+        if not is_file.any() or not any(store.groups.damaged(group)):
+            continue
+        log.warning("group %s is damaged; what is whole of it is joined anew", group)
+        for unit, is_there in zip(units, is_file.tolist(), strict=True):
+            if not is_there and (content := _joined_before(store, unit)) is not None:
+                store.write_arrays(unit, content)
+        store.groups.remove(group)
 
 
 def compact_units(url: str, units: Sequence[str]) -> tuple[int, int]:

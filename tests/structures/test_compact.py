@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from structure_examples import equal, random_ids, random_outcomes, unit_files
 
-from screener.errors import ConfigError
+from screener.errors import ConfigError, DamagedError
 from screener.stores import structure_groups
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
@@ -169,6 +169,43 @@ def test_what_a_damaged_group_had_is_joined_anew(tmp_path):
     assert not list(store.groups.damaged(group))
     structure_groups._open.cache_clear()
     assert all_there(store, units)
+
+
+def test_a_damaged_group_goes_and_what_is_whole_of_it_is_joined_anew(tmp_path):
+    store, units = filled(tmp_path)
+    compact(here, store)
+    (group,) = store.groups.names()
+    longest = max((tmp_path / structure_groups.ROOT / group).rglob("positions/c/**/0"), key=_size)
+    content = bytearray(longest.read_bytes())
+    content[20] ^= 0xFF
+    longest.write_bytes(bytes(content))
+    structure_groups._open.cache_clear()
+    broken = [unit for unit in units if is_damaged(store, unit)]
+    assert broken
+    remade = broken[0]  # by a campaign that needs it alone
+    ids, outcomes = units[remade]
+    store.write(remade, ids, outcomes, replace=True)
+    done = compact(here, store)
+    assert done.n_left == 0
+    assert group not in store.groups.names()
+    assert [line for each in store.groups.names() for line in store.groups.damaged(each)] == []
+    whole = {unit: units[unit] for unit in units if unit not in broken} | {remade: units[remade]}
+    assert done.n_units == len(whole)
+    assert all_there(store, whole)
+    for unit in broken[1:]:
+        assert not store.has(unit)
+
+
+def _size(path):
+    return path.stat().st_size if path.is_file() else -1
+
+
+def is_damaged(store, unit):
+    try:
+        store.read(unit)
+    except DamagedError:
+        return True
+    return False
 
 
 def test_one_compaction_at_a_time(tmp_path):
