@@ -20,7 +20,7 @@ from safetensors.numpy import load, save
 from screener.errors import ConfigError, SchemaError, StoreError
 from screener.models import card_v2
 from screener.models.card import SCHEMA_VERSION, Card
-from screener.models.shipped import shipped_bundles, shipped_folder
+from screener.models.shipped import DEFAULT_BUNDLES, shipped_bundles, shipped_folder
 from screener.stores.files import Folder
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def folder_of(name_or_path: str | Path) -> Folder:
     if not folder.exists(CARD):
         raise ConfigError(
             f"there is no bundle {name}: shipped are {', '.join(shipped) or 'none'}; "
+            f"the levels {' and '.join(DEFAULT_BUNDLES)} have one as stages of a campaign; "
             f"a path must lead to a folder with {CARD} and {MODEL}"
         )
     return folder
