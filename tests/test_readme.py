@@ -65,8 +65,14 @@ def test_configuration_example_is_understood():
     assert (dipole.goal, dipole.numbers["target"]) == ("target", 4.0)
 
 
+def test_example_of_a_stage_is_understood():
+    _, _, example, *_ = blocks("toml")
+    (stage,) = CampaignConfig.from_mapping(tomllib.loads(example), "README.md").stages
+    assert stage.values == ("gfn2",)
+
+
 def test_training_example_is_understood(tmp_path):
-    _, _, example, _ = blocks("toml")
+    *_, example, _ = blocks("toml")
     path = tmp_path / "train.toml"
     path.write_text(example, encoding="utf-8")
     config = read_train_config(path)
