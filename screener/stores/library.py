@@ -8,6 +8,7 @@ row's place is arithmetic. `manifest.json` is written last: a folder without it 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from screener.errors import SchemaError, StoreError
 from screener.stores.files import Folder
 from screener.stores.paths import RelativePath, fault_of
-from screener.stores.row_groups import open_row_groups
+from screener.stores.row_groups import RowGroups, open_row_groups
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -249,8 +250,13 @@ class LibraryStore:
 
     def _read_shard(self, path: str, rows: NDArray[np.int64], names: list[str]) -> pa.Table:
         """Rows of one shard, counted from its first, ascending; reads only the row groups."""
+        with self._reading(path) as file:
+            return file.rows(rows, names)
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[RowGroups]:
         try:
-            return open_row_groups(self.folder, path).rows(rows, names)
+            yield open_row_groups(self.folder, path)
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(f"cannot read {self.folder.url}/{path}: {error}") from error
 
@@ -268,15 +274,10 @@ class LibraryStore:
             StoreError: a shard is missing or broken.
         """
         for number, path in enumerate(self.shards):
-            rows = self._rows_with(path, wanted)
+            with self._reading(path) as file:
+                rows = file.rows_with(wanted)
             if len(rows):
                 yield rows + number * self.manifest.shard_rows
-
-    def _rows_with(self, path: str, wanted: Mapping[str, Sequence[str]]) -> NDArray[np.int64]:
-        try:
-            return open_row_groups(self.folder, path).rows_with(wanted)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StoreError(f"cannot read {self.folder.url}/{path}: {error}") from error
 
     def _schema_of(self, names: list[str]) -> pa.Schema:
         if not self.shards:
@@ -309,10 +310,12 @@ class LibraryStore:
         self, paths: Sequence[str], wanted: Mapping[str, Sequence[str]]
     ) -> Iterator[pa.Table]:
         for path in paths:
-            rows = self._rows_with(path, wanted)
-            if len(rows):
-                names = open_row_groups(self.folder, path).metadata.schema.to_arrow_schema().names
-                yield self._read_shard(path, rows, names)
+            with self._reading(path) as file:
+                rows = file.rows_with(wanted)
+                names = file.metadata.schema.to_arrow_schema().names
+                table = file.rows(rows, names) if len(rows) else None
+            if table is not None:
+                yield table
 
     def duplicates(self) -> Iterator[pa.Table]:
         """Tables of what was there already, in order of the input, with where it was first."""

@@ -1,6 +1,7 @@
 """Runs of consecutive rows, and the names of units made of them."""
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.stores.files import digest
@@ -31,6 +32,11 @@ def are_among(rows: NDArray[np.int64], ascending: NDArray[np.int64]) -> NDArray[
     places = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
     is_among: NDArray[np.bool_] = ascending[places] == rows
     return is_among
+
+
+def with_rows(table: pa.Table, ascending: NDArray[np.int64]) -> pa.Table:
+    """The rows of a table whose `row` is among these, int64 (n,), ascending."""
+    return table.filter(pa.array(are_among(table["row"].to_numpy(), ascending)))
 
 
 def unit_name(stage_digest: str, runs: Runs) -> str:

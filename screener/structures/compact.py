@@ -19,7 +19,7 @@ from screener.execution.tasks import Task
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
 from screener.stores.library import MANIFEST
-from screener.stores.structure_index import Units, names_of, unit_names_of
+from screener.stores.structure_index import UnitNames, Units, names_of, unit_names_of
 from screener.stores.structure_units import UnitArrays, have_same_structures
 from screener.stores.structures import ABOUT, StructureStore
 from screener.structures.index_tasks import Carry, update_index
@@ -60,7 +60,7 @@ def stores_below(url: str) -> list[StructureStore]:
     if folder.is_local:  # workers have other working directories
         folder = Folder(str(folder.local_path()))
     root = folder.child("structures") if folder.exists(MANIFEST) else folder
-    stores = [StructureStore(root.child(name)) for name in store_names(root)]
+    stores = stores_in(root)
     if not stores:
         raise ConfigError(
             f"{root.url} holds no structures; a campaign makes them, and "
@@ -69,9 +69,10 @@ def stores_below(url: str) -> list[StructureStore]:
     return stores
 
 
-def store_names(root: Folder) -> list[str]:
-    """Names of the stores in a folder of structures."""
-    return [name for name in root.folders() if root.exists(f"{name}/{ABOUT}")]
+def stores_in(root: Folder) -> list[StructureStore]:
+    """The stores in a folder of structures."""
+    names = (name for name in root.folders() if root.exists(f"{name}/{ABOUT}"))
+    return [StructureStore(root.child(name)) for name in names]
 
 
 def compact(
@@ -96,8 +97,9 @@ def compact(
     with Lease(store.folder, "compaction").held():
         known = update_index(carry, store)
         store.groups.remove_unfinished()
-        _take_apart_damaged(store)
-        files = unit_names_of(list(chain.from_iterable(store.unit_names())))
+        files = _unit_files(store)
+        if _take_apart_damaged(store, files):
+            files = _unit_files(store)
         units = known[np.isin(known["name"], files)]
         groups = list(_cut(units, group_rows))
         n_all, n_rows, n_units = int(units["n_rows"].sum()), 0, 0
@@ -119,13 +121,21 @@ def compact(
         )
 
 
-def _take_apart_damaged(store: StructureStore) -> None:
+def _unit_files(store: StructureStore) -> UnitNames:
+    """Names of the units that are files of their own."""
+    return unit_names_of(list(chain.from_iterable(store.unit_names())))
+
+
+def _take_apart_damaged(store: StructureStore, files: UnitNames) -> bool:
     """Remove groups that are damaged; units of theirs that can be read are files again.
 
     A group is looked into where a unit of it is a file as well, since whoever meets a damaged unit
     makes it again. Units that cannot be read are made again by whoever needs them.
+
+    Returns:
+        whether any was damaged.
     """
-    files = unit_names_of(list(chain.from_iterable(store.unit_names())))
+    is_any = False
     for group in store.groups.names():
         units = store.groups.units(group)
         is_file = np.isin(unit_names_of(units), files)
@@ -136,6 +146,8 @@ def _take_apart_damaged(store: StructureStore) -> None:
             if not is_there and (content := _joined_before(store, unit)) is not None:
                 store.write_arrays(unit, content)
         store.groups.remove(group)
+        is_any = True
+    return is_any
 
 
 def compact_units(url: str, units: Sequence[str]) -> tuple[int, int]:

@@ -61,11 +61,9 @@ def _audited(stage: CampaignStage, best: pa.Table, client: Client) -> pa.Table:
     rows, scores = rows[is_left], scores[is_left]
     order = keys(rows, funnel.seed, _PURPOSE + stage.index)
     audit = draw_audit(scores, rows, order, stage.n_audit)
-    drawn = np.sort(audit.rows)
-    mol_ids = np.array(mol_ids_of_rows(before, drawn, client), dtype=object)
     columns = {
         "row": pa.array(audit.rows, pa.int64()),
-        "mol_id": pa.array(mol_ids[np.searchsorted(drawn, audit.rows)], pa.string()),
+        "mol_id": pa.array(mol_ids_of_rows(before, audit.rows, client), pa.string()),
         "score": pa.array(scores[np.searchsorted(rows, audit.rows)], pa.float64()),
     }
     return with_audit(pa.table(columns), audit)

@@ -20,6 +20,7 @@ from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.ranking.row_status import CANDIDATE
 from screener.ranking.topk import Ranked
 from screener.stores.library import open_library
+from screener.stores.runs import are_among
 
 SCHEMA = pa.schema(
     [
@@ -118,7 +119,7 @@ def _fates(stage: CampaignStage, rows: NDArray[np.int64]) -> Iterator[tuple[int,
     for unit in stage.stored(rows):
         table = unit.predictions
         status = stage.row_status(table, stage.status_settings)
-        for place in np.flatnonzero(np.isin(table["row"].to_numpy(), rows)).tolist():
+        for place in np.flatnonzero(are_among(table["row"].to_numpy(), rows)).tolist():
             score = float(status.score[place])
             is_candidate = status.code[place] == CANDIDATE
             yield (

@@ -40,7 +40,7 @@ from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.lease import Lease
 from screener.stores.library import open_library
-from screener.stores.runs import are_among
+from screener.stores.runs import with_rows
 from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 from screener.structures.make import read_structures
@@ -317,9 +317,9 @@ def _rows(
     structures = StructureStore(stage.structures)
     tables: list[pa.Table] = []
     of_rows: dict[int, Structure | MoleculeError] = {}
-    for unit in stage.stored(rows):
-        table = unit.predictions
-        table = table.filter(pa.array(are_among(table["row"].to_numpy(), np.sort(rows))))
+    ascending = np.sort(rows)
+    for unit in stage.stored(ascending):
+        table = with_rows(unit.predictions, ascending)
         tables.append(table)
         held = table["row"].to_numpy()
         try:

@@ -9,11 +9,9 @@ import numpy as np
 from distributed import Client
 from numpy.typing import NDArray
 
-from screener.campaign.results.segments import over_segments
+from screener.campaign.results.segments import every_segment, over_segments, stored_scores
 from screener.campaign.settings.stage import CampaignStage
 from screener.execution.threads import one_thread
-from screener.ranking.columns import stored_inputs
-from screener.ranking.row_status import candidate_scores
 from screener.stores.runs import are_among
 
 FloatArray = NDArray[np.float64]
@@ -33,7 +31,10 @@ def scores_of_candidates(stage: CampaignStage, client: Client) -> tuple[IntArray
     Raises:
         DamagedError: a file is missing or broken.
     """
-    parts = [_candidates(*part) for part in over_segments(stage, client, scores_of_segment)]
+    parts = [
+        _candidates(*part)
+        for part in over_segments(stage, client, scores_of_segment, every_segment(stage))
+    ]
     rows = np.concatenate([_NONE, *(part[0] for part in parts)])
     scores = np.concatenate([np.empty(0), *(part[1] for part in parts)])
     order = np.argsort(rows)
@@ -56,7 +57,7 @@ def best_scores(
     Raises:
         DamagedError: a file is missing or broken.
     """
-    wanted = dict.fromkeys(range(stage.plan.n_segments), (_NONE, k))
+    wanted = every_segment(stage, _NONE, k)
     wanted |= {number: (held, k) for number, held in _by_segment(stage, rows).items()}
     parts = list(over_segments(stage, client, best_of_segment, wanted))
     best = np.sort(np.concatenate([np.empty(0), *(part[0] for part in parts)]))[::-1][:k]
@@ -71,10 +72,10 @@ def mol_ids_of_rows(stage: CampaignStage, rows: IntArray, client: Client) -> lis
 
     Args:
         stage: finished.
-        rows: int64 (n,), ascending.
+        rows: int64 (n,), in any order.
         client: connected.
     Returns:
-        (n,), in order.
+        (n,), in that order.
     Raises:
         DamagedError: a file is missing or broken.
     """
@@ -88,13 +89,10 @@ def mol_ids_of_rows(stage: CampaignStage, rows: IntArray, client: Client) -> lis
 def scores_of_segment(stage: CampaignStage, number: int) -> tuple[IntArray, FloatArray]:
     """Rows of a segment, int64 (n,), and their scores, float64 (n,), NaN for no candidates."""
     one_thread()
-    settings = stage.setup.acquisition
     rows, scores = [_NONE], [np.empty(0)]
     for stored in stage.segment_columns(number):
-        names = ["row", "in_domain", *stored_inputs(settings, stored.names)]
-        table = stored.read(list(dict.fromkeys(names)))
-        rows.append(table["row"].to_numpy())
-        scores.append(candidate_scores(table, settings))
+        rows.append(stored.read(["row"])["row"].to_numpy())
+        scores.append(stored_scores(stored, stage.setup.acquisition))
     return np.concatenate(rows), np.concatenate(scores)
 
 

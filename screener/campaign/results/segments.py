@@ -20,7 +20,9 @@ from screener.ranking.columns import stored_inputs
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import Best, candidate_scores, widen
 from screener.ranking.topk import Ranked, TopK
+from screener.stores.stored_columns import StoredColumns
 
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
@@ -72,8 +74,9 @@ def statuses(
         DamagedError: a file is missing or broken.
     """
     everything = Statuses(Best(settings, k))
-    arguments = dict.fromkeys(range(stage.plan.n_segments), (settings, k))
-    for part in over_segments(stage, client, statuses_of_segment, arguments):
+    for part in over_segments(
+        stage, client, statuses_of_segment, every_segment(stage, settings, k)
+    ):
         everything.merge(part)
     return everything
 
@@ -126,7 +129,7 @@ def numbers_before(
     """
     numbers = np.zeros(len(entries), dtype=np.int64)
     if len(entries):
-        arguments = dict.fromkeys(range(stage.plan.n_segments), (settings, tuple(entries)))
+        arguments = every_segment(stage, settings, tuple(entries))
         for part in over_segments(stage, client, numbers_before_in_segment, arguments):
             numbers += part
     return numbers
@@ -149,8 +152,7 @@ def numbers_before_in_segment(
     scores = np.array([entry.score for entry in entries])
     numbers = np.zeros(len(entries), dtype=np.int64)
     for stored in stage.segment_columns(number):
-        names = ["in_domain", *stored_inputs(settings, stored.names)]
-        score = candidate_scores(stored.read(list(dict.fromkeys(names))), settings)
+        score = stored_scores(stored, settings)
         ascending = np.sort(score[np.isfinite(score)])
         numbers += len(ascending) - np.searchsorted(ascending, scores, side="right")
         tied = np.isin(score, scores)
@@ -163,11 +165,23 @@ def numbers_before_in_segment(
     return numbers
 
 
+def stored_scores(stored: StoredColumns, settings: RankingSettings) -> FloatArray:
+    """Scores, float64 (n,), NaN for rows that are no candidates; reads only the columns that these
+    are made of."""
+    names = ["in_domain", *stored_inputs(settings, stored.names)]
+    return candidate_scores(stored.read(list(dict.fromkeys(names))), settings)
+
+
+def every_segment(stage: CampaignStage, *arguments: Any) -> dict[int, tuple[Any, ...]]:
+    """The same arguments for each segment of a stage, as `over_segments` takes them."""
+    return dict.fromkeys(range(stage.plan.n_segments), arguments)
+
+
 def over_segments(
     stage: CampaignStage,
     client: Client | None,
     function: Callable[..., Any],
-    arguments: Mapping[int, tuple[Any, ...]] | None = None,
+    arguments: Mapping[int, tuple[Any, ...]],
 ) -> Iterator[Any]:
     """What a function answers for segments of a stage.
 
@@ -175,18 +189,17 @@ def over_segments(
         stage: finished.
         client: connected; None to have them one by one here.
         function: is given the stage, the number of a segment, and further arguments.
-        arguments: by the number of each segment that is wanted; by default all, and none.
+        arguments: by the number of each segment that is wanted.
     Returns:
         the answers, in any order.
     Raises:
         DamagedError: a file is missing or broken.
     """
-    wanted = dict.fromkeys(range(stage.plan.n_segments), ()) if arguments is None else arguments
     if client is None:
-        yield from (function(stage, number, *more) for number, more in wanted.items())
+        yield from (function(stage, number, *more) for number, more in arguments.items())
         return
     tasks = (
         Task(f"pass-{stage.name}-{number:08d}", function, (stage, number, *more), "CPU")
-        for number, more in wanted.items()
+        for number, more in arguments.items()
     )
     yield from (completed.result for completed in run_tasks(client, tasks))

@@ -6,7 +6,7 @@ structures, whoever needs them finds it out. A shard cannot be made again withou
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from screener.campaign.results.invalidate import invalidate
@@ -16,7 +16,7 @@ from screener.stores.files import Folder
 from screener.stores.lease import Lease
 from screener.stores.library import MANIFEST, LibraryStore
 from screener.stores.structures import StructureStore
-from screener.structures.compact import store_names
+from screener.structures.compact import stores_in
 
 
 def verify(folder: Folder) -> Iterator[str]:
@@ -33,9 +33,9 @@ def verify(folder: Folder) -> Iterator[str]:
     """
     if folder.exists(MANIFEST):
         yield from _library(LibraryStore.open(folder.url))
-        yield from _all_structures(folder.child("structures"))
-    elif store_names(folder):
-        yield from _all_structures(folder)
+        yield from _all_structures(stores_in(folder.child("structures")))
+    elif stores := stores_in(folder):
+        yield from _all_structures(stores)
     else:
         yield from _campaign(folder)
 
@@ -70,9 +70,9 @@ def _campaign(folder: Folder) -> Iterator[str]:
             yield from _structures(StructureStore(Folder(url)))
 
 
-def _all_structures(folder: Folder) -> Iterator[str]:
-    for name in store_names(folder):
-        yield from _structures(StructureStore(folder.child(name)))
+def _all_structures(stores: Iterable[StructureStore]) -> Iterator[str]:
+    for store in stores:
+        yield from _structures(store)
 
 
 def _structures(store: StructureStore) -> Iterator[str]:

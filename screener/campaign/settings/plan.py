@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.stores.runs import Runs, runs_of, unit_name
+from screener.stores.runs import Runs, are_among, runs_of, unit_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class StagePlan:
             if isinstance(batch, range):
                 places = rows[(rows >= 0) & (rows < len(batch))]
             else:
-                places = np.searchsorted(batch, rows[np.isin(rows, batch)])
+                places = np.searchsorted(batch, rows[are_among(rows, batch)])
             for place in np.unique(places // self.unit_rows).tolist():
                 yield self.unit(before + place)
             before += self._n_units(batch)

@@ -28,7 +28,7 @@ from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
 from screener.stores.library import open_library
 from screener.stores.predictions import PredictionStore, StoredUnit
-from screener.stores.runs import are_among
+from screener.stores.runs import with_rows
 from screener.stores.stored_columns import StoredColumns
 from screener.structures.recipe import Recipe
 
@@ -349,6 +349,4 @@ class CampaignStage:
         """
         for unit in self.stored(rows):
             table = unit.predictions
-            if rows is not None:
-                table = table.filter(pa.array(are_among(table["row"].to_numpy(), rows)))
-            yield table
+            yield table if rows is None else with_rows(table, rows)

@@ -40,6 +40,7 @@ from screener.funnel.surrogate import (
 from screener.ranking.columns import numbers
 from screener.ranking.row_status import OUT_OF_DOMAIN, row_status
 from screener.stores.files import Folder
+from screener.stores.runs import with_rows
 from screener.stores.tensors import read_tensors, write_tensors
 
 FloatArray = NDArray[np.float64]
@@ -93,8 +94,7 @@ def gather(job: SearchJob, batch: int, part: int) -> None:
     settings = search.setup.acquisition
     unlimited = settings.model_copy(update={"constraints": ()})
     for stored in stage.stored_units(plan, plan.holding(rows)):
-        held = np.isin(stored.predictions["row"].to_numpy(), rows)
-        table = stored.predictions.filter(pa.array(held))
+        table = with_rows(stored.predictions, rows)
         if not table.num_rows:
             continue
         status = row_status(table, unlimited)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from screener.campaign.settings.plan import Unit
@@ -25,6 +24,7 @@ from screener.funnel.acquisition import AcquisitionSettings, acquisition_values,
 from screener.funnel.draws import keys
 from screener.funnel.search import FIRST
 from screener.funnel.selection import Bracket, InBracket, Sketch, in_bracket
+from screener.stores.runs import are_among, with_rows
 from screener.stores.tensors import read_tensors, write_tensors
 
 FloatArray = NDArray[np.float64]
@@ -116,12 +116,8 @@ def offer(
     is_early = keys(values.rows, search.settings.seed, fitted.number) <= limit
     chosen = np.flatnonzero((values.descending >= floor) | is_early)
     rows = np.sort(values.rows[chosen])
-    units = [unit for unit in search.units(part.units) if np.isin(unit.rows, rows).any()]
-    wanted = pa.array(rows, pa.int64())
-    tables = [
-        table.filter(pc.is_in(table["row"], wanted))
-        for _, table in search.candidates(units, only_rows=True)
-    ]
+    units = [unit for unit in search.units(part.units) if are_among(unit.rows, rows).any()]
+    tables = [with_rows(table, rows) for _, table in search.candidates(units, only_rows=True)]
     mol_ids = np.concatenate(
         [np.empty(0, "S1"), *(np.array(each["mol_id"].to_pylist(), "S") for each in tables)]
     )
@@ -197,7 +193,7 @@ def gain(job: SearchJob, fitted: Fitted, rows: IntArray, threshold: float) -> fl
     surrogate, _ = surrogate_of(job, fitted)
     n_above = 0.0
     for unit, table in search.candidates(list(search.drawings.holding(rows))):
-        wanted = table.filter(pc.is_in(table["row"], pa.array(rows, pa.int64())))
+        wanted = with_rows(table, rows)
         points = _points(job, search, unit, wanted, fitted)
         scorer = search.scorer(wanted).scorer
         n_above += expected_above(surrogate.predict(points), scorer, threshold)
@@ -256,8 +252,8 @@ def _unordered(
     """Of each unit the rows that are left, and their acquisition values."""
     surrogate, origin = surrogate_of(job, fitted)
     for unit, candidates in search.candidates(search.units(part.units)):
-        is_left = np.isin(candidates["row"].to_numpy(), part.taken, invert=True)
-        table = candidates.filter(pa.array(is_left))
+        is_taken = are_among(candidates["row"].to_numpy(), part.taken)
+        table = candidates.filter(pa.array(~is_taken))
         rows = table["row"].to_numpy()
         if len(rows):
             values = acquisition_values(
