@@ -7,7 +7,6 @@ was. The work is done by the same executor, child processes and receipts as a ca
 
 import hashlib
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
@@ -25,7 +24,7 @@ from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.home import screener_home
 from screener.stores.receipts import Receipts
 from screener.structures.recipe import Item, from_table, to_table
-from screener.structures.site import Site
+from screener.structures.site import Site, inputs_of_tasks
 
 WALL_CLOCK_SECONDS = 60.0
 BATCH = 512
@@ -64,14 +63,10 @@ def identities(items: Sequence[Item], site: Site) -> list[Molecule | MoleculeErr
     n_done = len(items) - sum(table.num_rows for table in batches.values())
     site.progress("identities", n_done, len(items))
     if batches:
-        inputs = f"input/{uuid.uuid4().hex}"  # another command may have the same batches
-        try:
-            with site.carrying() as carry:
-                for completed in carry(_tasks(folder, batches, inputs)):
-                    n_done += completed.result.counts["in"]
-                    site.progress("identities", n_done, len(items))
-        finally:
-            folder.remove(inputs)
+        with inputs_of_tasks(folder) as inputs, site.carrying() as carry:
+            for completed in carry(_tasks(folder, batches, inputs)):
+                n_done += completed.result.counts["in"]
+                site.progress("identities", n_done, len(items))
     outcomes: list[Molecule | MoleculeError] = []
     for unit in order:
         for row in folder.read_table(f"molecules/{unit}.parquet").to_pylist():

@@ -48,6 +48,19 @@ class Site:
             yield on(client)
 
 
+@contextmanager
+def inputs_of_tasks(folder: Folder) -> Iterator[str]:
+    """Where the inputs of tasks are written down; gone after the context.
+
+    It belongs to this command alone, since another may have the same batches.
+    """
+    path = f"input/{uuid.uuid4().hex}"
+    try:
+        yield path
+    finally:
+        folder.remove(path)
+
+
 def own_root() -> Folder:
     """The folder of structures that belong to no library."""
     return Folder(str(screener_home() / "structures"))
@@ -139,19 +152,15 @@ def _carry_out(
     n_done = n_items - sum(map(len, missing.values()))
     site.progress("structures", n_done, n_items)
     if missing:
-        folder = f"input/{uuid.uuid4().hex}"  # another command may have the same batches
-        try:
-            with site.carrying() as carry:
-                update_index(carry, store)
-                for completed in carry(_tasks(store, recipe, missing, folder)):
-                    _, path, _ = completed.task.arguments
-                    unit = path.removeprefix(f"{folder}/").removesuffix(".parquet")
-                    units_of[unit] = completed.result.units
-                    store.folder.remove(path)
-                    n_done += len(missing[unit])
-                    site.progress("structures", n_done, n_items)
-        finally:
-            store.folder.remove(folder)
+        with inputs_of_tasks(store.folder) as folder, site.carrying() as carry:
+            update_index(carry, store)
+            for completed in carry(_tasks(store, recipe, missing, folder)):
+                _, path, _ = completed.task.arguments
+                unit = path.removeprefix(f"{folder}/").removesuffix(".parquet")
+                units_of[unit] = completed.result.units
+                store.folder.remove(path)
+                n_done += len(missing[unit])
+                site.progress("structures", n_done, n_items)
     return units_of
 
 
