@@ -1,6 +1,7 @@
 # `make screen` screens the example library, `make check` is what .ci/run calls. README.md says more.
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes
 # which tests share a process is said in tests/conftest.py
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadgroup
 EXAMPLE := screener/data/examples/battery-candidates.csv
@@ -22,7 +23,7 @@ test: install
 
 test-slow: install
 	$(PYTEST) -m slow tests
-	$(BIN)/pytest --nbmake notebooks
+	$(BIN)/pytest -p nbmake --nbmake notebooks
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python .ci/docstrings.py

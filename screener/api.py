@@ -22,11 +22,13 @@ from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import Status, status
 from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
 from screener.campaign.settings.stages import absolute
+from screener.campaign.tasks import predict
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError
 from screener.inference.model import Model
+from screener.library_build import tasks
 from screener.library_build.build import build_library
 from screener.ranking.objectives import Constraint, Objective
 from screener.report.collect import write_report
@@ -88,7 +90,7 @@ class Library:
             StoreError: a file cannot be read or written.
         """
         paths = [inputs] if isinstance(inputs, str | PathLike) else list(inputs)
-        with _connected(client) as connection:
+        with _connected(client, tasks.__name__) as connection:
             store = build_library(
                 [fspath(path) for path in paths],
                 fspath(out),
@@ -251,7 +253,7 @@ class Campaign:
             StoreError: a file cannot be read or written.
             ScreenerError: a task was lost with its worker several times.
         """
-        with _connected(client) as connection:
+        with _connected(client, predict.__name__) as connection:
             folder, _ = run_campaign(self.config, connection, progress=progress, command=_command())
         write_report(folder)
         return self
@@ -358,9 +360,9 @@ class Campaign:
         return title + table + self.shortlist()[columns].head(10).to_html(index=False)
 
 
-def _connected(client: Client | None) -> Any:
+def _connected(client: Client | None, preload: str) -> Any:
     """The given client, which stays open; or a cluster of our own, for as long as the context."""
-    return connect(LocalSettings()) if client is None else nullcontext(client)
+    return connect(LocalSettings(), preload) if client is None else nullcontext(client)
 
 
 def _command() -> list[str]:

@@ -20,6 +20,7 @@ from distributed import Client
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.driver.stage_run import Progress
 from screener.campaign.settings.config import CampaignConfig, StageConfig
+from screener.campaign.tasks import predict
 from screener.chemistry.identity import mol_id
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings, make_structure
@@ -190,7 +191,7 @@ def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
     """Three worker processes, shared by all tests that need a cluster and leave it as it is."""
-    with connect(LocalSettings(workers=3)) as client:
+    with connect(LocalSettings(workers=3), predict.__name__) as client:
         yield client
 
 

@@ -131,6 +131,7 @@ def site(cluster: "ClusterSettings") -> "Iterator[Site]":
     The cluster is started only if structures have to be made.
     """
     from screener.cluster.factory import connect
+    from screener.structures import make
     from screener.structures.site import Site
 
     columns = TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn()
@@ -146,7 +147,7 @@ def site(cluster: "ClusterSettings") -> "Iterator[Site]":
             progress.stop()  # so that what is logged afterwards does not run through the bars
 
     try:
-        yield Site(lambda: connect(cluster), show)
+        yield Site(lambda: connect(cluster, make.__name__), show)
     finally:
         progress.stop()
 

@@ -96,6 +96,7 @@ def build(
     from screener.cli.progress import BuildDisplay
     from screener.cluster.factory import connect
     from screener.execution.performance import reported, require_report_path
+    from screener.library_build import tasks
     from screener.library_build.build import carry_out, finished_library, plan_build
 
     require_report_path(performance_report)
@@ -103,7 +104,7 @@ def build(
     library = finished_library(plan)
     if library is None:  # the cluster is started only after the options have been checked
         with (
-            connect(where) as client,
+            connect(where, tasks.__name__) as client,
             reported(client, performance_report),
             BuildDisplay(client.dashboard_link) as display,
         ):

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import distributed
 from dask.system import CPU_COUNT
 from distributed import Client
 from distributed.core import rpc
@@ -37,11 +38,15 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 8.0  # for the first answer, and once more for connecting the client
 
 
-def connect(settings: ClusterSettings) -> AbstractContextManager[Client]:
+def connect(
+    settings: ClusterSettings, preload: str = distributed.__name__
+) -> AbstractContextManager[Client]:
     """Connect to a running scheduler, or start a cluster that lives as long as the context.
 
     Args:
         settings: from `read_cluster`, `parse_cluster`, or a class of `screener.cluster.settings`.
+        preload: module of the tasks that will come; workers on this machine start with it imported,
+            all others import it with the first task.
     Returns:
         a context that yields a client; `client.dashboard_link` is the address of the dashboard.
     Raises:
@@ -56,9 +61,11 @@ def connect(settings: ClusterSettings) -> AbstractContextManager[Client]:
     if isinstance(settings, AddressSettings):
         return _running(settings.address, security)
     if isinstance(settings, LocalSettings):
-        return local_cluster([Group(settings.workers or CPU_COUNT)], settings.host, security)
+        return local_cluster(
+            [Group(settings.workers or CPU_COUNT)], settings.host, security, preload
+        )
     if isinstance(settings, CudaSettings):
-        return local_cluster(cuda_groups(settings), settings.host, security)
+        return local_cluster(cuda_groups(settings), settings.host, security, preload)
     from screener.cluster.slurm import slurm_cluster
 
     return slurm_cluster(settings, security)

@@ -1,9 +1,10 @@
 """A Dask cluster of processes on this machine.
 
 The scheduler runs in this process. For each group of equal workers one further process is started,
-and the workers of the group are children of that. `distributed.LocalCluster` would start workers
-through multiprocessing, which imports the caller's script again in each worker and fails in scripts
-without an `if __name__ == "__main__"` guard; starting a command does not.
+and the workers of the group are forked from a child of that (see `worker_main`).
+`distributed.LocalCluster` would start workers through multiprocessing, which imports the caller's
+script again in each worker and fails in scripts without an `if __name__ == "__main__"` guard;
+starting a command does not.
 """
 
 import logging
@@ -18,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import dask
+import distributed
 from distributed import Client, LocalCluster, Nanny
 from distributed.security import Security
 
@@ -28,11 +30,14 @@ from screener.errors import ConfigError
 START_SECONDS = 120.0
 _END_SECONDS = 5.0
 
-# log when a worker dies; errors of tasks are raised here anyway; the rest is Dask's own affairs
-_LOGGING = {
-    "distributed": "error",
-    "distributed.nanny": "warning",
-    "distributed.worker": "critical",
+_OF_WORKERS = {
+    # log when a worker dies; errors of tasks are raised here anyway; the rest is Dask's own affairs
+    "logging": {
+        "distributed": "error",
+        "distributed.nanny": "warning",
+        "distributed.worker": "critical",
+    },
+    "distributed": {"worker": {"multiprocessing-method": None}},  # the one that worker_main sets
 }
 # workers are ended abruptly; the process that then cleans up their semaphores warns about it
 _QUIET = ("-W", "ignore:resource_tracker:UserWarning")
@@ -50,7 +55,10 @@ class Group:
 
 @contextmanager
 def local_cluster(
-    groups: Sequence[Group], host: str = LOOPBACK, security: Security | None = None
+    groups: Sequence[Group],
+    host: str = LOOPBACK,
+    security: Security | None = None,
+    preload: str = distributed.__name__,
 ) -> Iterator[Client]:
     """A scheduler and workers that live as long as the context.
 
@@ -58,6 +66,7 @@ def local_cluster(
         groups: the groups of workers to start.
         host: address of this machine to listen on.
         security: TLS for scheduler, workers and client; None for none.
+        preload: module that is imported once for all workers of a group.
     Yields:
         a client of the scheduler, once all workers are connected.
     Raises:
@@ -81,7 +90,7 @@ def local_cluster(
             **dask_scheduler.tls_options(security),
         }
         processes = [
-            stack.enter_context(_workers(cluster.scheduler_address, group, options))
+            stack.enter_context(_workers(cluster.scheduler_address, group, options, preload))
             for group in groups
         ]
         _wait(client, n_workers, processes)
@@ -109,7 +118,7 @@ def _scheduler(host: str, security: Security | None) -> LocalCluster:
 
 @contextmanager
 def _workers(
-    address: str, group: Group, options: Mapping[str, str]
+    address: str, group: Group, options: Mapping[str, str], preload: str
 ) -> Iterator["subprocess.Popen[bytes]"]:
     options = {**options, "--nworkers": str(group.n_workers)}
     if group.name is not None:
@@ -119,7 +128,16 @@ def _workers(
     arguments = ["--no-dashboard", *(text for option in options.items() for text in option)]
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", *_QUIET, "-m", worker_main.__name__, address, *arguments],
+            [
+                sys.executable,
+                "-P",
+                *_QUIET,
+                "-m",
+                worker_main.__name__,
+                preload,
+                address,
+                *arguments,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env={
@@ -127,7 +145,7 @@ def _workers(
                 **group.environment,
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                 "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(
-                    {**dask.config.config, "logging": _LOGGING}
+                    dask.config.merge(dask.config.config, _OF_WORKERS)
                 ),
             },
             start_new_session=True,  # so that ctrl-C reaches this process alone

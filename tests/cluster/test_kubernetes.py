@@ -7,7 +7,6 @@ import copy
 from importlib.resources import files
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 from kubernetes.client import V1PodSpec, V1ServiceSpec
@@ -61,6 +60,8 @@ def worker_group() -> dict[str, Any]:
 
 
 def test_the_operator_accepts_cluster_and_worker_group() -> None:
+    import jsonschema  # takes seconds, which every process of tests would spend
+
     for made in (cluster_object(SETTINGS), worker_group()):
         jsonschema.validate(made, schema(made["kind"]))
         broken = copy.deepcopy(made)

@@ -13,12 +13,15 @@ from pathlib import Path
 import psutil
 
 from screener.campaign.results.accounts import Accounts, accounts
+from screener.campaign.tasks import predict
+from screener.cluster import worker_main
 from screener.stores.files import Folder
 
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
 SCREENER = (sys.executable, "-m", "screener")
 SOAK = bool(os.environ.get("SCREENER_SOAK"))  # the long forms, by `make soak`
 INJECT = Path(__file__).parent / "inject"
+START_METHOD = {"DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "None"}  # see worker_main
 SECONDS = 300.0  # for anything that happens within moments on a quiet machine
 
 
@@ -32,11 +35,12 @@ def injected(seconds: float = 0.0, fates: Mapping[str, str] | None = None) -> di
 
 
 class Machines:
-    """Processes of a cluster: one scheduler, and workers with their nannies."""
+    """Processes of a cluster: one scheduler, and workers with their nannies as `screener` has them
+    on one machine."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = {**os.environ, **START_METHOD, **(environment or {})}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.start_scheduler()
 
@@ -49,7 +53,7 @@ class Machines:
         """Start one; the file with its address is written anew."""
         Path(self.address).unlink(missing_ok=True)
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-        self.scheduler = self._start("scheduler", options)
+        self.scheduler = self._start(["distributed.cli.dask_scheduler"], options)
         wait_until(Path(self.address).exists)
 
     def start_workers(self, n: int, resource: str | None = None) -> "subprocess.Popen[bytes]":
@@ -58,13 +62,13 @@ class Machines:
         options += ["--no-dashboard", "--death-timeout", "60"]
         options += ["--local-directory", str(self._folder)]
         options += [] if resource is None else ["--resources", f"{resource}=1"]
-        return self._start("worker", options)
+        return self._start([worker_main.__name__, predict.__name__], options)
 
-    def _start(self, what: str, options: list[str]) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
+    def _start(self, program: list[str], options: list[str]) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
-            [*command, "--scheduler-file", self.address, *options],
+            [sys.executable, "-m", *program, "--scheduler-file", self.address, *options],
             env=self._environment,
+            stdin=subprocess.PIPE,  # when it is closed, workers end
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -85,7 +89,8 @@ class Machines:
 def worker_pids(nannies: "subprocess.Popen[bytes]") -> list[int]:
     """Process ids of the workers that are alive now, in the order in which they started."""
     children = psutil.Process(nannies.pid).children()
-    workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+    server = [each for each in children if "multiprocessing.forkserver" in " ".join(each.cmdline())]
+    workers = [worker for each in server for worker in each.children()]
     return [each.pid for each in sorted(workers, key=psutil.Process.create_time)]
 
 
