@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes
-# which tests share a process is said in tests/conftest.py
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadgroup
+# which tests share a process, and why, is said in tests/conftest.py
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --no-loadscope-reorder
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
 .PHONY: install screen test test-slow lint types layers bench labels soak check

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import small_campaign
 from distributed import Client
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.driver.stage_run import Progress
@@ -42,15 +44,24 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # machines are s
 hypothesis.settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests share a process where there are several, and with it what is made for them:
-    those of a module, or of a folder with a server; those of faults have clusters of their own."""
-    for item in items:
-        if item.path.parent.name in ("s3", "slurm"):
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
-        elif item.path.parent.name != "faults":
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+class Together(LoadScopeScheduling):
+    """Which tests share a process where there are several, and with it what is made for them: those
+    of a module, or of a folder with a server; those of faults have clusters of their own.
+
+    Marks of `xdist_group` would say the same, but xdist 3.8 does not see them with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        folder = module.rpartition("/")[0]
+        if folder == "tests/faults":
+            return nodeid
+        return folder if folder in ("tests/s3", "tests/slurm") else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -50,7 +50,7 @@ def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         return results
 
     @contextmanager
-    def connect(settings: LocalSettings) -> Iterator[SimpleNamespace]:
+    def connect(settings: LocalSettings, _: object = None) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(dashboard_link=f"{settings.kind} {settings.workers}")
 
     def run(_: Any, tasks: Any) -> Iterator[Completed]:

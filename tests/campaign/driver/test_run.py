@@ -510,6 +510,7 @@ def test_one_worker_and_another_order_give_the_same_bytes(finished, tmp_path, mo
     assert order[0] != there[0]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_bytes(finished, client, tmp_path):
     """A client with two workers is killed in the midst of the second stage."""
     library = finished.copy_of_library(tmp_path / "library")
