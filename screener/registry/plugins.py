@@ -162,6 +162,20 @@ def lost_plugins(used: Mapping[str, Mapping[str, str]]) -> list[str]:
     ]
 
 
+def other_plugins(used: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Which entries, of some that were used, come from another version now, each in words.
+
+    Args:
+        used: by group and name, as `signature` tells them; all of them are there.
+    """
+    return [
+        f"{name} of screener.{group} is of {now or OWN} now, and was of {before}"
+        for group, named in used.items()
+        for name, before in named.items()
+        if (now := signature(group, name)) != before
+    ]
+
+
 def _order(point: EntryPoint) -> tuple[bool, str, str]:
     package = _package(point)
     return package != OWN, package, point.name

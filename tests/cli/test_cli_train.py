@@ -135,11 +135,20 @@ def test_a_run_folder_belongs_to_one_configuration(train, outside_columns, tmp_p
     (tmp_path / "mine" / "run").mkdir(parents=True)
     code, _, _ = train(outside_columns, model="absent")
     assert code == 2
-    (tmp_path / "mine" / "run" / "config.json").write_text(json.dumps({"name": "mine"}))
+    frozen = tmp_path / "mine" / "run" / "config.json"
+    frozen.write_text(json.dumps({"name": "mine"}))
+    checkpoints = tmp_path / "mine" / "run" / "checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "fit.safetensors").touch()
     code, _, err = train(outside_columns)
     assert code == 2
     assert "a training with other" in err
     assert "geometry" in err
+    (checkpoints / "fit.safetensors").unlink()  # of a run that was refused before it fitted
+    code, _, err = train(outside_columns, data={"labels": {**LABELS, "homo_b3lyp_ev": "absent"}})
+    assert code == 2
+    assert "absent" in err
+    assert json.loads(frozen.read_text())["geometry"] == "mmff94"
 
 
 @pytest.mark.slow

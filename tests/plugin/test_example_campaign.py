@@ -141,7 +141,7 @@ def test_a_campaign_without_its_plugin_is_refused(campaign):
 
 
 def test_a_campaign_with_another_plugin_is_refused_with_the_difference(campaign, tmp_path):
-    _, words = campaign
+    folder, words = campaign
     other = install(tmp_path)
     with (other / "screener_example" / "level.py").open("a") as file:
         file.write("# another digest\n")
@@ -149,6 +149,9 @@ def test_a_campaign_with_another_plugin_is_refused_with_the_difference(campaign,
     assert "was begun with other settings of what is computed" in told
     assert "geometry.plugins.gfn1: screener-example-plugin 0.1.0 " in told
     assert " in the campaign, screener-example-plugin 0.1.0 " in told
+    told = screener("rank", folder, path=[other])
+    assert "gfn1 of screener.levels is of screener-example-plugin 0.1.0 " in told
+    assert "ranked as it is" in told
 
 
 def test_the_same_plugin_resumes(campaign, installed):

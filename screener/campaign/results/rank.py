@@ -36,6 +36,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import emptied_by, no_value
 from screener.ranking.topk import TopK
 from screener.records import Structure
+from screener.registry.plugins import other_plugins
 from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.lease import Lease
@@ -77,6 +78,8 @@ def rank_again(
         ConfigError: no campaign, not finished, in use, or an unknown column.
     """
     before = open_setup(folder)
+    for difference in other_plugins(before.plugins):
+        log.warning("%s; what was computed with it is ranked as it is", difference)
     setup = before.model_copy(
         update={
             "ranking": config.settings(before.ranking),

@@ -47,7 +47,7 @@ from screener.training.tables.rows import read_texts
 
 log = logging.getLogger(__name__)
 
-RUN, FROZEN = "run", "config.json"
+RUN, FROZEN, CHECKPOINTS = "run", "config.json", "checkpoints"
 TEST = "test"
 N_GOLDEN = 6
 
@@ -109,7 +109,7 @@ def train_outside(config: TrainConfig, site: Site) -> Metrics:
     usable = _usable(table)
     parts = _parts(usable, config)
     sets = {part: usable.part(parts == part) for part in PARTS}
-    progress = FolderProgress(run.local_path("checkpoints"), 60.0 * config.checkpoint_minutes)
+    progress = FolderProgress(run.local_path(CHECKPOINTS), 60.0 * config.checkpoint_minutes)
     fitted = kind.fit(
         FitSets(
             sets["fit"], sets["selection"], sets["calibration"], targets, config.geometry_level
@@ -156,11 +156,14 @@ def _run_folder(out: Folder, config: TrainConfig) -> Folder:
         run.write_json(FROZEN, wanted)
         return run
     begun = run.read_json(FROZEN)
-    if differing := sorted(key for key in wanted if wanted[key] != begun.get(key)):
+    differing = sorted(key for key in wanted if wanted[key] != begun.get(key))
+    if differing and run.names(CHECKPOINTS):
         raise ConfigError(
             f"{run.url} is of a training with other {', '.join(differing)}; remove the folder to "
             "begin again, or choose another out"
         )
+    if differing:  # nothing of it was fitted
+        run.write_json(FROZEN, wanted)
     return run
 
 
