@@ -131,17 +131,20 @@ def test_of_many_that_find_a_dead_owner_one_takes_over(tmp_path: Path) -> None:
     together, finished = threading.Barrier(8), threading.Event()
     outcomes: list[str] = []
 
+    def ended(outcome: str) -> None:
+        outcomes.append(outcome)
+        if len(outcomes) == 8:
+            finished.set()
+
     def client() -> None:
         together.wait()
         try:
             with Lease(folder).held() as lease:
-                outcomes.append("owner")
+                ended("owner")
                 finished.wait(60)
                 lease.check()
         except ConfigError:
-            outcomes.append("refused")
-        if len(outcomes) == 8:
-            finished.set()
+            ended("refused")
 
     threads = [threading.Thread(target=client) for _ in range(8)]
     for thread in threads:
