@@ -42,8 +42,10 @@ class Watcher:
     def __init__(self, campaign: Path, on_terminal: bool) -> None:
         self.output = b""
         self._end, other = pty.openpty() if on_terminal else os.pipe()
+        arguments = ["status", str(campaign), "--watch", "--every", "0.2"]
         self.process = subprocess.Popen(
-            [*COMMAND, "status", str(campaign), "--watch", "--every", "0.2"],
+            # where tests run in the background, ctrl-C is ignored, and by all that they start
+            ["env", "--default-signal=INT", *COMMAND, *arguments],
             stdout=other,
             stderr=subprocess.PIPE,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "150", "LINES": "40"},

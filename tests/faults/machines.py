@@ -83,7 +83,7 @@ class Machines:
                     with suppress(psutil.NoSuchProcess):
                         child.kill()
             process.kill()
-            process.wait()
+            process.communicate()  # closes its pipe
 
 
 def worker_pids(nannies: "subprocess.Popen[bytes]") -> list[int]:

@@ -116,18 +116,22 @@ def running(folder: Path) -> Iterator[Server]:
     call("ceph-mon", "-i", "a", "--mkfs", "--monmap", monitors)
     with ExitStack() as daemons:
 
-        def start(*command: str) -> None:
+        def start(*command: str) -> "subprocess.Popen[bytes]":
             with open(folder / f"{command[0]}.output", "wb") as output:
                 process = subprocess.Popen(
                     [*command, "-f", "-c", configuration], stdout=output, stderr=output
                 )
             daemons.callback(process.wait)
             daemons.callback(process.kill)
+            return process
 
         start("ceph-mon", "-i", "a")
         call("ceph", "--connect-timeout", f"{START_SECONDS:g}", "osd", "new", storage)
         call("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", storage)
-        start("ceph-osd", "-i", "0")
+        storing = start("ceph-osd", "-i", "0")
+        while not json.loads(call("ceph", "osd", "stat", "--format", "json"))["num_up_osds"]:
+            if storing.poll() is not None:  # asked the monitor before it knew the cluster's number
+                storing = start("ceph-osd", "-i", "0")
         user = ("--uid", "tester", "--display-name", "tester")
         keys = ("--access-key", server.key, "--secret-key", server.secret)
         made = call("radosgw-admin", "-n", "client.rgw", "user", "create", *user, *keys)
