@@ -21,7 +21,7 @@ def test_the_same_command_again_shows_the_shortlist(screener, finished, campaign
     code, out, err = screener(
         "screen", finished.library, "--out", campaign, "--config", file, "--workers", 1
     )
-    assert code == 0
+    assert code == 0, err
     lines = out.splitlines()
     assert "the best 4 of 4" in lines[0]
     assert sum(line.strip()[:1].isdigit() for line in lines) == 4
