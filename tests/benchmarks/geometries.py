@@ -67,7 +67,7 @@ def run(scene: Scene, level: str, n_molecules: int, n_rounds: int) -> Comparison
 
     def tasks() -> None:
         job = stage.job(structures=scene.new_folder())
-        units = (Task(unit.name, predict.prepare, (job, unit, ())) for unit in stage.plan.units())
+        units = (Task(unit.name, predict.prepare, (job, unit)) for unit in stage.plan.units())
         n_made = sum(completed.result.n_made for completed in run_tasks(scene.client, units))
         assert n_made == len(stage.molecules)
 
