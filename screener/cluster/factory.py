@@ -61,9 +61,8 @@ def connect(
     if isinstance(settings, AddressSettings):
         return _running(settings.address, security)
     if isinstance(settings, LocalSettings):
-        return local_cluster(
-            [Group(settings.workers or CPU_COUNT)], settings.host, security, preload
-        )
+        groups = [Group(settings.workers or CPU_COUNT)]
+        return local_cluster(groups, settings.host, security, preload)
     if isinstance(settings, CudaSettings):
         return local_cluster(cuda_groups(settings), settings.host, security, preload)
     from screener.cluster.slurm import slurm_cluster

@@ -19,25 +19,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import dask
-import distributed
 from distributed import Client, LocalCluster, Nanny
 from distributed.security import Security
 
 from screener.cluster import dask_scheduler, unit_worker, worker_main
-from screener.cluster.settings import LOOPBACK
 from screener.errors import ConfigError
 
 START_SECONDS = 120.0
 _END_SECONDS = 5.0
 
-_OF_WORKERS = {
-    # log when a worker dies; errors of tasks are raised here anyway; the rest is Dask's own affairs
-    "logging": {
-        "distributed": "error",
-        "distributed.nanny": "warning",
-        "distributed.worker": "critical",
-    },
-    "distributed": {"worker": {"multiprocessing-method": None}},  # the one that worker_main sets
+# log when a worker dies; errors of tasks are raised here anyway; the rest is Dask's own affairs
+_LOGGING = {
+    "distributed": "error",
+    "distributed.nanny": "warning",
+    "distributed.worker": "critical",
 }
 # workers are ended abruptly; the process that then cleans up their semaphores warns about it
 _QUIET = ("-W", "ignore:resource_tracker:UserWarning")
@@ -55,10 +50,7 @@ class Group:
 
 @contextmanager
 def local_cluster(
-    groups: Sequence[Group],
-    host: str = LOOPBACK,
-    security: Security | None = None,
-    preload: str = distributed.__name__,
+    groups: Sequence[Group], host: str, security: Security | None, preload: str
 ) -> Iterator[Client]:
     """A scheduler and workers that live as long as the context.
 
@@ -125,19 +117,11 @@ def _workers(
         options["--name"] = group.name
     if group.resource is not None:
         options["--resources"] = f"{group.resource}=1"
-    arguments = ["--no-dashboard", *(text for option in options.items() for text in option)]
+    arguments = [preload, address, "--no-dashboard"]
+    arguments += [text for option in options.items() for text in option]
     try:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                *_QUIET,
-                "-m",
-                worker_main.__name__,
-                preload,
-                address,
-                *arguments,
-            ],
+            [sys.executable, "-P", *_QUIET, "-m", worker_main.__name__, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env={
@@ -145,7 +129,7 @@ def _workers(
                 **group.environment,
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
                 "DASK_INTERNAL_INHERIT_CONFIG": dask.config.serialize(
-                    dask.config.merge(dask.config.config, _OF_WORKERS)
+                    {**dask.config.config, "logging": _LOGGING}
                 ),
             },
             start_new_session=True,  # so that ctrl-C reaches this process alone

@@ -15,12 +15,15 @@ import os
 import sys
 import threading
 
+import dask
 from distributed.cli.dask_worker import main as dask_worker
 
 
 def main() -> None:
     """Run `dask worker` until standard input is closed."""
     threading.Thread(target=_end_with_owner, daemon=True).start()
+    # Dask's own name for it would import pandas there as well
+    dask.config.set({"distributed.worker.multiprocessing-method": None})
     multiprocessing.set_start_method("forkserver")
     multiprocessing.set_forkserver_preload([sys.argv[1]])
     dask_worker(sys.argv[2:])

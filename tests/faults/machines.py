@@ -21,7 +21,6 @@ SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
 SCREENER = (sys.executable, "-m", "screener")
 SOAK = bool(os.environ.get("SCREENER_SOAK"))  # the long forms, by `make soak`
 INJECT = Path(__file__).parent / "inject"
-START_METHOD = {"DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "None"}  # see worker_main
 SECONDS = 300.0  # for anything that happens within moments on a quiet machine
 
 
@@ -40,7 +39,7 @@ class Machines:
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        self._environment = {**os.environ, **START_METHOD, **(environment or {})}
+        self._environment = {**os.environ, **(environment or {})}
         self._processes: list[subprocess.Popen[bytes]] = []
         self.start_scheduler()
 

@@ -81,6 +81,8 @@ def test_held_out_errors_are_a_fraction_of_those_of_the_mean(trained):
     error = card["metrics"]["test"]["boiling_point_k"]["mae"]
     spread = (measured()["celsius"] - measured()["celsius"].median()).abs().mean()
     assert error < 0.4 * spread
+    assert error < 40.0
+    assert 250.0 < card["golden"][0]["boiling_point_k"] < 600.0  # kelvin
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,7 @@ def test_a_campaign_ranks_by_a_level_a_quantity_and_a_goal_of_somebody_else(camp
     boiling = ((best["boiling_point_k"] - 350.0) / 35.0) ** 2  # a tenth of what is typical
     worth = np.exp(-0.25 * (orbital + boiling))  # a geometric mean
     assert best["score"].to_numpy() == pytest.approx(worth.to_numpy(), rel=1e-6)
+    assert best["desirability_boiling_point_k"].to_numpy() == pytest.approx(np.exp(-0.5 * boiling))
     assert best["boiling_point_k_std"].gt(0.0).all()
     assert (best["boiling_point_k_lo90"] < best["boiling_point_k"]).all()
     assert best["boiling_point_k"].between(250.0, 600.0).all()
