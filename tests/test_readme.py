@@ -12,7 +12,7 @@ import typer
 
 from screener.campaign.settings.config import CampaignConfig
 from screener.cli.main import app
-from screener.funnel.search import SearchSettings
+from screener.funnel.settings import SearchSettings
 from screener.models.bundle import load_bundle
 from screener.training.tables.config import read_train_config
 from screener.training.tables.options import table_options

@@ -4,54 +4,18 @@ A library goes by in chunks, and what is kept of it is no more than a batch. Equ
 ordered by `mol_id`: molecules with the same features, stereoisomers for one, are no accident.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
 
 from screener.funnel.draws import keys
-from screener.funnel.surrogate import Prediction
+from screener.funnel.prediction import Prediction, Scorer
+from screener.funnel.settings import AcquisitionSettings
 
 FloatArray = NDArray[np.float64]
 LOWEST = -np.finfo(np.float64).max  # where there is no score: behind all others, but still there
-
-
-class AcquisitionSettings(BaseModel):
-    """How a batch is chosen.
-
-    Args:
-        rule: `greedy`, the score of the mean prediction; `ucb`, the members' mean score and
-            `beta` times their standard deviation; `thompson`, the score by one member, drawn anew
-            for each molecule and batch.
-        exploration: share of each batch drawn from all that is left, each with the same
-            probability.
-        beta: only for `ucb`.
-    References:
-        Graff, Shakhnovich and Coley, Chem. Sci. 12, 7866 (2021).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: Literal["greedy", "ucb", "thompson"] = "greedy"
-    exploration: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
-    beta: NonNegativeFloat = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """Makes one number of a molecule's quantities.
-
-    Args:
-        score: quantities (n, n_quantities) to scores (n,), larger is better; NaN where there is
-            none.
-        allows: quantities to bool (n,), whether they keep every limit; None where nothing limits.
-    """
-
-    score: Callable[[FloatArray], FloatArray]
-    allows: Callable[[FloatArray], NDArray[np.bool_]] | None = None
 
 
 def acquisition_values(

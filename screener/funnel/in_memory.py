@@ -14,20 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.funnel.acquisition import (
-    AcquisitionSettings,
-    Chooser,
-    Scorer,
-    acquisition_values,
-    expected_above,
-    origin_of,
-)
+from screener.funnel.acquisition import Chooser, acquisition_values, expected_above, origin_of
 from screener.funnel.draws import keys
 from screener.funnel.features import Bits
+from screener.funnel.prediction import Prediction, Scorer
 from screener.funnel.projection import N_FOR_PROJECTION, Projection
 from screener.funnel.recall import Audit, draw_audit
-from screener.funnel.search import FIRST, FloatArray, IntArray, SearchSettings
-from screener.funnel.surrogate import Prediction, Surrogate, fit_surrogate
+from screener.funnel.search import FIRST, FloatArray, IntArray
+from screener.funnel.settings import AcquisitionSettings, SearchSettings
+from screener.funnel.surrogate import Surrogate, fit_surrogate
 
 CHUNK = 16384  # molecules that are predicted at once
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from screener.funnel.acquisition import Scorer
+from screener.funnel.prediction import Scorer
 from screener.ranking.columns import STRUCTURAL_COLUMNS, inputs_of, inputs_of_column
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.score import score_table

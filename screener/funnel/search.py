@@ -7,84 +7,19 @@ search that is told its results again asks for the same molecules.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    model_validator,
-)
 
 from screener.errors import ConfigError
-from screener.funnel.acquisition import AcquisitionSettings
 from screener.funnel.recall import Audit, RecallEstimate, estimate_recall
-from screener.funnel.surrogate import SurrogateSettings
+from screener.funnel.settings import SearchSettings
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 FIRST = 0  # number of the first batch
-# of settings, by those that frozen campaigns may still have
-OLD_NAMES = {"first": "initial_fraction", "least_gain": "min_expected_gain"}
-
-
-class SearchSettings(BaseModel):
-    """How a search spends its budget.
-
-    Args:
-        budget: molecules evaluated in all.
-        initial_fraction: share of it that is drawn at random in the beginning, or chosen where
-            other molecules are known.
-        audit: share of it that is drawn from what is left in the end.
-        n_batches: in between.
-        top_n: the best of which the search is to find as many as possible.
-        min_expected_gain: no more batches are evaluated once the next one is expected to bring
-            fewer than this share of the best `top_n`; 0 to spend the whole budget.
-        seed: of all draws.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    budget: PositiveInt
-    initial_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    audit: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    n_batches: PositiveInt = 10
-    top_n: PositiveInt
-    min_expected_gain: NonNegativeFloat = 0.0
-    seed: NonNegativeInt = 0
-    acquisition: AcquisitionSettings = AcquisitionSettings()
-    surrogate: SurrogateSettings = SurrogateSettings()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _old_names(cls, values: Any) -> Any:
-        """A frozen campaign is read whatever release froze it."""
-        if not isinstance(values, dict):
-            return values
-        return {OLD_NAMES.get(name, name): value for name, value in values.items()}
-
-    def sizes(self, n_candidates: int) -> list[int]:
-        """How many molecules each batch has: the first, those in between, the audit.
-
-        Raises:
-            ConfigError: the budget does not reach that far.
-        """
-        budget = min(self.budget, n_candidates)
-        n_first, n_audit = round(budget * self.initial_fraction), round(budget * self.audit)
-        between = budget - n_first - n_audit
-        if n_first < 2 or between < self.n_batches:
-            raise ConfigError(
-                f"a budget of {budget} molecules is too small: {n_first} in the first sample, "
-                f"{n_audit} in the audit and {between} for {self.n_batches} batches; evaluate more"
-            )
-        ends = np.round(np.linspace(0, between, self.n_batches + 1)).astype(int)
-        return [n_first, *np.diff(ends).tolist(), n_audit]
 
 
 class Candidates(Protocol):

@@ -17,9 +17,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 
 from screener.errors import ConfigError
+from screener.funnel.prediction import Prediction
+from screener.funnel.settings import SurrogateSettings
 from screener.models.fchl.sparse_kernel import COLUMNS
 
 FloatArray = NDArray[np.float64]
@@ -28,26 +29,6 @@ _PART_ROWS, _MAX_PARTS = 16_384, 32  # molecules whose moments are summed at a t
 _N_FOR_SCALE = 2000  # molecules whose distances set the length scale
 _JITTER = 1e-4  # of the kernel among the inducing molecules, whose variance is 1
 _NOISES = np.geomspace(1e-3, 3.0, 36)  # tried, as a share of the prior variance
-
-
-class SurrogateSettings(BaseModel):
-    """How large the surrogate is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    n_dims: PositiveInt = 384  # of the projected features
-    n_inducing: PositiveInt = 2048
-    n_members: PositiveInt = 16
-    length: PositiveFloat = 1.0  # scale, in units of the median distance
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """Values in the units that the surrogate was fitted in."""
-
-    mean: FloatArray  # (n, n_quantities)
-    members: FloatArray  # (n_members, n, n_quantities)
-    success: FloatArray | None = None  # (n,), how likely there are values at all; None: certain
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,10 +18,11 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from screener.execution.threads import one_thread
-from screener.funnel.acquisition import AcquisitionSettings, Scorer
 from screener.funnel.features import Bits, bits_of
 from screener.funnel.in_memory import InMemory, Known
-from screener.funnel.search import Search, SearchSettings
+from screener.funnel.prediction import Scorer
+from screener.funnel.search import Search
+from screener.funnel.settings import AcquisitionSettings, SearchSettings
 from screener.training.qm9.molecules import entries
 
 TOP = 1000

@@ -22,7 +22,8 @@ from scene import evenly
 from screener.execution.threads import one_thread
 from screener.funnel.features import bits_of
 from screener.funnel.projection import N_FOR_PROJECTION, Projection
-from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
+from screener.funnel.settings import SurrogateSettings
+from screener.funnel.surrogate import fit_surrogate
 from screener.training.qm9 import molecules as qm9
 
 N_MOLECULES, N_TRAINING = 16_384, 2500

@@ -22,8 +22,9 @@ from screener.campaign.tasks import fitting, predict, prefilter, rating, searchi
 from screener.chemistry.structures import StructureSettings
 from screener.funnel.draws import keys
 from screener.funnel.features import Bits
-from screener.funnel.search import SearchSettings
-from screener.funnel.surrogate import SurrogateSettings
+from screener.funnel.settings import SearchSettings, SurrogateSettings
+from screener.inference import table
+from screener.models import bundle
 from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
 from screener.ranking.row_status import best, row_status, row_status_before_prediction
 from screener.ranking.topk import Ranked, TopK
@@ -183,8 +184,8 @@ def install() -> None:
     fitting.bits_of = lambda smiles: bits_of_rows(np.array([int(each) for each in smiles]))
     for module in (searching, stage):
         module.open_library = lambda url, digest: Library()
-    stage.open_bundle = lambda name, digest: None
-    stage.no_predictions = columns_of_predictions
+    bundle.open_bundle = lambda name, digest: None
+    table.no_predictions = columns_of_predictions
     _count()
 
 

@@ -8,19 +8,16 @@ from rdkit import Chem
 from rdkit.Chem import Crippen, rdMolDescriptors
 
 from screener.errors import ConfigError
-from screener.funnel.acquisition import (
-    AcquisitionSettings,
-    Chooser,
-    Scorer,
-    acquisition_values,
-)
+from screener.funnel.acquisition import Chooser, acquisition_values
 from screener.funnel.draws import keys
 from screener.funnel.features import bits_of
 from screener.funnel.in_memory import InMemory, Known
+from screener.funnel.prediction import Prediction, Scorer
 from screener.funnel.projection import Projection
 from screener.funnel.recall import draw_audit, estimate_recall
-from screener.funnel.search import Batch, Search, SearchSettings
-from screener.funnel.surrogate import Prediction, SurrogateSettings, fit_surrogate
+from screener.funnel.search import Batch, Search
+from screener.funnel.settings import AcquisitionSettings, SearchSettings, SurrogateSettings
+from screener.funnel.surrogate import fit_surrogate
 from screener.ranking.topk import TopK
 
 HEADS = ("C", "CC", "CCC", "CC(C)", "FC(F)(F)C", "N#CC", "COC", "C=CC", "CC(=O)C", "FC")

@@ -23,8 +23,8 @@ from screener.funnel.acquisition import Chooser
 from screener.funnel.draws import keys
 from screener.funnel.projection import N_FOR_PROJECTION
 from screener.funnel.recall import Audit, allocated, audit_of_strata, first_by_key, strata_sizes
-from screener.funnel.search import SearchSettings
 from screener.funnel.selection import Bracket, floor_of, key_limit, splits_at
+from screener.funnel.settings import SearchSettings
 from screener.funnel.surrogate import parts_of
 
 FloatArray = NDArray[np.float64]

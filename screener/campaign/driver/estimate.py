@@ -21,7 +21,7 @@ from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.campaign.settings.user_table import keep_joined
 from screener.campaign.tasks import predict, prefilter
-from screener.funnel.search import SearchSettings
+from screener.funnel.settings import SearchSettings
 from screener.funnel.surrogate import fit_surrogate
 from screener.stores.files import Folder, to_parquet
 from screener.stores.library import LibraryStore, open_library

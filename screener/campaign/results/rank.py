@@ -24,8 +24,8 @@ from screener.campaign.results.shortlist import FILES, shortlist_table, write_sh
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.frozen import open_setup
+from screener.campaign.settings.known_column import known_column_of
 from screener.campaign.settings.ranking import RankingConfig
-from screener.campaign.settings.resolve import known_column_of
 from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.campaign.settings.user_table import JoinConfig, joined_schema, keep_joined, read_join

@@ -25,8 +25,7 @@ from screener.campaign.settings.renamed import with_new_names
 from screener.campaign.settings.user_table import JoinConfig
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
-from screener.funnel.acquisition import AcquisitionSettings
-from screener.funnel.search import OLD_NAMES, SearchSettings
+from screener.funnel.settings import OLD_NAMES, AcquisitionSettings, SearchSettings
 from screener.models.shipped import DEFAULT_BUNDLES
 from screener.ranking.objectives import Constraint, Objective
 from screener.registry.columns import levels

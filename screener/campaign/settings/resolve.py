@@ -4,7 +4,6 @@ Reads the library's manifest, the bundles and, where there is one, the frozen ca
 nothing, so that a mistake leaves nothing behind.
 """
 
-import difflib
 import logging
 import shlex
 
@@ -16,6 +15,7 @@ from screener.campaign.settings.config import (
 )
 from screener.campaign.settings.differences import asked, differences
 from screener.campaign.settings.frozen import read_setup
+from screener.campaign.settings.known_column import known_column_of
 from screener.campaign.settings.setup import Setup, Stage
 from screener.campaign.settings.stages import (
     absolute,
@@ -27,7 +27,7 @@ from screener.campaign.settings.used_plugins import used_plugins
 from screener.campaign.settings.user_table import is_of_ranking, joined_schema, read_join
 from screener.errors import ConfigError
 from screener.funnel.scoring import learnt
-from screener.funnel.search import SearchSettings
+from screener.funnel.settings import SearchSettings
 from screener.inference.table import no_predictions
 from screener.library.columns import result_name
 from screener.models.bundle import Bundle, open_bundle
@@ -229,21 +229,6 @@ def _own_columns(
         taken.add(stored)
         names[name] = stored
     return names
-
-
-def known_column_of(asked_for: str | None, own_columns: dict[str, str]) -> str | None:
-    """The name in predictions of the own column that marks known molecules; None where not asked.
-
-    Raises:
-        ConfigError: the library has no such column.
-    """
-    if asked_for is None:
-        return None
-    if asked_for not in own_columns:
-        near = difflib.get_close_matches(asked_for, own_columns, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(own_columns)}"
-        raise ConfigError(f"the library has no column {asked_for!r} of yours; {hint}")
-    return own_columns[asked_for]
 
 
 def require_same(out: str, frozen: Setup, now: Setup) -> None:

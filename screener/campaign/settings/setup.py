@@ -22,7 +22,7 @@ from pydantic import (
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.user_table import Joined
 from screener.chemistry.structures import StructureSettings
-from screener.funnel.search import SearchSettings
+from screener.funnel.settings import SearchSettings
 from screener.ranking.columns import inputs_of
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import digest

@@ -20,8 +20,6 @@ from screener.campaign.settings.plan import StagePlan, Unit, segment_name
 from screener.campaign.settings.setup import Setup, Stage
 from screener.errors import StoreError
 from screener.funnel.recall import N_STRATA
-from screener.inference.table import no_predictions
-from screener.models.bundle import open_bundle
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import RowStatus, row_status, row_status_before_prediction
 from screener.stores.files import Folder, digest
@@ -259,6 +257,10 @@ class CampaignStage:
         Raises:
             StoreError: the library or a bundle is another one than when the campaign was started.
         """
+        # models take seconds to be there, and most who open a campaign only read what it left
+        from screener.inference.table import no_predictions
+        from screener.models.bundle import open_bundle
+
         job = self.job
         return no_predictions(
             open_library(job.library, job.library_digest),

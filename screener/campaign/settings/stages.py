@@ -16,7 +16,7 @@ from screener.campaign.settings.stage_structures import (
 )
 from screener.errors import ConfigError
 from screener.funnel.features import VERSION
-from screener.funnel.search import SearchSettings
+from screener.funnel.settings import SearchSettings
 from screener.models.bundle import Bundle, load_bundle
 from screener.models.card import DRAWING
 from screener.models.shipped import DEFAULT_BUNDLES, shipped_bundles

@@ -20,10 +20,11 @@ from screener.campaign.tasks.searching import FOLDER, OpenSearch, SearchJob, ope
 from screener.errors import StoreError
 from screener.execution.memory import keep_freed_memory
 from screener.execution.threads import one_thread
-from screener.funnel.acquisition import AcquisitionSettings, acquisition_values, expected_above
+from screener.funnel.acquisition import acquisition_values, expected_above
 from screener.funnel.draws import keys
 from screener.funnel.search import FIRST
 from screener.funnel.selection import Bracket, InBracket, Sketch, in_bracket
+from screener.funnel.settings import AcquisitionSettings
 from screener.stores.runs import are_among, with_rows
 from screener.stores.tensors import read_tensors, write_tensors
 

@@ -11,7 +11,7 @@ from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.errors import StoreError
 from screener.funnel.scoring import TableScorer, learnt
-from screener.funnel.search import SearchSettings
+from screener.funnel.settings import SearchSettings
 from screener.ranking.columns import inputs_of
 from screener.ranking.row_status import candidates_before_prediction
 from screener.stores.files import Folder

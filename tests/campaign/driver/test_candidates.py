@@ -11,10 +11,11 @@ from screener.campaign.tasks import fitting, rating
 from screener.campaign.tasks.fitting import Fitted
 from screener.campaign.tasks.rating import Part
 from screener.errors import ConfigError
-from screener.funnel.acquisition import AcquisitionSettings, Chooser
+from screener.funnel.acquisition import Chooser
 from screener.funnel.draws import keys
 from screener.funnel.recall import draw_audit
-from screener.funnel.search import FIRST, SearchSettings
+from screener.funnel.search import FIRST
+from screener.funnel.settings import AcquisitionSettings, SearchSettings
 from screener.stores.files import Folder
 
 SEED, UNIT, UNITS_EACH, N_ROWS = 3, 40, 4, 5_000

@@ -29,20 +29,16 @@ from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
 from screener.execution.threads import one_thread
 from screener.funnel import surrogate
-from screener.funnel.acquisition import (
-    AcquisitionSettings,
-    Chooser,
-    Scorer,
-    acquisition_values,
-    origin_of,
-)
+from screener.funnel.acquisition import Chooser, acquisition_values, origin_of
 from screener.funnel.draws import keys
 from screener.funnel.features import bits_of
+from screener.funnel.prediction import Scorer
 from screener.funnel.projection import Projection
 from screener.funnel.recall import Audit, draw_audit
 from screener.funnel.scoring import TableScorer, learnt
 from screener.funnel.search import Search
-from screener.funnel.surrogate import SurrogateSettings, fit_surrogate
+from screener.funnel.settings import AcquisitionSettings, SurrogateSettings
+from screener.funnel.surrogate import fit_surrogate
 from screener.library_build.build import build_library
 from screener.report.collect import write_report
 from screener.stores.files import Folder

@@ -7,7 +7,7 @@ import pytest
 from screener.campaign.settings.config import read_config
 from screener.campaign.settings.renamed import with_new_names
 from screener.errors import ConfigError
-from screener.funnel.search import SearchSettings
+from screener.funnel.settings import SearchSettings
 
 
 def test_old_keys_of_a_configuration_are_read_with_a_warning(tmp_path, caplog):
