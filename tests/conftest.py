@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 import hypothesis
 import numpy as np
 import pytest
@@ -202,7 +203,7 @@ def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
     """Three worker processes, shared by all tests that need a cluster and leave it as it is."""
-    with connect(LocalSettings(workers=3), predict.__name__) as client:
+    with forked.in_local_clusters(), connect(LocalSettings(workers=3), predict.__name__) as client:
         yield client
 
 

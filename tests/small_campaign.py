@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 from distributed import Client
 
 from screener.campaign.driver.run import run_campaign
@@ -70,8 +71,8 @@ class Commands:
         self._environment = {**os.environ, **environment}
         self.said = ""
 
-    def start(self, *arguments: str, said: int = subprocess.PIPE) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+    def start(self, *arguments: str, said: int = subprocess.PIPE) -> forked.Popen:
+        return forked.Popen(
             [sys.executable, "-m", "screener", *arguments],
             cwd=self.folder,
             env=self._environment,

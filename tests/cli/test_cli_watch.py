@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import forked
 import pytest
 
 from screener.stores.frozen_toml import to_toml
 
 SECONDS = 240
 SECRET = "never/to+be/told+anywhere"
-COMMAND = [sys.executable, "-c", "from screener.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "screener"]
 
 
 def wait_until(condition, what: str):
@@ -43,9 +44,8 @@ class Watcher:
         self.output = b""
         self._end, other = pty.openpty() if on_terminal else os.pipe()
         arguments = ["status", str(campaign), "--watch", "--every", "0.2"]
-        self.process = subprocess.Popen(
-            # where tests run in the background, ctrl-C is ignored, and by all that they start
-            ["env", "--default-signal=INT", *COMMAND, *arguments],
+        self.process = forked.Popen(
+            [*COMMAND, *arguments],
             stdout=other,
             stderr=subprocess.PIPE,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "150", "LINES": "40"},
@@ -92,8 +92,8 @@ def watching(campaign: Path, on_terminal: bool) -> Iterator[Watcher]:
 
 
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen]:
-    with open(log, "ab") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
+def running(command: list[str], log: Path) -> Iterator[forked.Popen]:
+    with open(log, "ab") as file, forked.Popen(command, stdout=file, stderr=file) as process:
         try:
             yield process
         finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import forked
 import psutil
 
 from screener.campaign.results.accounts import Accounts, accounts
@@ -40,7 +41,7 @@ class Machines:
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         self._environment = {**os.environ, **(environment or {})}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[forked.Popen] = []
         self.start_scheduler()
 
     @property
@@ -55,7 +56,7 @@ class Machines:
         self.scheduler = self._start(["distributed.cli.dask_scheduler"], options)
         wait_until(Path(self.address).exists)
 
-    def start_workers(self, n: int, resource: str | None = None) -> "subprocess.Popen[bytes]":
+    def start_workers(self, n: int, resource: str | None = None) -> forked.Popen:
         """Start a process with `n` nannies; returns it."""
         options = ["--nworkers", str(n), "--nthreads", "1", "--host", "127.0.0.1"]
         options += ["--no-dashboard", "--death-timeout", "60"]
@@ -63,8 +64,8 @@ class Machines:
         options += [] if resource is None else ["--resources", f"{resource}=1"]
         return self._start([worker_main.__name__, predict.__name__], options)
 
-    def _start(self, program: list[str], options: list[str]) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
+    def _start(self, program: list[str], options: list[str]) -> forked.Popen:
+        process = forked.Popen(
             [sys.executable, "-m", *program, "--scheduler-file", self.address, *options],
             env=self._environment,
             stdin=subprocess.PIPE,  # when it is closed, workers end
@@ -85,10 +86,14 @@ class Machines:
             process.communicate()  # closes its pipe
 
 
-def worker_pids(nannies: "subprocess.Popen[bytes]") -> list[int]:
+def worker_pids(nannies: forked.Popen) -> list[int]:
     """Process ids of the workers that are alive now, in the order in which they started."""
     children = psutil.Process(nannies.pid).children()
-    server = [each for each in children if "multiprocessing.forkserver" in " ".join(each.cmdline())]
+    server = [
+        each
+        for each in children
+        if "multiprocessing.resource_tracker" not in " ".join(each.cmdline())
+    ]
     workers = [worker for each in server for worker in each.children()]
     return [each.pid for each in sorted(workers, key=psutil.Process.create_time)]
 
@@ -101,9 +106,9 @@ class Command:
         self._arguments += ["--config", str(config), "--scheduler", scheduler]
         self.campaign = campaign
 
-    def start(self) -> "subprocess.Popen[str]":
+    def start(self) -> forked.Popen:
         """Start it, in a session of its own."""
-        return subprocess.Popen(
+        return forked.Popen(
             [*SCREENER, *self._arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -131,7 +136,7 @@ class Command:
         return accounts(Folder(str(self.campaign)))
 
 
-def kill(process: "subprocess.Popen[str]") -> None:
+def kill(process: forked.Popen) -> None:
     """End a command as a power cut would."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

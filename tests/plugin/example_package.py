@@ -22,7 +22,7 @@ def install(target: Path) -> Path:
 
 
 def run(*words, path=(), code=0, cwd=None, **variables):
-    """What a command prints, with some folders among those that Python looks in."""
+    """What Python prints, with some folders among those that it looks in."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path)))}
     ended = subprocess.run(
         [sys.executable, *map(str, words)],

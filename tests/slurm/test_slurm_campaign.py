@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 import pytest
 from certificates import make_certificates
 from distributed import Client
@@ -139,7 +140,7 @@ def test_a_job_that_is_cancelled_changes_nothing(
     (tmp_path / "slurm.toml").write_text(CLUSTER.format(logs=tmp_path / "logs"))
     campaign = tmp_path / "campaign"
     library = without_structures(undisturbed.config, tmp_path / "library")
-    process = subprocess.Popen(
+    process = forked.Popen(
         command(
             "screen", library, "--out", campaign, "--config", undisturbed.toml,
             "--cluster", tmp_path / "slurm.toml",

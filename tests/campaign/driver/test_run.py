@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 from statistics import NormalDist
 
+import forked
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -517,9 +518,9 @@ def test_killed_and_resumed_gives_the_same_bytes(finished, client, tmp_path):
     campaign = tmp_path / "campaign"
     file = tmp_path / "campaign.toml"
     file.write_text(to_toml(finished.config.model_dump(mode="json")))
-    command = [sys.executable, "-c", "from screener.cli import main; main()", "screen", library]
+    command = [sys.executable, "-m", "screener", "screen", library]
     command += ["--out", str(campaign), "--config", str(file), "--workers", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with forked.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         deadline = time.monotonic() + 240
         while not list((campaign / "receipts" / "gfn2-opt").glob("*.json")):
             assert time.monotonic() < deadline
