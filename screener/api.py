@@ -22,7 +22,7 @@ from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import Status, status
 from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
 from screener.campaign.settings.stages import absolute
-from screener.campaign.tasks import predict
+from screener.campaign.tasks import WORKER_IMPORTS
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
@@ -253,7 +253,7 @@ class Campaign:
             StoreError: a file cannot be read or written.
             ScreenerError: a task was lost with its worker several times.
         """
-        with _connected(client, predict.__name__) as connection:
+        with _connected(client, WORKER_IMPORTS) as connection:
             folder, _ = run_campaign(self.config, connection, progress=progress, command=_command())
         write_report(folder)
         return self

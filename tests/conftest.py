@@ -23,7 +23,7 @@ from xdist.scheduler import LoadScopeScheduling
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.driver.stage_run import Progress
 from screener.campaign.settings.config import CampaignConfig, StageConfig
-from screener.campaign.tasks import predict
+from screener.campaign.tasks import WORKER_IMPORTS
 from screener.chemistry.identity import mol_id
 from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings, make_structure
@@ -203,7 +203,7 @@ def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
     """Three worker processes, shared by all tests that need a cluster and leave it as it is."""
-    with forked.in_local_clusters(), connect(LocalSettings(workers=3), predict.__name__) as client:
+    with forked.in_local_clusters(), connect(LocalSettings(workers=3), WORKER_IMPORTS) as client:
         yield client
 
 

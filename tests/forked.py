@@ -36,11 +36,10 @@ from distributed.config import initialize_logging
 
 IMPORTED = (
     "screener.campaign.driver.run",
-    "screener.campaign.tasks.predict",
+    "screener.campaign.tasks.worker_imports",
     "screener.cli.main",
     "screener.library_build.build",
     "screener.report.collect",
-    "screener.training.fit.model_types",
     "distributed.cli.dask_scheduler",
     "distributed.cli.dask_worker",
     "bokeh.application",

@@ -204,7 +204,7 @@ def _run(
     from screener.campaign.driver.run import carry_out
     from screener.campaign.settings.resolve import resolve
     from screener.campaign.settings.stage import Campaign
-    from screener.campaign.tasks import predict
+    from screener.campaign.tasks import WORKER_IMPORTS
     from screener.cli import show
     from screener.cluster.factory import connect
     from screener.execution.performance import reported, require_report_path
@@ -214,7 +214,7 @@ def _run(
     folder, setup = resolve(settings)  # mistakes are reported before a cluster is started
     Campaign(folder, setup).require_writable()
     with (
-        connect(cluster, predict.__name__) as client,
+        connect(cluster, WORKER_IMPORTS) as client,
         reported(client, performance_report),
         show.Display(client.dashboard_link) as display,
     ):

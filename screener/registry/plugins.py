@@ -88,6 +88,16 @@ def plugins() -> tuple[Plugin, ...]:
     return tuple(plugin for group in GROUPS for plugin in plugins_of(group))
 
 
+def own_modules(group: str) -> list[str]:
+    """The modules of our own entry points of a group, which are not loaded.
+
+    Args:
+        group: one of `GROUPS`.
+    """
+    points = entry_points(group=f"screener.{group}")
+    return sorted({point.module for point in points if _package(point) == OWN})
+
+
 @cache
 def registered(group: str) -> Mapping[str, Any]:
     """What a group holds, by name, in the order of `plugins_of`.

@@ -14,7 +14,7 @@ import forked
 import psutil
 
 from screener.campaign.results.accounts import Accounts, accounts
-from screener.campaign.tasks import predict
+from screener.campaign.tasks import WORKER_IMPORTS
 from screener.cluster import worker_main
 from screener.stores.files import Folder
 
@@ -62,7 +62,7 @@ class Machines:
         options += ["--no-dashboard", "--death-timeout", "60"]
         options += ["--local-directory", str(self._folder)]
         options += [] if resource is None else ["--resources", f"{resource}=1"]
-        return self._start([worker_main.__name__, predict.__name__], options)
+        return self._start([worker_main.__name__, WORKER_IMPORTS], options)
 
     def _start(self, program: list[str], options: list[str]) -> forked.Popen:
         process = forked.Popen(
