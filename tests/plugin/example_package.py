@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "plugin-example"
 
@@ -21,20 +23,32 @@ def install(target: Path) -> Path:
     return installed
 
 
-def run(*words, path=(), code=0, cwd=None, **variables):
+def run(*words, path=()):
     """What Python prints, with some folders among those that it looks in."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *path)))}
-    ended = subprocess.run(
+    return subprocess.run(
         [sys.executable, *map(str, words)],
         capture_output=True,
         text=True,
-        env={**environment, "COLUMNS": "200", **variables},
-        cwd=cwd,
-        check=False,
-    )
-    assert ended.returncode == code, ended.stderr
-    return ended.stdout + ended.stderr
+        env=_environment(path),
+        check=True,
+    ).stdout
 
 
 def screener(*words, path=(), code=0):
-    return run("-m", "screener", *words, path=path, code=code)
+    """What a command prints, in the same way."""
+    process = forked.Popen(
+        [sys.executable, "-m", "screener", *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=_environment(path),
+    )
+    said, _ = process.communicate()
+    assert process.returncode == code, said
+    return said
+
+
+def _environment(path):
+    looked_in = os.pathsep.join(map(str, (ROOT, *path)))
+    return {**os.environ, "PYTHONPATH": looked_in, "COLUMNS": "200"}
