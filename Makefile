@@ -12,7 +12,7 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,qm9,b3lyp,notebook,s3,slurm,kubernetes,cuda]' && touch $@
+	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e '.[dev,qm9,b3lyp,notebook,s3,slurm,kubernetes,cuda]' && touch $@
 
 screen: install
 	$(BIN)/screener library build $(EXAMPLE) --out example-library
