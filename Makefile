@@ -44,4 +44,6 @@ soak: install
 	SCREENER_SOAK=1 $(BIN)/pytest tests/faults
 	$(BIN)/python tests/benchmarks/million.py && $(BIN)/python tests/benchmarks/engine.py
 
-check: lint types layers test
+check: install
+	$(MAKE) -j3 -O lint types layers
+	$(MAKE) test
