@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -68,6 +69,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("reference_data") and not os.environ.get(VARIABLE):
         pytest.skip(f"{VARIABLE} is not set, so there is no reference data")
+
+
+@pytest.fixture(autouse=True)
+def _forks_local_clusters(request: pytest.FixtureRequest) -> Iterator[None]:
+    """But where clusters themselves are looked at."""
+    if request.node.nodeid.startswith("tests/cluster/"):
+        yield
+    else:
+        with forked.in_local_clusters():
+            yield
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +214,9 @@ def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
     """Three worker processes, shared by all tests that need a cluster and leave it as it is."""
-    with forked.in_local_clusters(), connect(LocalSettings(workers=3), WORKER_IMPORTS) as client:
+    with ExitStack() as stack:
+        with forked.in_local_clusters():
+            client = stack.enter_context(connect(LocalSettings(workers=3), WORKER_IMPORTS))
         yield client
 
 
