@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+import forked
+
 from screener.cli.json_lines import JsonLines
 from screener.stores.frozen_toml import to_toml
 
@@ -37,17 +39,27 @@ def test_a_run_logs_its_events_as_json(finished, tmp_path):
     """In a process of its own, as a batch job: logging can be configured only once."""
     config = tmp_path / "config.toml"
     config.write_text(to_toml(finished.config.model_dump(mode="json")))
-    program = "from screener.cli import main; main()"
     campaign = tmp_path / "campaign"
     shutil.copytree(finished.folder, campaign)  # nothing is left to do
-    arguments = ["screen", finished.library, "--out", campaign, "--config", config]
-    done = subprocess.run(
-        [sys.executable, "-c", program, "-v", "--log-json", *arguments, "--workers", "1"],
-        capture_output=True,
+    arguments = [
+        "screen",
+        finished.library,
+        "--out",
+        campaign,
+        "--config",
+        config,
+        "--workers",
+        "1",
+    ]
+    process = forked.Popen(
+        [sys.executable, "-m", "screener", "-v", "--log-json", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    said = process.stderr.read()
+    assert process.wait() == 0, said
+    told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     names = [each["event"] for each in told if each["event"] != "log"]
     assert names[0] == "started"
     assert names[-1] == "ranked"
