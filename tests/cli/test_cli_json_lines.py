@@ -53,12 +53,12 @@ def test_a_run_logs_its_events_as_json(finished, tmp_path):
     ]
     process = forked.Popen(
         [sys.executable, "-m", "screener", "-v", "--log-json", *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
-    said = process.stderr.read()
-    assert process.wait() == 0, said
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
     told = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     names = [each["event"] for each in told if each["event"] != "log"]
     assert names[0] == "started"
