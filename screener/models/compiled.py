@@ -20,3 +20,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     except RuntimeError:  # there is no folder to keep it in
         made = numba.njit(nogil=True, fastmath={"contract"})(function)
     return made
+
+
+@compiled
+def _nothing():  # type: ignore[no-untyped-def]
+    pass
+
+
+def load_numba() -> None:
+    """Load what numba loads at the first call of any loop, which takes a second: before workers are
+    forked, once for all of them."""
+    _nothing()

@@ -10,7 +10,9 @@ from importlib import import_module
 import pandas  # noqa: F401
 
 from screener.campaign.tasks import predict  # noqa: F401
+from screener.models.compiled import load_numba
 from screener.registry.plugins import own_modules
 
 for _module in own_modules("models"):
     import_module(_module)
+load_numba()
