@@ -27,6 +27,15 @@ def test_the_package_runs_as_a_module():
     assert (done.returncode, done.stdout) == (0, f"screener {version('screener')}\n")
 
 
+def test_what_only_reads_a_campaign_does_without_torch():
+    """Which would be the longest part of its start."""
+    modules = ", ".join(
+        f"screener.campaign.results.{each}" for each in ("status", "rank", "explain")
+    )
+    program = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "goes_on"),
     [
