@@ -22,7 +22,7 @@ test: install
 	$(PYTEST) -n logical -m 'not slow' tests
 
 test-slow: install
-	$(PYTEST) -n 3 -m slow tests  # which often wait for something to time out
+	$(PYTEST) -n 3 -m slow $$(grep -rl --include='test_*.py' mark.slow tests)  # three, as they often wait
 	$(BIN)/pytest -p nbmake --nbmake notebooks
 
 lint: install

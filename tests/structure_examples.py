@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from screener.errors import MoleculeError
 from screener.records import Structure
-from screener.stores.structure_units import MolIds
+from screener.stores.mol_ids import MolIds
 from screener.stores.structures import StructureStore
 
 SYMBOLS = (1, 6, 7, 8, 9)

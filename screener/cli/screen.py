@@ -5,7 +5,6 @@ commands that use them, so that help and mistakes in options answer at once.
 """
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +13,10 @@ from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from distributed import Client
+
     from screener.campaign.settings.config import CampaignConfig
     from screener.cluster.settings import ClusterSettings
 
@@ -286,8 +289,6 @@ def rank(
     from screener.campaign.settings.config import CampaignConfig
     from screener.campaign.settings.stages import absolute
     from screener.cli import show
-    from screener.cluster.factory import connect
-    from screener.cluster.settings import LocalSettings
     from screener.report.collect import write_report
     from screener.stores.files import Folder as Store
 
@@ -309,7 +310,7 @@ def rank(
         command=["screener", *sys.argv[1:]],
         known_column=known_column,
         join=settings.join,
-        connect=partial(connect, LocalSettings()),
+        connect=_local_workers,
     )
     write_report(folder)
     show.shortlist(folder, setup)
@@ -324,7 +325,7 @@ def explain(
     from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
-    for label, text in explaining.explain(Store(absolute(campaign)), name):
+    for label, text in explaining.explain(Store(absolute(campaign)), name, _local_workers):
         typer.echo(f"{label}: {text}")
 
 
@@ -337,7 +338,8 @@ def compare(
     from screener.cli import show
     from screener.stores.files import Folder as Store
 
-    show.comparison(comparing.compare(Store(absolute(before)), Store(absolute(after))))
+    folders = Store(absolute(before)), Store(absolute(after))
+    show.comparison(comparing.compare(*folders, _local_workers))
 
 
 def verify(
@@ -360,6 +362,13 @@ def verify(
     if n_damaged:
         raise typer.Exit(1)
     typer.echo("every file is as it was written")
+
+
+def _local_workers() -> "AbstractContextManager[Client]":
+    from screener.cluster.factory import connect
+    from screener.cluster.settings import LocalSettings
+
+    return connect(LocalSettings())
 
 
 def register(app: typer.Typer) -> None:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from screener.errors import SchemaError, StoreError
 from screener.stores.files import Folder, digest
-from screener.stores.structure_units import MolIds
+from screener.stores.mol_ids import MolIds
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ were made before molecules had their `mol_id` in them hold rows of a library, an
 conversion.
 """
 
-import hashlib
 import io
 import math
 import struct
@@ -29,6 +28,7 @@ from zarr.storage import MemoryStore
 from screener.errors import MoleculeError, SchemaError
 from screener.records import Structure
 from screener.registry.columns import former_columns
+from screener.stores.mol_ids import MolIds
 from screener.stores.paths import require_path
 
 SCHEMA_VERSION = 2
@@ -48,7 +48,6 @@ BROKEN = (
     struct.error,
     zlib.error,
 )
-_ID_BYTES = 16
 _COMPRESSED_BYTES = 4096  # smaller arrays gain little, and Zarr starts a thread for each
 MAX_BYTES = 1 << 30  # of a unit's arrays; thousands of large molecules have a hundredth of it
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
@@ -65,7 +64,6 @@ _FORMER = {
     "gfn2_charges": f"{ATOM_VALUE}charges_gfn2",
 }
 
-MolIds = NDArray[np.uint8]  # (n, 16)
 Arrays = dict[str, NDArray[Any]]
 Errors = Mapping[int, tuple[str, str]]  # code and message by position
 
@@ -89,26 +87,6 @@ class UnitArrays:
     def mol_ids(self) -> MolIds:
         """(n, 16), of its molecules."""
         return self.arrays["mol_id"]
-
-
-def mol_ids_of(texts: Sequence[str]) -> MolIds:
-    """Identities as bytes.
-
-    Args:
-        texts: (n,), each of 32 hexadecimal digits.
-    Returns:
-        uint8 (n, 16).
-    Raises:
-        ValueError: one is not that.
-    """
-    if any(len(text) != 2 * _ID_BYTES for text in texts):
-        raise ValueError("an identity has 32 hexadecimal digits")
-    return np.frombuffer(bytes.fromhex("".join(texts)), dtype=np.uint8).reshape(-1, _ID_BYTES)
-
-
-def unit_of(mol_ids: MolIds) -> str:
-    """The name of the unit of these molecules in this order."""
-    return hashlib.sha256(mol_ids.tobytes()).hexdigest()[:32]
 
 
 def to_arrays(mol_ids: MolIds, outcomes: Sequence[Structure | MoleculeError]) -> UnitArrays:

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from screener.errors import DamagedError, MoleculeError, StoreError
 from screener.records import Structure
 from screener.stores.files import Folder
+from screener.stores.mol_ids import MolIds
 from screener.stores.structure_groups import StructureGroups
 from screener.stores.structure_index import MoleculeIndex
 from screener.stores.structure_units import (
     BROKEN,
-    MolIds,
     StructureUnit,
     UnitArrays,
     from_arrays,

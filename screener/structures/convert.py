@@ -23,11 +23,13 @@ from screener.errors import StoreError
 from screener.execution.tasks import Task
 from screener.stores.files import Folder, digest, from_parquet
 from screener.stores.library import LibraryStore, open_library
+from screener.stores.mol_ids import MolIds, mol_ids_of
 from screener.stores.receipts import Receipts
-from screener.stores.structure_units import BROKEN, MolIds, from_former_zip, mol_ids_of
+from screener.stores.structure_units import BROKEN, from_former_zip
 from screener.stores.structures import StructureStore
 from screener.structures.index_tasks import Carry, update_index
 from screener.structures.recipe import Recipe, installed
+from screener.structures.recipe_store import store_of, write_about
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +98,8 @@ def convert(
             yield Converted(name, None)
             continue
         before = library.folder.child(f"structures/{name}")
-        store = recipe.store(root)
-        recipe.write_about(store)
+        store = store_of(recipe, root)
+        write_about(recipe, store)
         units = sorted(Receipts(before).done())
         urls = (library.folder.url, library.digest, before.url, store.folder.url)
         tasks = (

@@ -26,7 +26,7 @@ import numpy as np
 from screener.errors import DamagedError, MoleculeError, StoreError
 from screener.execution.child import isolated_map, time_limit_of
 from screener.records import Structure
-from screener.stores.structure_units import MolIds, unit_of
+from screener.stores.mol_ids import MolIds, unit_of
 from screener.stores.structures import StructureStore
 from screener.structures.recipe import Item, Recipe, make_item
 

@@ -27,9 +27,8 @@ from screener.records import Structure
 from screener.registry.columns import level
 from screener.registry.levels import Subject
 from screener.registry.plugins import signature
-from screener.stores.files import Folder, digest, to_json
-from screener.stores.structure_units import MolIds, mol_ids_of
-from screener.stores.structures import ABOUT, StructureStore
+from screener.stores.files import digest
+from screener.stores.mol_ids import MolIds, mol_ids_of
 
 PACKAGES = ("rdkit", "tblite")  # whose versions decide what structures look like
 DRAWING, GEOMETRY = "drawing", "geometry"
@@ -169,18 +168,6 @@ class Recipe(BaseModel):
                 + ", ".join(f"{name} {self.versions.get(name)}" for name in others)
                 + "; install the same versions for all workers and the client"
             )
-
-    def store(self, root: Folder) -> StructureStore:
-        """Where these structures are kept.
-
-        Args:
-            root: the folder of all structures, of a library or shared.
-        """
-        return StructureStore(root.child(self.digest))
-
-    def write_about(self, store: StructureStore) -> None:
-        """Write down in a store what its name stands for."""
-        store.folder.create_bytes(ABOUT, to_json(self.about))
 
     def keys(self, items: list[Item]) -> MolIds:
         """What the structures of molecules are found by.

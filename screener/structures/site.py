@@ -17,11 +17,12 @@ from screener.execution.tasks import Task
 from screener.records import Structure
 from screener.stores.files import Folder
 from screener.stores.home import screener_home
-from screener.stores.structure_units import unit_of
+from screener.stores.mol_ids import unit_of
 from screener.stores.structures import StructureStore
 from screener.structures.index_tasks import Carry, here, on, update_index
 from screener.structures.make import Prepared, make_missing, read_structures
 from screener.structures.recipe import Item, Recipe, from_table, to_table
+from screener.structures.recipe_store import store_of, write_about
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def structures(
     Raises:
         DamagedError: a unit is damaged that was looked into or made a moment ago.
     """
-    store = recipe.store(root or own_root())
+    store = store_of(recipe, root or own_root())
     batches = _batches(items, recipe)
     made: dict[str, list[Structure | MoleculeError]] = {}
     for is_first in (True, False):
@@ -116,7 +117,7 @@ def make_structures(
         site: where they are made.
         root: the folder of all structures; by default `$SCREENER_HOME/structures`.
     """
-    store = recipe.store(root or own_root())
+    store = store_of(recipe, root or own_root())
     _carry_out(_batches(items, recipe), store, recipe, site, store.is_whole)
     with site.carrying() as carry:
         update_index(carry, store)
@@ -145,7 +146,7 @@ def _carry_out(
         site: where.
         has: whether the store has a unit, so that no task needs to look into it.
     """
-    recipe.write_about(store)
+    write_about(recipe, store)
     units_of: dict[str, tuple[str, ...]] = {unit: (unit,) for unit in batches if has(unit)}
     missing = {unit: batch for unit, batch in batches.items() if unit not in units_of}
     n_items = sum(map(len, batches.values()))

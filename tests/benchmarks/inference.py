@@ -10,7 +10,7 @@ from screener.execution.tasks import Task, run_tasks
 from screener.models.bundle import load_bundle
 from screener.records import Structure
 from screener.stores.files import Folder
-from screener.stores.structure_units import MolIds, mol_ids_of
+from screener.stores.mol_ids import MolIds, mol_ids_of
 from screener.stores.structures import StructureStore
 from screener.structures.make import Prepared, read_structures
 

@@ -31,8 +31,8 @@ from screener.ranking.topk import Ranked, TopK
 from screener.records import Receipt
 from screener.stores.features import FeatureStore
 from screener.stores.files import Folder
+from screener.stores.mol_ids import mol_ids_of
 from screener.stores.predictions import PredictionStore
-from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 
 N_COUNTS = 12  # features of a molecule

@@ -14,8 +14,8 @@ from screener.ranking.row_status import best, row_status
 from screener.ranking.topk import Ranked
 from screener.records import Receipt, Structure
 from screener.stores.files import Folder
+from screener.stores.mol_ids import mol_ids_of
 from screener.stores.predictions import PredictionStore
-from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 
 ATOM = Structure(np.array([2], dtype=np.uint8), np.zeros((1, 3), dtype=np.float32))

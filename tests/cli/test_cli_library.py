@@ -19,10 +19,11 @@ from screener.execution.tasks import Completed
 from screener.library_build import passes as build_passes
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
-from screener.stores.structure_units import mol_ids_of, unit_of
+from screener.stores.mol_ids import mol_ids_of, unit_of
 from screener.structures import index_tasks
 from screener.structures.convert import former_digest
 from screener.structures.recipe import Recipe
+from screener.structures.recipe_store import store_of, write_about
 
 MOLECULES = """smiles,name,price
 COC(=O)OC,DMC,1.5
@@ -193,8 +194,8 @@ def test_structures_are_compacted(inputs: Path, tmp_path: Path) -> None:
     assert isinstance(empty.exception, ConfigError)
     assert "holds no structures" in str(empty.exception)
     recipe = Recipe.from_drawing(StructureSettings())
-    store = recipe.store(Folder(str(out / "structures")))
-    recipe.write_about(store)
+    store = store_of(recipe, Folder(str(out / "structures")))
+    write_about(recipe, store)
     texts = LibraryStore.open(str(out)).read_range(0, 4, ["mol_id"])["mol_id"].to_pylist()
     ids = mol_ids_of(texts)
     store.write(unit_of(ids), ids, [ATOM] * 4)
@@ -226,5 +227,5 @@ def test_structures_of_earlier_versions_are_converted(inputs: Path, tmp_path: Pa
     assert f"1 files are {usual.digest} now" in done.stdout
     assert isinstance(done.exception, ConfigError)
     assert "name the campaigns that made them with --campaign" in str(done.exception)
-    assert unit_files(usual.store(Folder(str(shared)))) == ["ab" * 16]
-    assert not unit_files(odd.store(Folder(str(shared))))
+    assert unit_files(store_of(usual, Folder(str(shared)))) == ["ab" * 16]
+    assert not unit_files(store_of(odd, Folder(str(shared))))

@@ -24,8 +24,8 @@ from screener.stores.library import (
     LibraryManifest,
     LibraryTotals,
 )
+from screener.stores.mol_ids import mol_ids_of
 from screener.stores.quarantine import quarantine_table
-from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 
 # SMILES, known as, source id, heavy atoms, atoms, HOMO, LUMO, dipole, kcal/mol

@@ -8,9 +8,9 @@ from structure_examples import equal, random_ids, random_outcomes, unit_files
 
 from screener.stores import structure_groups
 from screener.stores.files import Folder
+from screener.stores.mol_ids import unit_of
 from screener.stores.structure_groups import ROOT
 from screener.stores.structure_index import names_of
-from screener.stores.structure_units import unit_of
 from screener.stores.structures import StructureStore
 from screener.structures.compact import compact, stores_below
 from screener.structures.index_tasks import here, update_index

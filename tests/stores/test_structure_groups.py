@@ -12,8 +12,8 @@ from structure_examples import equal, random_ids, random_outcomes, random_struct
 from screener.errors import DamagedError, MoleculeError, StoreError
 from screener.stores import structure_group_arrays, structure_groups
 from screener.stores.files import Folder
+from screener.stores.mol_ids import unit_of
 from screener.stores.structure_groups import ROOT
-from screener.stores.structure_units import unit_of
 from screener.stores.structures import StructureStore
 
 FAILURE = MoleculeError("timed_out", "60 s")

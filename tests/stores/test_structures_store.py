@@ -10,7 +10,7 @@ from structure_examples import ATOM, equal, random_ids, structures, unit_files
 from screener.errors import DamagedError, MoleculeError, SchemaError
 from screener.records import Structure
 from screener.stores.files import Folder
-from screener.stores.structure_units import mol_ids_of, unit_of
+from screener.stores.mol_ids import mol_ids_of, unit_of
 from screener.stores.structures import StructureStore, unit_path
 
 UNIT = "ab" * 16

@@ -10,7 +10,7 @@ from screener.errors import ConfigError, DamagedError
 from screener.stores import structure_groups
 from screener.stores.files import Folder
 from screener.stores.lease import Lease
-from screener.stores.structure_units import unit_of
+from screener.stores.mol_ids import unit_of
 from screener.stores.structures import StructureStore, unit_path
 from screener.structures.compact import compact, compact_units, stores_below
 from screener.structures.index_tasks import here, on, update_index

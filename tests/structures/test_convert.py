@@ -11,12 +11,13 @@ from screener.errors import MoleculeError, StoreError
 from screener.library_build.build import build_library
 from screener.records import Structure
 from screener.stores.files import Folder
-from screener.stores.structure_units import mol_ids_of
+from screener.stores.mol_ids import mol_ids_of
 from screener.structures import convert as converting
 from screener.structures.convert import convert, former_digest, former_folders
 from screener.structures.index_tasks import here
 from screener.structures.make import find_structures
 from screener.structures.recipe import Recipe
+from screener.structures.recipe_store import store_of
 
 UNITS = {"11" * 16: [2, 0], "22" * 16: [1]}
 USUAL = Recipe.from_drawing(StructureSettings.at("gfn2-opt", 3, ("gfn2-redox",)))
@@ -54,7 +55,7 @@ def with_former(library, recipe):
 
 def found(library, recipe, root):
     keys = mol_ids_of(library.read_range(0, 3, ["mol_id"])["mol_id"].to_pylist())
-    return find_structures(recipe.store(root), keys)
+    return find_structures(store_of(recipe, root), keys)
 
 
 def test_rows_become_molecules_and_units_keep_their_names(library):
@@ -63,10 +64,10 @@ def test_rows_become_molecules_and_units_keep_their_names(library):
     (done,) = convert(here, library, root, [])
     assert (done.recipe.digest, done.n_units, done.n_lost) == (USUAL.digest, 2, 0)
     assert all(equal(each, outcome_of(row)) for row, each in enumerate(found(library, USUAL, root)))
-    assert set(unit_files(USUAL.store(root))) == UNITS.keys()
+    assert set(unit_files(store_of(USUAL, root))) == UNITS.keys()
     assert not former.exists()
     assert former_folders(library) == []
-    assert USUAL.store(root).folder.read_json("about.json") == USUAL.about
+    assert store_of(USUAL, root).folder.read_json("about.json") == USUAL.about
 
 
 def test_an_interrupted_conversion_goes_on(library, tmp_path, monkeypatch):
@@ -80,7 +81,7 @@ def test_an_interrupted_conversion_goes_on(library, tmp_path, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         list(convert(killed, library, root, []))
-    assert len(unit_files(USUAL.store(root))) == 1
+    assert len(unit_files(store_of(USUAL, root))) == 1
     assert former.exists()
     (done,) = convert(here, library, root, [])
     assert done.n_units == 2

@@ -7,8 +7,8 @@ import pytest
 from structure_examples import ATOM, random_ids
 
 from screener.stores.files import Folder
+from screener.stores.mol_ids import unit_of
 from screener.stores.structure_index import names_of
-from screener.stores.structure_units import unit_of
 from screener.stores.structures import StructureStore, unit_path
 from screener.structures import index_tasks
 from screener.structures.index_tasks import here, on, update_index

@@ -9,12 +9,13 @@ from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
 from screener.records import Structure
 from screener.stores.files import Folder
-from screener.stores.structure_units import mol_ids_of, unit_of
+from screener.stores.mol_ids import mol_ids_of, unit_of
 from screener.stores.structures import unit_path
 from screener.structures import make
 from screener.structures.index_tasks import here, update_index
 from screener.structures.make import are_made, find_structures, make_missing, read_structures
 from screener.structures.recipe import Item, Recipe, installed
+from screener.structures.recipe_store import store_of
 
 RECIPE = Recipe.from_drawing(StructureSettings())
 SMILES = ["O=C1OCCO1", "COC(=O)OC", "CC#N", "COCCOC", "C1CCOC1", "CO", "COC", "CCO", "CC=O", "C=O"]
@@ -31,7 +32,7 @@ def keys_of(smiles):
 
 @pytest.fixture
 def store(tmp_path):
-    return RECIPE.store(Folder(str(tmp_path)))
+    return store_of(RECIPE, Folder(str(tmp_path)))
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_a_search_keeps_only_what_it_was_asked_for(store):
 def test_structures_of_other_versions_are_not_made(tmp_path):
     versions = {**installed(), "rdkit": "2019.03.1"}
     recipe = Recipe.from_drawing(StructureSettings(), versions)
-    other = recipe.store(Folder(str(tmp_path)))
+    other = store_of(recipe, Folder(str(tmp_path)))
     with pytest.raises(ConfigError, match="made with rdkit 2019"):
         make_missing(other, recipe, items_of(SMILES[:1]))
     ids = keys_of(SMILES[:1])

@@ -8,6 +8,7 @@ from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
 from screener.stores.files import Folder
 from screener.structures.recipe import Item, Recipe, from_table, to_table
+from screener.structures.recipe_store import store_of, write_about
 
 FORCE_FIELD = StructureSettings()
 MINIMUM = StructureSettings(level="gfn2-opt")
@@ -101,9 +102,9 @@ def test_a_minimum_from_a_geometry_keeps_its_order_of_atoms_and_its_isomer():
 
 def test_a_store_says_what_it_is(tmp_path):
     recipe = Recipe.from_drawing(FORCE_FIELD)
-    store = recipe.store(Folder(str(tmp_path)))
-    recipe.write_about(store)
-    recipe.write_about(store)
+    store = store_of(recipe, Folder(str(tmp_path)))
+    write_about(recipe, store)
+    write_about(recipe, store)
     about = store.folder.read_json("about.json")
     assert about["settings"]["level"] == "mmff94"
     assert set(about["versions"]) == {"rdkit", "tblite"}

@@ -11,6 +11,7 @@ from screener.stores.files import Folder
 from screener.structures import site as making
 from screener.structures.make import find_structures
 from screener.structures.recipe import Item, Recipe
+from screener.structures.recipe_store import store_of
 from screener.structures.site import Site, structures
 
 RECIPE = Recipe.from_drawing(StructureSettings())
@@ -35,7 +36,7 @@ def test_structures_are_made_once_wherever_they_are_asked_for(tmp_path, client):
     first = structures(ITEMS, RECIPE, site, root)
     assert [each.n_atoms for each in first] == [6, 9, 9, 7, 4]
     assert (told[0], told[-1], len(told)) == (0, 5, 4)
-    store = RECIPE.store(root)
+    store = store_of(RECIPE, root)
     assert len(unit_files(store)) == 3
     assert store.folder.names("input") == []
 
@@ -74,7 +75,7 @@ def test_what_is_damaged_is_made_again(tmp_path, n_items, number):
 def test_structures_that_are_had_made_are_in_the_index(tmp_path):
     root = Folder(str(tmp_path))
     making.make_structures(ITEMS, RECIPE, Site(None), root)
-    found = find_structures(RECIPE.store(root), RECIPE.keys(ITEMS[::-1]))
+    found = find_structures(store_of(RECIPE, root), RECIPE.keys(ITEMS[::-1]))
     assert [each.n_atoms for each in found] == [4, 7, 9, 9, 6]
     (victim,) = tmp_path.rglob("*.zip")
     whole = victim.read_bytes()
@@ -96,4 +97,4 @@ def test_two_commands_with_the_same_molecules_do_no_harm(tmp_path, monkeypatch):
 
     monkeypatch.setattr(making, "make_batch", make_batch)
     assert [each.n_atoms for each in structures(ITEMS, RECIPE, Site(None), root)] == [6, 9, 9, 7, 4]
-    assert RECIPE.store(root).folder.folders("input") == []
+    assert store_of(RECIPE, root).folder.folders("input") == []

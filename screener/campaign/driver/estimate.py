@@ -25,10 +25,10 @@ from screener.funnel.settings import SearchSettings
 from screener.funnel.surrogate import fit_surrogate
 from screener.stores.files import Folder, to_parquet
 from screener.stores.library import LibraryStore, open_library
+from screener.stores.mol_ids import MolIds, mol_ids_of, unit_of
 from screener.stores.predictions import PredictionStore
 from screener.stores.remote import filesystem_of
 from screener.stores.runs import runs_of
-from screener.stores.structure_units import MolIds, mol_ids_of, unit_of
 from screener.stores.structures import StructureStore
 from screener.structures.make import are_made
 

@@ -27,6 +27,7 @@ from screener.stores.structures import StructureStore
 from screener.structures.convert import former_digest
 from screener.structures.index_tasks import on, update_index
 from screener.structures.make import Prepared
+from screener.structures.recipe_store import write_about
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +179,7 @@ class StageRun:
                 self.stage.folder.url,
             )
         store = StructureStore(self.stage.structures)
-        self.stage.recipe.write_about(store)
+        write_about(self.stage.recipe, store)
         update_index(on(client), store)
         self._has_index = True
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from screener.campaign.results.explain import as_ranked, ends
+from screener.campaign.results.segments import Connect
 from screener.campaign.results.shortlist import FILES
 from screener.campaign.settings.differences import asked, differences
 from screener.campaign.settings.setup import Setup
@@ -44,9 +45,15 @@ class Comparison:
     n_unmoved: int
 
 
-def compare(before: Folder, after: Folder) -> Comparison:
+def compare(before: Folder, after: Folder, connect: Connect | None = None) -> Comparison:
     """Compare the current shortlists of two campaigns.
 
+    Args:
+        before, after: folders of finished campaigns.
+        connect: gives a client whose workers look at the rows of large last stages; None to look
+            at them here.
+    Returns:
+        see `Comparison`.
     Raises:
         ConfigError: one of them is no campaign or has no shortlist.
         StoreError: a library cannot be read.
@@ -56,8 +63,8 @@ def compare(before: Folder, after: Folder) -> Comparison:
     lost = {mol_id: row for mol_id, row in first.items() if mol_id not in second}
     new = {mol_id: row for mol_id, row in second.items() if mol_id not in first}
     same_library = earlier.setup.library_digest == later.setup.library_digest
-    why_new = _ends(earlier, new, same_library=same_library)
-    why_lost = _ends(later, lost, same_library=same_library)
+    why_new = _ends(earlier, new, connect, same_library=same_library)
+    why_lost = _ends(later, lost, connect, same_library=same_library)
     kept = [(first[mol_id], row) for mol_id, row in second.items() if mol_id in first]
     moved = [pair for pair in kept if pair[0]["rank"] != pair[1]["rank"]]
     return Comparison(
@@ -88,23 +95,28 @@ def _change(row: dict[str, Any], before: int | None, after: int | None, why: str
 
 
 def _ends(
-    campaign: Campaign, molecules: Mapping[str, Mapping[str, Any]], *, same_library: bool
+    campaign: Campaign,
+    molecules: Mapping[str, Mapping[str, Any]],
+    connect: Connect | None,
+    *,
+    same_library: bool,
 ) -> dict[str, str]:
     """Where molecules ended in a campaign, by mol_id.
 
     Args:
         campaign: finished.
         molecules: rows of the other campaign's shortlist, by mol_id.
+        connect: see `compare`.
         same_library: whether both campaigns screen the same library.
     """
     if not molecules:
         return {}
     if same_library:
         of_rows = {row["row"]: mol_id for mol_id, row in molecules.items()}
-        return {of_rows[row]: text for row, text in ends(campaign, of_rows).items()}
+        return {of_rows[row]: text for row, text in ends(campaign, of_rows, connect).items()}
     library = open_library(campaign.setup.library, campaign.setup.library_digest)
     of_rows = _rows_of(library, list(molecules))
-    texts = {of_rows[row]: text for row, text in ends(campaign, of_rows).items()}
+    texts = {of_rows[row]: text for row, text in ends(campaign, of_rows, connect).items()}
     absent = [mol_id for mol_id in molecules if mol_id not in texts]
     texts |= dict.fromkeys(absent, "not in the library")
     for table in library.quarantine_with({"mol_id": absent}) if absent else ():

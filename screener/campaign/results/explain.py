@@ -3,7 +3,7 @@
 Reads the campaign's folder and the library; predicts nothing. The molecule is looked up in the
 columns of the library that can hold what it was called, and followed through the units that it was
 in. Only the rank of a molecule below the shortlist needs a pass over the last stage, which reads
-the columns that scores are made of, one segment after the other.
+the columns that scores are made of: on workers where the stage is large.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ from rdkit import Chem
 
 from screener.campaign.results.known import follow, places_of
 from screener.campaign.results.provenance import last_ranking
+from screener.campaign.results.segments import Connect, workers_of
 from screener.campaign.results.shortlist import FILES
 from screener.campaign.settings.stage import Campaign
 from screener.campaign.settings.user_table import Joined
@@ -32,12 +33,14 @@ _MOL_ID_LENGTH, _INCHIKEY_LENGTH = 32, 27  # characters
 _KEYS = ["row", "mol_id", "inchikey", "smiles", "source_id"]
 
 
-def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
+def explain(folder: Folder, name: str, connect: Connect | None = None) -> list[tuple[str, str]]:
     """What became of a molecule and why, line by line.
 
     Args:
         folder: of a finished campaign.
         name: `mol_id`, InChIKey, source id or SMILES.
+        connect: gives a client whose workers look at the rows of a large last stage; None to look
+            at them here.
     Returns:
         label and text; the first line is `ended`.
     Raises:
@@ -66,7 +69,7 @@ def explain(folder: Folder, name: str) -> list[tuple[str, str]]:
             "InChIKey, source id or SMILES"
         )
     row = molecule["row"]
-    ended = ends(campaign, {row: molecule["mol_id"]})[row]
+    ended = ends(campaign, {row: molecule["mol_id"]}, connect)[row]
     return [("ended", ended), *lines, *_facts(molecule), *_terms(campaign, row)]
 
 
@@ -89,12 +92,16 @@ def as_ranked(folder: Folder) -> Campaign:
     )
 
 
-def ends(campaign: Campaign, mol_ids: Mapping[int, str]) -> dict[int, str]:
-    """Where molecules of the library ended, by row, in words.
+def ends(campaign: Campaign, mol_ids: Mapping[int, str], connect: Connect | None) -> dict[int, str]:
+    """Where molecules of the library ended, in words.
 
     Args:
         campaign: finished, see `as_ranked`.
         mol_ids: of the molecules, by row.
+        connect: gives a client whose workers look at the rows of a large last stage; None to look
+            at them here.
+    Returns:
+        text by row.
     """
     fates = follow(campaign, np.array(sorted(mol_ids), dtype=np.int64))
     listed = campaign.folder.read_table(FILES[0], ["row", "rank", "score"]).to_pylist()
@@ -104,7 +111,8 @@ def ends(campaign: Campaign, mol_ids: Mapping[int, str]) -> dict[int, str]:
         for row, fate in fates.items()
         if row not in ranks and fate.state == "ranked" and fate.score is not None
     ]
-    places = places_of(campaign, below)
+    with workers_of(campaign.last, connect if below else None) as client:
+        places = places_of(campaign, below, client)
     texts, ranking = {}, campaign.setup.ranking
     for row, fate in fates.items():
         if row in ranks:

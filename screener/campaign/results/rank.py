@@ -7,8 +7,7 @@ root holds a copy of the shortlist that was asked for last. Nothing is predicted
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from screener.campaign.results.invalidate import invalidate
 from screener.campaign.results.known import follow_known
 from screener.campaign.results.provenance import Session, last_ranking
-from screener.campaign.results.segments import statuses
+from screener.campaign.results.segments import Connect, statuses, workers_of
 from screener.campaign.results.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.differences import asked
@@ -41,8 +40,8 @@ from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.lease import Lease
 from screener.stores.library import open_library
+from screener.stores.mol_ids import mol_ids_of
 from screener.stores.runs import with_rows
-from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 from screener.structures.make import read_structures
 
@@ -50,7 +49,6 @@ log = logging.getLogger(__name__)
 
 FILE = "ranking.json"
 KNOWN = "known.parquet"
-N_ON_WORKERS = 500_000  # rows; fewer are looked at before workers have started
 
 
 def rank_again(
@@ -60,7 +58,7 @@ def rank_again(
     command: Sequence[str],
     known_column: str | None = None,
     join: JoinConfig | None = None,
-    connect: Callable[[], AbstractContextManager[Client]] | None = None,
+    connect: Connect | None = None,
 ) -> tuple[Setup, dict[str, Any]]:
     """Rank a finished campaign by other objectives; nothing is computed again.
 
@@ -102,8 +100,7 @@ def rank_again(
             check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
             check_numeric(setup.ranking, schemas[-1])
             session = Session(campaign, list(command), n_workers=0)
-            is_large = campaign.last.n_entering > N_ON_WORKERS
-            with connect() if connect and is_large else nullcontext() as client:
+            with workers_of(campaign.last, connect) as client:
                 ranking = rank(campaign, client=client)
         except DamagedError as error:
             invalidate(campaign, error)

@@ -6,6 +6,7 @@ by one after the other here, so that memory does not grow with the stage either 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,9 @@ from screener.stores.stored_columns import StoredColumns
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Connect = Callable[[], AbstractContextManager[Client]]
+
+N_ON_WORKERS = 500_000  # rows; fewer are looked at before workers have started
 
 
 @dataclass(slots=True)
@@ -175,6 +179,19 @@ def stored_scores(stored: StoredColumns, settings: RankingSettings) -> FloatArra
 def every_segment(stage: CampaignStage, *arguments: Any) -> dict[int, tuple[Any, ...]]:
     """The same arguments for each segment of a stage, as `over_segments` takes them."""
     return dict.fromkeys(range(stage.plan.n_segments), arguments)
+
+
+def workers_of(
+    stage: CampaignStage, connect: Connect | None
+) -> AbstractContextManager[Client | None]:
+    """For `with`: a client whose workers look at the rows of a stage, where it is large.
+
+    Args:
+        stage: whose rows are looked at.
+        connect: gives a client; None to look at them here, one segment after the other.
+    """
+    is_large = stage.n_entering > N_ON_WORKERS
+    return connect() if connect is not None and is_large else nullcontext()
 
 
 def over_segments(

@@ -29,6 +29,7 @@ from screener.stores.predictions import PredictionStore, StoredUnit
 from screener.stores.runs import with_rows
 from screener.stores.stored_columns import StoredColumns
 from screener.structures.recipe import Recipe
+from screener.structures.recipe_store import store_of
 
 IntArray = NDArray[np.int64]
 
@@ -214,7 +215,7 @@ class CampaignStage:
         setup, settings = self.setup, self.settings
         if settings.geometry is None:
             return Folder(setup.library).child(f"features/{settings.structures_digest}")
-        return self.recipe.store(Folder(setup.structures_root)).folder
+        return store_of(self.recipe, Folder(setup.structures_root)).folder
 
     @property
     def recipe(self) -> Recipe:

@@ -25,8 +25,8 @@ from screener.records import QuarantineRecord, Receipt
 from screener.stores.files import Folder
 from screener.stores.joined import with_joined
 from screener.stores.library import open_library
+from screener.stores.mol_ids import mol_ids_of
 from screener.stores.predictions import KEY_COLUMNS, SIZE_COLUMNS, PredictionStore
-from screener.stores.structure_units import mol_ids_of
 from screener.stores.structures import StructureStore
 from screener.structures.make import Prepared, make_missing, read_structures
 from screener.structures.recipe import Item, Recipe

@@ -34,6 +34,7 @@ from screener.stores.receipts import Receipts
 from screener.structures import site as making
 from screener.structures.make import find_structures
 from screener.structures.recipe import GEOMETRY, Item, Recipe
+from screener.structures.recipe_store import store_of
 from screener.structures.site import Site, own_root
 from screener.training.qm9 import molecules as qm9
 from screener.training.splits import N_CALIBRATION, N_FIT_AND_SELECTION, N_SELECTION
@@ -210,7 +211,7 @@ def made(kind: str, rows: NDArray[np.int64]) -> list[Structure | MoleculeError |
     items = _items(kind, molecules, rows[known])
     outcomes: list[Structure | MoleculeError | None] = [None] * len(rows)
     if items:
-        stored = find_structures(recipe.store(own_root()), recipe.keys(items))
+        stored = find_structures(store_of(recipe, own_root()), recipe.keys(items))
         for place, outcome in zip(known.tolist(), stored, strict=True):
             outcomes[place] = outcome
     return outcomes

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import NormalDist
 
@@ -24,6 +25,7 @@ from rdkit.DataStructs import TanimotoSimilarity
 
 from screener.campaign.driver import stage_run
 from screener.campaign.driver.run import run_campaign
+from screener.campaign.results import segments
 from screener.campaign.results.accounts import accounts
 from screener.campaign.results.compare import compare
 from screener.campaign.results.explain import explain
@@ -157,6 +159,28 @@ def test_every_molecule_is_explained(finished):
     assert aside["code"] in explain(folder, aside["raw"])[0][1]
     with pytest.raises(ConfigError, match="no molecule of the library"):
         explain(folder, "unobtainium")
+
+
+def test_ranks_in_a_large_stage_are_counted_on_workers(finished, client, monkeypatch):
+    folder = Folder(str(finished.folder))
+    listed = pq.read_table(finished.folder / "shortlist.parquet")["mol_id"].to_pylist()
+    tables = CampaignStage(Campaign.open(folder), 1).tables()
+    inside = [row for each in tables for row in each.to_pylist() if row["in_domain"]]
+    below = next(row["mol_id"] for row in inside if row["mol_id"] not in listed)
+    connected = []
+
+    def connect():
+        connected.append(client)
+        return nullcontext(client)
+
+    said = explain(folder, below, connect)
+    assert said[0][1].startswith("below the shortlist: rank ")
+    assert connected == []  # a small stage is looked at here
+    monkeypatch.setattr(segments, "N_ON_WORKERS", 0)
+    assert explain(folder, below, connect) == said
+    assert connected == [client]
+    explain(folder, listed[0], connect)
+    assert connected == [client]  # its rank stands in the shortlist
 
 
 def test_a_diverse_shortlist_is_that_of_a_full_sort_in_memory(finished, tmp_path):
