@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes
 # which tests share a process, and why, is said in tests/conftest.py
-PYTEST := $(BIN)/pytest --maxprocesses 4 --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --no-loadscope-reorder
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
 .PHONY: install screen test test-slow lint types layers bench labels soak check
@@ -19,10 +19,10 @@ screen: install
 	$(BIN)/screener screen example-library --out example-campaign --preset electrolyte-solvent --known-column known_as
 
 test: install
-	$(PYTEST) -n logical -m 'not slow' tests
+	$(PYTEST) -m 'not slow' tests
 
 test-slow: install
-	$(PYTEST) -n 3 -m slow $$(grep -rl --include='test_*.py' mark.slow tests)  # three, as they often wait
+	$(PYTEST) -m slow $$(grep -rl --include='test_*.py' mark.slow tests)  # no others are imported
 	$(BIN)/pytest -p nbmake --nbmake notebooks
 
 lint: install

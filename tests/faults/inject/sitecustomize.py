@@ -10,6 +10,7 @@ import sys
 
 if any("screener.execution.child_main" in word for word in sys.orig_argv):
     import ctypes
+    import mmap
     import time
 
     from screener.chemistry import structures
@@ -24,8 +25,10 @@ if any("screener.execution.child_main" in word for word in sys.orig_argv):
             ctypes.string_at(0)
         elif fate == "devours":
             hoard = []
-            while True:
-                hoard.append(b"x" * (1 << 26))
+            while True:  # in large pages, since 4 GiB of small ones take longer than a molecule may
+                hoard.append(mmap.mmap(-1, 1 << 26))
+                hoard[-1].madvise(mmap.MADV_HUGEPAGE)
+                hoard[-1].write(b"x" * (1 << 26))
         elif fate == "hangs":
             while True:
                 time.sleep(1)
