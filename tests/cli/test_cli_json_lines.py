@@ -41,16 +41,8 @@ def test_a_run_logs_its_events_as_json(finished, tmp_path):
     config.write_text(to_toml(finished.config.model_dump(mode="json")))
     campaign = tmp_path / "campaign"
     shutil.copytree(finished.folder, campaign)  # nothing is left to do
-    arguments = [
-        "screen",
-        finished.library,
-        "--out",
-        campaign,
-        "--config",
-        config,
-        "--workers",
-        "1",
-    ]
+    arguments = ["screen", finished.library, "--out", campaign, "--config", config]
+    arguments += ["--workers", "1"]
     process = forked.Popen(
         [sys.executable, "-m", "screener", "-v", "--log-json", *map(str, arguments)],
         stdout=subprocess.PIPE,

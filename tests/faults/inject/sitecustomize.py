@@ -24,11 +24,11 @@ if any("screener.execution.child_main" in word for word in sys.orig_argv):
         if fate == "crashes":
             ctypes.string_at(0)
         elif fate == "devours":
-            hoard = []
+            hoard, content = [], b"x" * (1 << 26)
             while True:  # in large pages, since 4 GiB of small ones take longer than a molecule may
-                hoard.append(mmap.mmap(-1, 1 << 26))
+                hoard.append(mmap.mmap(-1, len(content)))
                 hoard[-1].madvise(mmap.MADV_HUGEPAGE)
-                hoard[-1].write(b"x" * (1 << 26))
+                hoard[-1].write(content)
         elif fate == "hangs":
             while True:
                 time.sleep(1)
