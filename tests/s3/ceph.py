@@ -51,7 +51,7 @@ osd objectstore = memstore
 memstore device bytes = 1073741824
 [client.rgw]
 rgw data = {folder}/gateway
-rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw enable apis = s3
 rgw thread pool size = 32
 rgw override bucket index max shards = 1
