@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         met = self.server.draw(self.command)
         if met == "delayed":
-            time.sleep(0.5)
+            time.sleep(0.2)
         if met == "unheard":
             self.close_connection = True
         elif met in ("slow down", "error"):

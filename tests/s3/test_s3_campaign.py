@@ -78,7 +78,7 @@ def spellings(secret: str) -> list[str]:
 def test_a_store_with_faults_leads_to_the_same_shortlist(local_campaign, s3, bucket, tmp_path):
     Folder(bucket).write_bytes("input.csv", (local_campaign.folder / "input.csv").read_bytes())
     probability = dict.fromkeys(
-        ("unheard", "unanswered", "cut", "slow down", "error", "delayed"), 0.03
+        ("unheard", "unanswered", "cut", "slow down", "error", "delayed"), 0.02
     )
     with proxy(s3, probability, seed=7) as between:
         commands = Commands(tmp_path / "commands", between.environment)
