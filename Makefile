@@ -12,6 +12,7 @@ install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt pip  # that which comes with Python 3.11 is slower
 	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e '.[dev,qm9,b3lyp,notebook,s3,slurm,kubernetes,cuda]' && touch $@
 
 screen: install

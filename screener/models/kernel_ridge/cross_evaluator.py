@@ -52,19 +52,42 @@ class CrossEvaluator:
     Args:
         model: what was fitted.
         device: of torch, such as `cpu` or `cuda`.
+        other: of another fit; where it was to the same molecules, what is made of them is shared.
     """
 
-    def __init__(self, model: CrossFit, device: str = "cpu") -> None:
+    def __init__(
+        self, model: CrossFit, device: str = "cpu", other: "CrossEvaluator | None" = None
+    ) -> None:
         self._device = torch.device(device)
         self._portion = Portion(CHUNK, MOLECULES)
         self._settings, self._elements = model.settings, model.elements
-        known = environments(model.structures, model.elements)
-        self._kernel = LocalKernel(known, model.settings.width, device)
-        own = increments(model.structures, model.elements)
+        if other is None or not other._knows(model):
+            self._structures = model.structures
+            self._increments = increments(model.structures, model.elements)
+            known = environments(model.structures, model.elements)
+            self._kernel = LocalKernel(known, model.settings.width, device)
+        else:
+            self._structures, self._increments = other._structures, other._increments
+            self._kernel = other._kernel
         self._sums = [
-            _Sums(fit, model.rows(place), own, model.kernel, model.settings, self._device)
+            _Sums(
+                fit, model.rows(place), self._increments, model.kernel, model.settings, self._device
+            )
             for place, fit in enumerate(model.fits)
         ]
+
+    def _knows(self, model: CrossFit) -> bool:
+        """Whether the molecules of a fit are those of this one, and compared in the same way."""
+        return (
+            model.elements == self._elements
+            and model.settings.width == self._settings.width
+            and len(model.structures) == len(self._structures)
+            and all(
+                np.array_equal(one.atomic_numbers, another.atomic_numbers)
+                and np.array_equal(one.positions, another.positions)
+                for one, another in zip(model.structures, self._structures, strict=True)
+            )
+        )
 
     def predict(self, structures: Sequence[Structure]) -> CrossValues:
         """Predict structures whose elements the representation knows and whose atoms lie apart; a

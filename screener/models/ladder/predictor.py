@@ -104,7 +104,10 @@ class LadderPredictor:
         self.columns = columns
         self._low = None if first is None else LowValues([columns.low])
         self.geometry_level = geometry_level
-        self._evaluators = [CrossEvaluator(route.model, device) for route in routes]
+        self._evaluators: list[CrossEvaluator] = []
+        for route in routes:
+            before = self._evaluators[-1] if self._evaluators else None
+            self._evaluators.append(CrossEvaluator(route.model, device, before))
 
     @property
     def domain(self) -> Domain:

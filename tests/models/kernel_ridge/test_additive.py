@@ -159,6 +159,17 @@ def test_stored_models_predict_the_same_bytes(prepared, solvents, tolerance):
     np.testing.assert_array_equal(*ends)
 
 
+def test_what_fits_share_changes_no_byte(model, evaluator, solvents):
+    stored = cross_from_arrays(cross_to_arrays(model), ELEMENTS)
+    few = crossed(prepare(solvents[:-1], (SETTINGS.width,)))
+    for each in (stored, few):
+        shared, alone = CrossEvaluator(each, other=evaluator), CrossEvaluator(each)
+        one, other = (which.predict(solvents[:4]) for which in (shared, alone))
+        assert one.values.tobytes() == other.values.tobytes()
+        assert one.stds.tobytes() == other.stds.tobytes()
+        assert one.distances.tobytes() == other.distances.tobytes()
+
+
 def test_broken_arrays_are_refused(model):
     arrays = cross_to_arrays(model)
     for name, array in arrays.items():
