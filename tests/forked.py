@@ -36,6 +36,7 @@ from distributed.config import initialize_logging
 
 IMPORTED = (
     "screener.campaign.driver.run",
+    "screener.campaign.driver.search",
     "screener.campaign.tasks.worker_imports",
     "screener.cli.main",
     "screener.library_build.build",

@@ -120,9 +120,9 @@ def _inside(specification: "Spec", bundle: str) -> "Spec":
     """
     from rdkit import Chem
 
-    from screener.models.bundle import load_bundle
+    from screener.models.bundle import read_bundle
 
-    domain = load_bundle(bundle).predictor.domain
+    domain = read_bundle(bundle).card.domain
     table = Chem.GetPeriodicTable()
     known = {table.GetElementSymbol(number) for number in domain.elements}
     limits = specification.limits

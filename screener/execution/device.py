@@ -2,7 +2,6 @@
 
 import os
 
-import torch
 from distributed import get_worker
 
 
@@ -16,7 +15,11 @@ def device_of_worker() -> str:
         declared = get_worker().state.total_resources.get("GPU", 0)
     except ValueError:  # not in a task
         return "cpu"
-    if not declared or not torch.cuda.is_available():
+    if not declared:
+        return "cpu"
+    import torch  # not where campaigns are only planned
+
+    if not torch.cuda.is_available():
         return "cpu"
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS needs this for it
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -15,7 +15,7 @@ from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.inference.open_shells import closed_shells_alone
-from screener.models.bundle import Bundle, load_bundle
+from screener.models.bundle import Bundle, read_bundle
 from screener.models.shipped import shipped_bundles
 from screener.records import Molecule, Structure
 
@@ -55,7 +55,7 @@ def domain_shares(smiles: Sequence[str]) -> list[DomainShare]:
         molecules.append(molecule)
     shares = []
     for name in shipped_bundles():
-        bundle = load_bundle(name)
+        bundle = read_bundle(name)
         is_limit = bundle.card.geometry_level != GEOMETRY.level
         inside = _by_bonding if is_limit else _by_all
         if bundle.card.reads == "drawings":

@@ -40,14 +40,14 @@ def predictions(
     table = kept.select([*KEY_COLUMNS, *SIZE_COLUMNS])
     structures = [each for each in outcomes if isinstance(each, Structure)]
     predicted = closed_shells_alone(
-        bundle.predict(structures),
+        _predicted(bundle, structures),
         kept["smiles"].to_pylist(),
         kept["charge"].to_pylist(),
     )
     for name in predicted.column_names:
         table = table.append_column(name, predicted[name])
     for each in drawing_bundles:
-        drawn = each.predict(kept["smiles"].to_pylist())
+        drawn = _predicted(each, kept["smiles"].to_pylist())
         drawn = drawn.drop_columns(["in_domain", "geometry_level"])
         reasons = drawn.column_names.index("domain_reasons")
         names = [*drawn.column_names]
@@ -65,6 +65,11 @@ def predictions(
     for name, stored in own_columns.items():
         table = table.append_column(stored, kept[name])
     return table
+
+
+def _predicted(bundle: Bundle, molecules: list[Structure] | list[str]) -> pa.Table:
+    """As of `Bundle.predict`; no model is made for no molecule."""
+    return bundle.predict(molecules) if molecules else bundle.columns.empty_table()
 
 
 def no_predictions(

@@ -12,7 +12,7 @@ from model_fixtures import DIRECT
 from safetensors.numpy import load_file, save_file
 
 from screener.errors import ConfigError, SchemaError, StoreError
-from screener.models.bundle import load_bundle
+from screener.models.bundle import load_bundle, read_bundle
 from screener.models.bundle_files import CARD, MODEL
 from screener.models.card import SCHEMA_VERSION
 from screener.models.predictor import Predictor
@@ -145,6 +145,21 @@ def test_golden_predictions_must_come_out(copy):
     edit(copy, golden=card["golden"])
     with pytest.raises(SchemaError, match="ae0_b3lyp_kcal of molecule 1"):
         load_bundle(copy)
+
+
+def test_the_card_tells_the_columns_before_the_model_is_made(saved, copy):
+    for folder in [*saved.values(), *shipped_bundles()]:
+        bundle = read_bundle(folder)
+        low = bundle.card.given_low
+        given = None if low is None else {low: np.empty(0)}
+        assert bundle.columns == bundle.predict([], given).schema
+    card = json.loads((copy / CARD).read_text())
+    card["golden"][1]["ae0_b3lyp_kcal"] += 0.1
+    edit(copy, golden=card["golden"])
+    bundle = read_bundle(copy)
+    assert bundle.columns == read_bundle(saved["delta"]).columns
+    with pytest.raises(SchemaError, match="ae0_b3lyp_kcal of molecule 1"):
+        bundle.predict([])
 
 
 def test_missing_golden_predictions_are_refused(copy):

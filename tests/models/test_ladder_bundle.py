@@ -11,8 +11,9 @@ from model_fixtures import DELTA, ELEMENTS
 from safetensors.numpy import load_file, save_file
 
 from screener.errors import ConfigError, SchemaError
-from screener.models.bundle import Bundle, golden_rows, load_bundle, write_bundle
+from screener.models.bundle import Bundle, load_bundle, write_bundle
 from screener.models.bundle_files import CARD, MODEL
+from screener.models.bundle_model import golden_rows
 from screener.models.calibration import QuantityCalibration
 from screener.models.card import FirstRung
 from screener.models.kernel_ridge.additive import AdditiveSettings

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from models.make_shipped_predictions import FILE, predicted, this_machine
 
-from screener.models.bundle import TOLERANCE, load_bundle
+from screener.models.bundle import load_bundle
+from screener.models.bundle_model import TOLERANCE
 from screener.models.shipped import shipped_bundles
 from screener.records import Structure
 

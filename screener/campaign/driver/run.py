@@ -16,7 +16,6 @@ from distributed import Client
 from screener.campaign.driver.events import EventLog
 from screener.campaign.driver.finalists import write_finalists
 from screener.campaign.driver.monitor import monitored
-from screener.campaign.driver.search import CampaignSearch
 from screener.campaign.driver.stage_run import Progress, StageRun
 from screener.campaign.results.invalidate import invalidate
 from screener.campaign.results.provenance import Session, stage_results, versions
@@ -164,6 +163,8 @@ def _rounds(
         events: the journal.
     """
     if stage.is_searched:
+        from screener.campaign.driver.search import CampaignSearch  # it alone needs torch here
+
         run: StageRun | None = None
         search = CampaignSearch(stage, client, before[-1], events)
         for _ in search.rounds():

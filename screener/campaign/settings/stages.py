@@ -17,7 +17,7 @@ from screener.campaign.settings.stage_structures import (
 from screener.errors import ConfigError
 from screener.funnel.features import VERSION
 from screener.funnel.settings import SearchSettings
-from screener.models.bundle import Bundle, load_bundle
+from screener.models.bundle import Bundle, read_bundle
 from screener.models.card import DRAWING
 from screener.models.shipped import DEFAULT_BUNDLES, shipped_bundles
 from screener.stores.files import Folder, digest
@@ -77,7 +77,7 @@ def decided_stages(
     Raises:
         ConfigError: a bundle and a stage do not fit each other, or two stages have one name.
     """
-    bundles = [load_bundle(stage.bundle) for stage in wanted]
+    bundles = [read_bundle(stage.bundle) for stage in wanted]
     entering = [None, *(stage.rows or finalists for stage in wanted[1:])]
     at_once = list(entering)  # how many a stage has to work on at a time
     if funnel is not None:
@@ -110,7 +110,7 @@ def decided_drawing_bundles(
         return frozen.predicting[0].drawing_bundles if frozen else ()
     decided = []
     for name in config.drawing_bundles:
-        bundle = load_bundle(name)
+        bundle = read_bundle(name)
         if bundle.card.geometry_level != DRAWING:
             raise ConfigError(
                 f"bundle {bundle.card.name} reads structures at {bundle.card.geometry_level}; give "
@@ -161,6 +161,11 @@ def _stage(
         raise ConfigError(
             f"bundle {card.name} reads drawings; give it with --drawing-bundle, beside a "
             "stage that makes structures"
+        )
+    if card.given_low is not None:
+        raise ConfigError(
+            f"bundle {card.name} adds to {card.given_low}, which no stage computes; take a bundle "
+            "that begins at a level of this machine, or give values to `screener evaluate --low`"
         )
     geometry = structure_settings(wanted, card, are_finalists=rows is not None)
     if geometry.n_conformers != card.n_conformers:

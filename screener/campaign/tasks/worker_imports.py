@@ -10,6 +10,7 @@ from importlib import import_module
 import pandas  # noqa: F401
 
 from screener.campaign.tasks import predict  # noqa: F401
+from screener.models import bundle_model  # noqa: F401
 from screener.models.compiled import load_numba
 from screener.registry.plugins import own_modules
 

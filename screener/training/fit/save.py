@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from screener.models.bundle import Bundle, golden_rows, write_bundle
+from screener.models.bundle import Bundle, write_bundle
+from screener.models.bundle_model import golden_rows
 from screener.models.card import INTERVALS, Card, QuantityCard, installed_versions
 from screener.models.drawing_predictor import DrawingPredictor
 from screener.models.registry import model_type

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.execution.threads import one_thread
-from screener.models.bundle import golden_rows, load_bundle, write_bundle
+from screener.models.bundle import load_bundle, write_bundle
+from screener.models.bundle_model import golden_rows
 from screener.models.calibration import QuantityCalibration
 from screener.models.card import FirstRung
 from screener.models.fchl.local_kernel import LocalKernel

@@ -41,8 +41,9 @@ from screener.chemistry.fingerprints import fingerprint
 from screener.chemistry.nearest import nearest_known
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
-from screener.errors import ConfigError
+from screener.errors import ConfigError, SchemaError
 from screener.execution.tasks import run_tasks
+from screener.models.bundle_files import CARD
 from screener.ranking.pareto import fronts
 from screener.stores.files import Folder
 from screener.stores.frozen_toml import to_toml
@@ -480,6 +481,23 @@ def test_where_every_candidate_went_on_nothing_is_missing(finished, client, tmp_
     wider = CampaignConfig().with_options(objectives=["maximise:gap_gfn2_ev"])
     rank_again(folder, wider.ranking, command=[])
     assert "chosen by other objectives" in caplog.text
+
+
+def test_a_model_that_predicts_otherwise_here_ends_the_campaign(
+    small_library, tiny_bundles, client, tmp_path
+):
+    bundle = Path(shutil.copytree(tiny_bundles.direct, tmp_path / "bundle"))
+    card = json.loads((bundle / CARD).read_text())
+    card["golden"][0]["homo_b3lyp_ev"] += 0.1
+    (bundle / CARD).write_text(json.dumps(card))
+    config = CampaignConfig().with_options(
+        library=small_library.folder.url, out=str(tmp_path / "campaign"),
+        stages=[str(bundle)], objectives=["minimise:homo_b3lyp_ev"], top=3,
+    )  # fmt: skip
+    with pytest.raises(SchemaError, match="golden predictions here: homo_b3lyp_ev of molecule 0"):
+        run_campaign(config, client)
+    account = accounts(Folder(str(tmp_path / "campaign"))).stages[0]
+    assert account.not_done == account.n_in
 
 
 def test_receipts_and_predictions_rank_alike(finished, tmp_path):

@@ -53,6 +53,12 @@ def test_units_are_small_in_small_stages_and_bounded_in_large_ones(level, n_rows
     assert unit_rows(StructureSettings.at(level).seconds, n_rows) == expected
 
 
+def test_a_rung_whose_low_values_are_given_is_no_stage(asked):
+    rung = asked.with_options(stages=["b3lyp-to-g4mp2"])
+    with pytest.raises(ConfigError, match="adds to ae0_b3lyp_kcal, which no stage computes"):
+        resolve(rung)
+
+
 def test_paths_are_made_absolute_for_workers_elsewhere(asked, small_library, monkeypatch):
     root = small_library.folder.local_path()
     monkeypatch.chdir(root.parent)
