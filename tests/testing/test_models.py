@@ -31,7 +31,7 @@ class Broken(Bundle):
     """A right bundle whose tables are changed."""
 
     def __init__(self, bundle, change):
-        super().__init__(bundle.card, bundle.predictor, bundle.digest)
+        super().__init__(bundle.card, bundle.digest, lambda: bundle.predictor)
         self.change = change
         self.n = 0
 
