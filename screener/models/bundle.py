@@ -51,7 +51,9 @@ class Bundle:
         Raises:
             SchemaError: it cannot be made here, or its golden predictions do not come out.
         """
-        return self._make()
+        predictor = self._make()
+        del self._make  # and with it the arrays that the model was made of
+        return predictor
 
     def require_geometry(self, level: str) -> None:
         """Raises ConfigError unless structures of geometry level `level` are what the model was
@@ -158,7 +160,7 @@ def load_bundle(name_or_path: str | Path, device: str = "cpu") -> Bundle:
             do not come out.
     """
     bundle = read_bundle(name_or_path, device)
-    assert bundle.predictor is not None
+    _ = bundle.predictor
     return bundle
 
 
