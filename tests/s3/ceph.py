@@ -125,11 +125,21 @@ def running(folder: Path) -> Iterator[Server]:
             daemons.callback(process.kill)
             return process
 
+        def ask(*command: str) -> str:  # a monitor that has just started refuses one now and then
+            deadline = time.monotonic() + START_SECONDS
+            while True:
+                try:
+                    return call("ceph", "--connect-timeout", f"{START_SECONDS:g}", *command)
+                except AssertionError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.5)
+
         start("ceph-mon", "-i", "a")
-        call("ceph", "--connect-timeout", f"{START_SECONDS:g}", "osd", "new", storage)
+        ask("osd", "new", storage)
         call("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", storage)
         storing = start("ceph-osd", "-i", "0")
-        while not json.loads(call("ceph", "osd", "stat", "--format", "json"))["num_up_osds"]:
+        while not json.loads(ask("osd", "stat", "--format", "json"))["num_up_osds"]:
             if storing.poll() is not None:  # asked the monitor before it knew the cluster's number
                 storing = start("ceph-osd", "-i", "0")
         user = ("--uid", "tester", "--display-name", "tester")
