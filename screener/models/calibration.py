@@ -1,6 +1,6 @@
 """Calibration of one predicted column, and the columns of a table that it makes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from screener.models.raw_predictions import RawPredictions
 from screener.models.targets import Targets
 from screener.models.uncertainty.conformal import Tail, widening
+from screener.models.uncertainty.limits import Interval, refusals, within_bounds
 
 FloatArray = NDArray[np.float64]
 
@@ -25,6 +26,10 @@ class QuantityCalibration(BaseModel):
     growth: float  # widening per heavy atom beyond the training range
     n: int  # calibration molecules
     tails: tuple[Tail, Tail] | None = None  # the smallest and the largest predictions
+    # 90 % intervals wider than this are no answers, in the unit of the column: the width of the
+    # central 90 % of the training labels, what their composition explains taken off where the
+    # quantity grows with the molecule; None of older cards, which have no such rule
+    max_width90: float | None = None
 
     def factors(self, values: FloatArray) -> FloatArray:
         """Widening (n,) of the intervals of predictions (n,), by where they lie in the range."""
@@ -62,8 +67,9 @@ def calibrated_columns(
     raw: RawPredictions,
     low: Mapping[str, FloatArray],
     rows: Rows,
+    reasons: list[list[str]],
 ) -> dict[str, pa.Array]:
-    """Columns of predictions, null outside the domain.
+    """Columns of predictions, null outside the domain and where a prediction is no answer.
 
     Args:
         targets: of the model.
@@ -71,9 +77,11 @@ def calibrated_columns(
         raw: of the evaluated molecules, m of them.
         low: low values (n,) of all molecules, by column.
         rows: which were evaluated, and which of these are in the domain.
+        reasons: (n,), why each molecule is outside; of a molecule that is inside, why the
+            prediction of a column is no answer (`limits.refusals`) is added here.
     Returns:
-        for each predicted column q: q, q_std, q_lo90 and q_hi90, (n,), in the unit of q, and where
-        q is added to a low value q_delta, what was added.
+        for each predicted column q: q, q_std, q_lo90 and q_hi90, (n,), in the unit of q and within
+        the bounds of its quantity, and where q is added to a low value q_delta, what was added.
     """
     table: dict[str, pa.Array] = {}
     learned, stds = targets.values(raw.values), targets.stds(raw.stds)
@@ -85,30 +93,47 @@ def calibrated_columns(
         factor = widening(rows.n_heavy, rows.largest_fitted, calibrated.growth)
         std = stds[name] * calibrated.std_scale * factor * calibrated.factors(value)
         half = std * (calibrated.quantile / calibrated.std_scale)
-        columns = {"": value, "_std": std, "_lo90": value - half, "_hi90": value + half}
+        interval = Interval(value, value - half, value + half)
+        is_told = rows.in_domain.copy()
+        refused = refusals(target.column, interval, calibrated.max_width90)
+        for row, reason in zip(rows.evaluated.tolist(), refused, strict=True):
+            if reason and rows.in_domain[row]:
+                reasons[row].append(reason)
+                is_told[row] = False
+        told = within_bounds(target.column, interval)
+        columns = {"": told.value, "_std": std, "_lo90": told.low, "_hi90": told.high}
         if target.low is not None:
-            columns["_delta"] = learned[name]
+            # a value that was cut off is still the sum of its low value and what was added
+            columns["_delta"] = learned[name] + (told.value - value)
         for ending, numbers in columns.items():
             full = np.zeros(len(rows.in_domain))
             full[rows.evaluated] = numbers
-            table[name + ending] = pa.array(full, mask=~rows.in_domain)
+            table[name + ending] = pa.array(full, mask=~is_told)
     return table
 
 
 def domain_columns(
-    in_domain: NDArray[np.bool_], reasons: list[list[str]], geometry_level: str
+    in_domain: NDArray[np.bool_],
+    reasons: list[list[str]],
+    geometry_level: str,
+    values: Iterable[pa.Array],
 ) -> dict[str, pa.Array]:
     """The columns that end a table of predictions.
 
     Args:
-        in_domain: (n,).
-        reasons: (n,), why each molecule is outside; empty where it is inside.
+        in_domain: (n,), as far as the domain says.
+        reasons: (n,), why each molecule is outside, or which of its predictions are no answers.
         geometry_level: of what was predicted from.
+        values: (n,) each, of the predicted columns.
     Returns:
-        `in_domain`, `domain_reasons` and `geometry_level`, (n,) each.
+        `in_domain`, `domain_reasons` and `geometry_level`, (n,) each. A molecule without any
+        answer is outside.
     """
+    has_answer = np.zeros(len(in_domain), dtype=bool)
+    for each in values:
+        has_answer |= each.is_valid().to_numpy(zero_copy_only=False)
     return {
-        "in_domain": pa.array(in_domain, type=pa.bool_()),
+        "in_domain": pa.array(in_domain & has_answer, type=pa.bool_()),
         "domain_reasons": pa.array(["; ".join(each) for each in reasons], type=pa.string()),
         "geometry_level": pa.array([geometry_level] * len(reasons), type=pa.string()),
     }

@@ -85,8 +85,9 @@ class DrawingPredictor:
             n_heavy=np.array([each.GetNumHeavyAtoms() for each in known], dtype=np.int64),
             largest_fitted=self.domain.largest_fitted,
         )
-        table = calibrated_columns(self.targets, self.calibration, raw, {}, rows)
-        return pa.table(table | domain_columns(rows.in_domain, reasons, DRAWING))
+        table = calibrated_columns(self.targets, self.calibration, raw, {}, rows, reasons)
+        answers = [table[each.name] for each in self.targets.all]
+        return pa.table(table | domain_columns(rows.in_domain, reasons, DRAWING, answers))
 
 
 def drawing_reasons(

@@ -81,7 +81,9 @@ class Predictor:
             ends with, float64, and where it is added to a low value q_delta (q minus its low
             value); then the low values; then in_domain (bool), domain_reasons (string, "" or joined
             by "; ") and geometry_level (string). Outside the domain q, q_std, q_lo90, q_hi90 and
-            q_delta are null, low values stay.
+            q_delta are null, low values stay. Inside they are null of the columns that
+            domain_reasons says are too uncertain or impossible; where all are, the molecule is
+            outside.
         Raises:
             ConfigError: a structure lacks a low value.
         """
@@ -99,8 +101,10 @@ class Predictor:
             n_heavy=np.array([heavy_atoms(structure) for structure in known], dtype=np.int64),
             largest_fitted=self.domain.largest_fitted,
         )
-        table = calibrated_columns(self.targets, self.calibration, raw, low, rows)
+        table = calibrated_columns(self.targets, self.calibration, raw, low, rows, reasons)
+        answers = [table[each.name] for each in self.targets.all]
         for name, values in low.items():
             # an element without a free-atom energy has no atomization energy: null, not NaN
             table[name] = pa.array(values, from_pandas=True, type=pa.float64())
-        return pa.table(table | domain_columns(rows.in_domain, reasons, self.geometry_level))
+        ends = domain_columns(rows.in_domain, reasons, self.geometry_level, answers)
+        return pa.table(table | ends)

@@ -75,7 +75,11 @@ def why_columns(
 def _terms(
     row: Mapping[str, Any], place: int, settings: RankingSettings, status: RowStatus
 ) -> Iterator[tuple[str, str]]:
-    yield "domain", "inside" if row["in_domain"] else f"outside: {row['domain_reasons']}"
+    reasons = row["domain_reasons"]
+    if not row["in_domain"]:
+        yield "domain", f"outside: {reasons}"
+    else:
+        yield "domain", f"inside, but {reasons}" if reasons else "inside"
     for objective in settings.objectives:
         column, value = objective.column, row.get(objective.column)
         text = "no value" if value is None else _with_unit(value, column)

@@ -1,7 +1,8 @@
 """What becomes of the rows of a prediction table under a ranking: the one place that decides.
 
-A row is out of domain, filtered by a rule (a constraint, or a value that an objective needs and the
-row does not have) or a candidate with a score, in this order of precedence. Tasks find the status
+A row is out of domain (of the models, or because a prediction that is asked for is no answer, such
+as one that is too uncertain), filtered by a rule (a constraint, or a value that an objective needs
+and the row does not have) or a candidate with a score, in this order of precedence. Tasks find the status
 of their unit's rows by the acquisition's settings, the ranking that of the last stage by its own.
 """
 
@@ -15,10 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from screener.ranking.columns import inputs_of
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.pareto import ParetoTop
 from screener.ranking.score import Exclusions, exclusions_before_prediction, score_table
 from screener.ranking.topk import Ranked, TopK
+from screener.registry.columns import PER_ATOM
+from screener.registry.refused import PATTERN, refusals_of, refused_columns
 
 CANDIDATE, FILTERED, OUT_OF_DOMAIN = 0, 1, 2
 NAMES = ("candidate", "filtered", "out of domain")  # by the codes above
@@ -111,15 +115,49 @@ def row_status(table: pa.Table, settings: RankingSettings) -> RowStatus:
     """
     scores = score_table(table, settings)
     code = _codes(table, scores.exclusions)
+    reasons = table["domain_reasons"]
+    refused = _refusals(table, settings)
+    if refused:
+        texts = reasons.to_pylist()
+        for row, why in refused.items():
+            if code[row] != OUT_OF_DOMAIN:
+                code[row], texts[row] = OUT_OF_DOMAIN, why
+        reasons = pa.chunked_array([pa.array(texts, pa.string())])
     return RowStatus(
         score=np.where(code == OUT_OF_DOMAIN, np.nan, scores.score),
         desirabilities=scores.desirabilities,
         code=code,
         exclusions=scores.exclusions,
-        domain_reasons=table["domain_reasons"],
+        domain_reasons=reasons,
         left_out=scores.left_out,
         value_range=_value_range(scores.values, code == CANDIDATE),
     )
+
+
+def _refusals(table: pa.Table, settings: RankingSettings) -> dict[int, str]:
+    """Rows without a value that the settings ask for because its prediction is no answer, and why.
+
+    Such rows are out of domain as far as these settings go; under others they may be candidates.
+    """
+    present = set(table.column_names)
+    names = inputs_of(settings, table.column_names)
+    asked = {name.removesuffix(PER_ATOM) for name in names}
+    why: dict[int, list[str]] = {}
+    for name in table.column_names:
+        if not name.startswith("domain_reasons"):  # of the stage, or of a bundle that reads drawings
+            continue
+        texts = table[name].combine_chunks()
+        has_any = pc.fill_null(pc.match_substring_regex(texts, PATTERN), False)
+        for row in np.flatnonzero(has_any).tolist():
+            text = texts[row].as_py()
+            missing = [
+                each
+                for each in refused_columns(text) & asked
+                if each not in present or not table[each][row].is_valid
+            ]
+            if missing:
+                why.setdefault(row, []).append(refusals_of(text, missing))
+    return {row: "; ".join(texts) for row, texts in why.items()}
 
 
 def candidate_scores(table: pa.Table, settings: RankingSettings) -> NDArray[np.float64]:

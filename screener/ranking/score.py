@@ -27,6 +27,7 @@ from screener.ranking.columns import (
 )
 from screener.ranking.expressions import is_name
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
+from screener.registry.columns import columns
 
 FloatArray = NDArray[np.float64]
 
@@ -100,7 +101,8 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
         probability, `desirabilities` are the probabilities of the objectives, and the score is
         their product with those of the constraints on predicted columns, as if columns were
         independent; a value is distributed about its prediction as the halves of two normal
-        distributions that reach either end of its interval.
+        distributions that reach either end of its interval; what they have beyond a bound of the
+        quantity, where there is no value, counts as at the bound.
     Raises:
         ConfigError: a column that is asked for is not numeric, no objective is left, or an
             expression of predicted columns, which has no calibrated interval, is to be ranked by
@@ -132,15 +134,18 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     desirabilities: dict[str, FloatArray] = {}
     if settings.by == "probability":
         score = np.ones(table.num_rows)
+        spread = {name: _spread(name, values[name], each) for name, each in ends.items()}
         for each in objectives:
             column = each.column
-            chance = _chance(values[column], ends[column], *each.acceptable)
+            range_ = _within_nature(column, *each.acceptable)
+            chance = _chance(values[column], spread[column], *range_)
             desirabilities[column] = chance
             score = score * chance
         for one in likely:
             low_end = -np.inf if one.min is None else one.min
             high_end = np.inf if one.max is None else one.max
-            score = score * _chance(values[one.column], ends[one.column], low_end, high_end)
+            range_ = _within_nature(one.column, low_end, high_end)
+            score = score * _chance(values[one.column], spread[one.column], *range_)
     elif settings.objectives[0].by_value:  # then it is the only one
         only = objectives[0]
         low, high = ends[only.column]
@@ -223,6 +228,36 @@ def _ends(
 
 def _has_interval(table: pa.Table, column: str) -> bool:
     return {f"{column}_lo90", f"{column}_hi90"} <= set(table.column_names)
+
+
+def _within_nature(column: str, low: float, high: float) -> tuple[float, float]:
+    """A range that is asked for, open where nature ends: what the distribution of a value has
+    beyond a bound of its quantity counts as at the bound."""
+    lower, upper = _bounds(column)
+    is_open_below = lower is not None and low <= lower
+    is_open_above = upper is not None and high >= upper
+    return -np.inf if is_open_below else low, np.inf if is_open_above else high
+
+
+def _bounds(column: str) -> tuple[float | None, float | None]:
+    known = columns().get(column)
+    return (None, None) if known is None else (known.quantity.lower, known.quantity.upper)
+
+
+def _spread(
+    column: str, values: FloatArray, ends: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Ends of an interval that was cut off at a bound of its quantity, as they were before.
+
+    The interval reaches as far on the other side, where it was not cut off. What lies beyond the
+    bound is no value, but how far it reaches tells how uncertain the value is.
+    """
+    (low, high), (lower, upper) = ends, _bounds(column)
+    if lower is not None:
+        low = np.where(low <= lower, np.minimum(low, values - (high - values)), low)
+    if upper is not None:
+        high = np.where(high >= upper, np.maximum(high, values + (values - ends[0])), high)
+    return low, high
 
 
 def _chance(

@@ -90,6 +90,7 @@ def ladder_from_arrays(
         first,
         LadderColumns(value, middle, quantity.low),
         geometry_level=card.geometry_level,
+        column=quantity.target(value).column,
         device=device,
     )
 

@@ -23,7 +23,11 @@ from screener.models.low_values import LowValues
 from screener.models.predictor import Predictor
 from screener.models.uncertainty.conformal import widening
 from screener.models.uncertainty.domain import Domain, heavy_atoms
+from screener.models.uncertainty.limits import Interval, refusals, within_bounds
 from screener.records import Structure
+from screener.registry.columns import column as registered
+from screener.registry.quantities import Column
+from screener.registry.refused import refused_columns
 
 FloatArray = NDArray[np.float64]
 
@@ -71,6 +75,7 @@ class LadderPredictor:
         first: the rung below; None for a rung that is given middle values.
         columns: of the levels.
         geometry_level: of the structures that all was fitted on; goes into the table.
+        column: the value, taken apart; None for what is registered of it.
         device: of torch.
     Raises:
         ConfigError: the first rung is for another geometry level, or routes and domains do not
@@ -84,6 +89,7 @@ class LadderPredictor:
         columns: LadderColumns,
         *,
         geometry_level: str,
+        column: Column | None = None,
         device: str = "cpu",
     ) -> None:
         if first is not None and first.geometry_level != geometry_level:
@@ -102,6 +108,7 @@ class LadderPredictor:
         self.routes = tuple(routes)
         self.first = first
         self.columns = columns
+        self._column = column or registered(columns.value)
         self._low = None if first is None else LowValues([columns.low])
         self.geometry_level = geometry_level
         self._evaluators: list[CrossEvaluator] = []
@@ -129,8 +136,9 @@ class LadderPredictor:
             the value with `_std`, `_lo90`, `_hi90` and `_delta` (what was added to the low end: to
             the low value by a ladder, to the middle one by a rung); then of a ladder all that its
             first rung predicts, of a rung the middle column as given; then in_domain,
-            domain_reasons and geometry_level, of the value. Outside, predictions are null. A ladder
-            may be inside where its first rung is not: then what only that rung predicts is null.
+            domain_reasons and geometry_level, of the value. Outside, and where the value is too
+            uncertain or impossible, predictions are null. A ladder may be inside where its first
+            rung is not: then what only that rung predicts is null.
         Raises:
             ConfigError: low values are missing, not wanted, or not one per structure; a ladder's
                 structure has no value of the low level.
@@ -148,6 +156,8 @@ class LadderPredictor:
             whole[:, rows] = values
             for row, why in zip(rows.tolist(), outside, strict=True):
                 reasons[row], is_open[row] = why, bool(why)
+        for row in np.flatnonzero(~is_open).tolist():  # what only the first rung predicts
+            reasons[row] = start.refused[row]
         table = {
             self.columns.value + ending: pa.array(row, mask=is_open)
             for ending, row in zip(ENDINGS, whole, strict=True)
@@ -167,18 +177,26 @@ class LadderPredictor:
             if given is None or given.shape != (len(structures),) or not np.isfinite(given).all():
                 raise ConfigError(f"this model needs {middle} of each of the structures")
             nothing = np.full(len(structures), "", dtype=object)
-            return _Start(given, given, nothing, {middle: pa.array(given)})
+            return _Start(given, given, nothing, nothing, {middle: pa.array(given)})
         if low is not None:
             raise ConfigError(
                 f"a ladder reads its low end, {self.columns.low}, itself: give no low values"
             )
         table = self.first.predict(structures)
-        why = np.array(table["domain_reasons"].to_pylist(), dtype=object)
+        told = table["domain_reasons"].to_pylist()
+        inside = table["in_domain"].to_pylist()
+        # a first rung that gives no middle value is outside as far as the ladder goes
+        why = [
+            text if not is_in or middle in refused_columns(text) else ""
+            for text, is_in in zip(told, inside, strict=True)
+        ]
+        refused = [text if is_in else "" for text, is_in in zip(told, inside, strict=True)]
         columns = {name: table[name] for name in table.column_names if name not in _OWN}
         return _Start(
             self._low(structures)[self.columns.low],
             table[middle].to_numpy(zero_copy_only=False).astype(np.float64),
-            why,
+            np.array(why, dtype=object),
+            np.array(refused, dtype=object),
             columns,
         )
 
@@ -213,13 +231,20 @@ class LadderPredictor:
         factor = widening(sizes, beyond, route.calibration.growth)
         value = base + raw.values[0]
         low, high = route.model.cvplus.interval(base + raw.values[1:], raw.stds[1:])
+        interval = Interval(
+            value, value - factor * (value - low), value + factor * (high - value)
+        )
+        refused = refusals(self._column, interval, route.calibration.max_width90)
+        for row, why in zip(rows.tolist(), refused, strict=True):
+            reasons[row] = reasons[row] or why
+        told = within_bounds(self._column, interval)
         columns = np.stack(
             [
-                value,
+                told.value,
                 raw.stds[0] * route.calibration.std_scale * factor,
-                value - factor * (value - low),
-                value + factor * (high - value),
-                value - some.low,
+                told.low,
+                told.high,
+                told.value - some.low,
             ]
         )
         whole = np.full((len(ENDINGS), len(structures)), np.nan)
@@ -235,7 +260,10 @@ class _Start:
     low: FloatArray
     middle: FloatArray  # NaN outside of the first rung's domain
     reasons: NDArray[np.object_]  # why the first rung is outside, "" where it is inside
+    refused: NDArray[np.object_]  # which of its predictions are no answers, where it is inside
     columns: dict[str, pa.Array]  # of the table
 
     def rows(self, rows: NDArray[np.int64]) -> "_Start":
-        return _Start(self.low[rows], self.middle[rows], self.reasons[rows], {})
+        return _Start(
+            self.low[rows], self.middle[rows], self.reasons[rows], self.refused[rows], {}
+        )

@@ -5,7 +5,7 @@ fitted on molecules of fewer heavy atoms than the largest.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from screener.models.baseline import baseline, fit_baseline
 from screener.models.calibration import QuantityCalibration
 from screener.models.drawing_predictor import DrawingPredictor
 from screener.models.predictor import Predictor
 from screener.models.raw_predictions import RawPredictions
 from screener.models.targets import Targets
 from screener.models.uncertainty.conformal import (
+    COVERAGE,
     FEWEST,
     conformal_quantile,
     growth_per_heavy_atom,
@@ -31,7 +33,7 @@ from screener.models.uncertainty.domain import (
     distance_limits,
     heavy_atoms,
 )
-from screener.training.fit.data import FitData, FitSets, LimitSettings
+from screener.training.fit.data import FitSets, LimitSettings
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +165,7 @@ def calibrated(
         model_type,
         model,
         sets.targets,
-        calibrations(raw, sets.calibration, sets.targets, growth),
+        calibrations(raw, sets, growth),
         domain,
         geometry_level=sets.geometry_level,
         device=settings.device,
@@ -171,21 +173,22 @@ def calibrated(
 
 
 def calibrations(
-    raw: RawPredictions, calibration: FitData, targets: Targets, growth: Growth
+    raw: RawPredictions, sets: FitSets, growth: Growth
 ) -> dict[str, QuantityCalibration]:
-    """The calibration of every predicted column.
+    """The calibration of every predicted column, and how wide its intervals may be.
 
     Args:
         raw: predictions of the calibration molecules.
-        calibration: molecules that neither fit nor selection saw.
-        targets: of the model.
+        sets: of the fit; the limit of widths follows from the labels that it learned.
         growth: of errors beyond the largest training size.
     Returns:
         by name of the column.
     Raises:
         ValueError: fewer than 10 calibration molecules.
     """
+    calibration, targets = sets.calibration, sets.targets
     truth = targets.with_differences(calibration.high)
+    widest = widest_intervals(targets, sets.fit.high, sets.fit.composition)
     return {
         name: QuantityCalibration(
             std_scale=std_scale(errors, stds),
@@ -193,9 +196,50 @@ def calibrations(
             growth=growth.errors[name],
             n=len(errors),
             tails=tails(truth[name] + errors, errors, stds),
+            max_width90=widest[name],
         )
         for name, (errors, stds) in _errors(raw, calibration.targets(targets), targets).items()
     }
+
+
+def widest_intervals(
+    targets: Targets, labels: Mapping[str, FloatArray], counts: FloatArray
+) -> dict[str, float]:
+    """The limits of the widths of 90 % intervals, see `max_width90`.
+
+    Args:
+        targets: that are predicted.
+        labels: float64 (n,) of the molecules that the model learned, by fitted column.
+        counts: float64 (n, n_elements), atoms of each element in them.
+    Returns:
+        by predicted column, in its unit.
+    """
+    whole = targets.with_differences(dict(labels))
+    return {
+        each.name: max_width90(
+            whole[each.name], counts, extensive=each.column.quantity.extensive
+        )
+        for each in targets.all
+    }
+
+
+def max_width90(labels: FloatArray, counts: FloatArray, *, extensive: bool) -> float:
+    """How wide the interval of a guess would be: wider ones of a model tell nothing.
+
+    The guess knows the composition of a molecule where the quantity grows with the molecule, and
+    nothing of it where it does not. What it leaves open of the training labels lies in this width
+    for 90 % of them.
+
+    Args:
+        labels: float64 (n,), of the training molecules.
+        counts: float64 (n, n_elements), atoms of each element in them.
+        extensive: whether the guess is the best linear function of these, or the mean.
+    Returns:
+        from the 5th to the 95th percentile, in the unit of the labels.
+    """
+    rest = labels - baseline(counts, fit_baseline(counts, labels, extensive=extensive))
+    low, high = np.quantile(rest, [(1.0 - COVERAGE) / 2, (1.0 + COVERAGE) / 2])
+    return float(high - low)
 
 
 def _by_molecule(raw: RawPredictions) -> list[FloatArray]:

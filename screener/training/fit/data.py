@@ -18,6 +18,7 @@ from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import Projected, Projection
 from screener.models.fchl.representation import environments
 from screener.models.low_values import low_values
+from screener.models.morgan_gp.fragments import HYDROGEN, drawn_composition
 from screener.models.targets import Targets
 from screener.models.uncertainty.domain import heavy_atoms
 from screener.records import Structure
@@ -96,6 +97,15 @@ class FitData:
             return np.array([heavy_atoms(each) for each in self.structures], dtype=np.int64)
         sizes = [Chem.MolFromSmiles(each).GetNumHeavyAtoms() for each in self.smiles]
         return np.array(sizes, dtype=np.int64)
+
+    @property
+    def composition(self) -> FloatArray:
+        """Atoms of each element that occurs, hydrogens included, float64 (n, n_elements)."""
+        if len(self.structures):
+            return composition(self.structures, _elements(self))
+        molecules = [Chem.MolFromSmiles(each) for each in self.smiles]
+        heavy = {atom.GetAtomicNum() for each in molecules for atom in each.GetAtoms()}
+        return drawn_composition(molecules, tuple(sorted({HYDROGEN, *heavy})))
 
     def targets(self, targets: Targets) -> FloatArray:
         """What is learned, float64 (n, n_fitted): labels, or labels minus low values.

@@ -115,7 +115,7 @@ def fit_morgan_gp(sets: FitSets, settings: MorganGpSettings) -> FittedModel:
         NAME,
         model,
         sets.targets,
-        calibrations(raw, sets.calibration, sets.targets, growth),
+        calibrations(raw, sets, growth),
         domain,
         device=settings.device,
     )

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.execution.threads import one_thread
+from screener.models.baseline import composition
 from screener.models.bundle import load_bundle, write_bundle
 from screener.models.bundle_model import golden_rows
 from screener.models.calibration import QuantityCalibration
@@ -31,6 +32,7 @@ from screener.models.uncertainty.domain import Domain, count_coordinations, dist
 from screener.records import Structure
 from screener.training.bootstrap import as_metrics, coverage, figure
 from screener.training.evaluate import Metrics
+from screener.training.fit.calibrate import max_width90
 from screener.training.g4mp2.judged import assess, candidates, climb, route
 from screener.training.g4mp2.ladder import (
     GFN2,
@@ -94,7 +96,7 @@ def train_rung(name: str, level: str, out: Path) -> Metrics:
     task = data.task
     whole, plain = (nested(task, grid, N_OUTER, N_INNER, SEED) for grid in (GRID, PLAIN))
     rung = fit_rung(task)
-    way = Route(rung.model, _calibration(rung), 1.0, _domain(task, rung))
+    way = Route(rung.model, _calibration(task, rung), 1.0, _domain(task, rung))
     columns = LadderColumns(VALUE, B3LYP, B3LYP)
     predictor = LadderPredictor([way], None, columns, geometry_level=level)
     sound = task.fit
@@ -162,7 +164,7 @@ def train_ladder(name: str, out: Path, first: str = QM9_DELTA) -> Metrics:
         task = ladder_task(rows, variant, counted=counted)
         rung = fit_rung(task, chosen[variant])
         domain = None if variant == WITHIN else _domain(task, rung)
-        routes.append(Route(rung.model, _calibration(rung), SHARES[variant], domain))
+        routes.append(Route(rung.model, _calibration(task, rung), SHARES[variant], domain))
         reports[variant] = _fit_report(task, rung)
     below = load_bundle(first)
     assert isinstance(below.predictor, Predictor)
@@ -211,13 +213,15 @@ def _judged(result: Nested, high: FloatArray, some: NDArray[np.bool_]) -> dict[s
     )
 
 
-def _calibration(rung: FittedRung) -> QuantityCalibration:
+def _calibration(task: Task, rung: FittedRung) -> QuantityCalibration:
     scores = rung.model.cvplus.scores
+    counts = composition(rung.model.structures, rung.model.elements)
     return QuantityCalibration(
         std_scale=std_scale(scores, np.ones_like(scores)),
         quantile=float(np.quantile(scores, COVERAGE)),
         growth=rung.growth,
         n=len(scores),
+        max_width90=max_width90(task.high[task.fit], counts, extensive=True),
     )
 
 
