@@ -65,18 +65,19 @@ def of_g4mp2(name: str) -> list[dict[str, float]]:
 
 
 def _labels(structures: Sequence[Structure], sound: Sequence[ReferenceMolecule]) -> FloatArray:
-    """G4(MP2) values of the structures that a model holds: those of the reference molecules in
-    their order, but for a few that have no structure."""
-    waiting = iter(sound)
-    labels = []
-    for structure in structures:
-        for molecule in waiting:
-            if np.array_equal(molecule.structure.atomic_numbers, structure.atomic_numbers):
-                labels.append(molecule.ae0_g4mp2_kcal)
-                break
-    if len(labels) < len(structures):
+    """G4(MP2) values of the structures that a model holds: those of the sound reference molecules,
+    by composition, but for a few that have no structure; isomers are as many here as there."""
+    values: dict[bytes, list[float]] = {}
+    for molecule in sound:
+        values.setdefault(_composition(molecule.structure), []).append(molecule.ae0_g4mp2_kcal)
+    labels = [values.get(_composition(each), []) for each in structures]
+    if not all(labels):
         raise ConfigError("the reference data are not those that the bundle was fitted to")
-    return np.array(labels)
+    return np.array([each.pop(0) for each in labels])
+
+
+def _composition(structure: Structure) -> bytes:
+    return np.sort(structure.atomic_numbers).tobytes()
 
 
 def with_limits(card: Card, limits: Mapping[str, float], routes: Sequence[float]) -> Card:
@@ -95,9 +96,7 @@ def with_limits(card: Card, limits: Mapping[str, float], routes: Sequence[float]
         for each, limit in zip(card.routes, routes, strict=True)
     ]
     # rows that were inside are outside now: campaigns that were begun before are not resumed
-    return card.model_copy(
-        update={"quantities": quantities, "routes": tuple(own), "same_as": ()}
-    )
+    return card.model_copy(update={"quantities": quantities, "routes": tuple(own), "same_as": ()})
 
 
 if __name__ == "__main__":

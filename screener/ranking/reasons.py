@@ -8,6 +8,7 @@ from rdkit import Chem
 
 from screener.chemistry.alerts import alerts_of
 from screener.chemistry.nearest import nearest_known
+from screener.ranking.between_stages import DISAGREE, EARLIER
 from screener.ranking.columns import with_asked
 from screener.ranking.objectives import Constraint, RankingSettings
 from screener.ranking.row_status import RowStatus
@@ -80,6 +81,10 @@ def _terms(
         yield "domain", f"outside: {reasons}"
     else:
         yield "domain", f"inside, but {reasons}" if reasons else "inside"
+    if row.get(EARLIER):
+        yield "decided by the earlier stage", row[EARLIER]
+    if row.get(DISAGREE):
+        yield "the stages disagree on", row[DISAGREE]
     for objective in settings.objectives:
         column, value = objective.column, row.get(objective.column)
         text = "no value" if value is None else _with_unit(value, column)

@@ -2,8 +2,9 @@
 
 A row is out of domain (of the models, or because a prediction that is asked for is no answer, such
 as one that is too uncertain), filtered by a rule (a constraint, or a value that an objective needs
-and the row does not have) or a candidate with a score, in this order of precedence. Tasks find the status
-of their unit's rows by the acquisition's settings, the ranking that of the last stage by its own.
+and the row does not have) or a candidate with a score, in this order of precedence. Tasks find the
+status of their unit's rows by the acquisition's settings, the ranking that of the last stage by its
+own.
 """
 
 import re
@@ -144,7 +145,9 @@ def _refusals(table: pa.Table, settings: RankingSettings) -> dict[int, str]:
     asked = {name.removesuffix(PER_ATOM) for name in names}
     why: dict[int, list[str]] = {}
     for name in table.column_names:
-        if not name.startswith("domain_reasons"):  # of the stage, or of a bundle that reads drawings
+        if not name.startswith(
+            "domain_reasons"
+        ):  # of the stage, or of a bundle that reads drawings
             continue
         texts = table[name].combine_chunks()
         has_any = pc.fill_null(pc.match_substring_regex(texts, PATTERN), False)

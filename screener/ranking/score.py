@@ -31,7 +31,7 @@ from screener.registry.columns import columns
 
 FloatArray = NDArray[np.float64]
 
-_SIDE = 1.6448536269514722  # standard deviations from the median to either end of 90 %
+SIDE = 1.6448536269514722  # standard deviations from the median to either end of 90 %
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,6 +226,20 @@ def _ends(
     return values, values
 
 
+def interval_ends(table: pa.Table, column: str) -> tuple[FloatArray, FloatArray]:
+    """Both ends of the 90 % interval of a predicted column as the model gives it, before it is cut
+    off at a bound of the quantity.
+
+    Args:
+        table: (n,) rows with the column, `_lo90` and `_hi90`.
+        column: its name.
+    Returns:
+        float64 (n,) each, in the unit of the column.
+    """
+    ends = numbers(table, f"{column}_lo90"), numbers(table, f"{column}_hi90")
+    return _spread(column, numbers(table, column), ends)
+
+
 def _has_interval(table: pa.Table, column: str) -> bool:
     return {f"{column}_lo90", f"{column}_hi90"} <= set(table.column_names)
 
@@ -264,7 +278,7 @@ def _chance(
     values: FloatArray, ends: tuple[FloatArray, FloatArray], low: float, high: float
 ) -> FloatArray:
     """How likely a value lies between two bounds, (n,); 0 or 1 where it has no interval."""
-    below, above = ((end - values) / _SIDE for end in ends)  # standard deviations, signed
+    below, above = ((end - values) / SIDE for end in ends)  # standard deviations, signed
 
     def share_up_to(bound: float, at: float) -> FloatArray:
         """Of a value without spread that is at the bound itself, `at`."""

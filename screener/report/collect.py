@@ -17,9 +17,11 @@ from screener.campaign.results.provenance import last_ranking, read_provenance
 from screener.campaign.results.rank import KNOWN, chosen_otherwise
 from screener.campaign.results.recall import read_recall, recall_text
 from screener.campaign.results.status import status
+from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign
 from screener.errors import ConfigError, StoreError
+from screener.ranking.between_stages import DISAGREE
 from screener.ranking.objectives import RankingSettings
 from screener.report.content import (
     KnownMolecule,
@@ -136,6 +138,8 @@ def _notes(row: Mapping[str, Any], settings: RankingSettings) -> Iterator[str]:
             rules = [each.text for each in settings.constraints if each.column == column]
             met = "met" if margin >= 0 else "broken"
             yield f"{' and '.join(rules)}: {met} by {abs(margin):.3g}"
+    if row.get(DISAGREE):
+        yield f"the two stages disagree on {row[DISAGREE]}"
     if row.get("alerts_raised"):
         yield f"alerts: {row['alerts_raised']}"
     if row.get("nearest_known"):
@@ -259,6 +263,7 @@ def _warnings(
             f"({chosen_by}): molecules that the present ones would have chosen may be missing"
             + (", and the recall that was estimated does not apply." if setup.funnel else ".")
         )
+    yield from _disagreements(campaign)
     for text in ranking.get("without_spread", ()):
         yield f"Objective {text} decides nothing: all candidates have the same value."
     if ranking["shortlisted"] < settings.top:
@@ -270,3 +275,16 @@ def _warnings(
         )
     if not ended.is_balanced:
         yield "The accounts do not add up: this is a fault of the program, please report it."
+
+
+def _disagreements(campaign: Campaign) -> Iterator[str]:
+    for stage in campaign.stages[1:]:
+        totals = StageTotals.of(stage.store.receipts.all(), stage.k)
+        counts = dict(totals.disagree)
+        if n_rows := counts.pop("rows", 0):
+            columns = ", ".join(f"{name} {counts[name]:,}" for name in sorted(counts))
+            yield (
+                f"Of {totals.counts['in']:,} molecules that stage {stage.name} judged again, "
+                f"{n_rows:,} have a 90 % interval that shares no value with that of stage "
+                f"{stage.previous.name} ({columns}); the column {DISAGREE} names them."
+            )

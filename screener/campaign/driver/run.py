@@ -105,7 +105,7 @@ def carry_out(
                     run.store.sweep()
                     run.tell_end(events)
                     totals.append(run.totals)
-                recall = [] if setup.funnel is None else tell_recall(campaign, client)
+                recall = tell_recall(campaign, client)
                 ranking = rank(campaign, totals[-1], changed=is_new, client=client)
                 break
             except DamagedError as error:

@@ -122,6 +122,7 @@ def stage_results(setup: Setup, totals: list[StageTotals]) -> list[dict[str, Any
             "counts": dict(of_stage.counts),
             "quarantine": dict(of_stage.quarantine),
             "left_out": sorted(of_stage.left_out),
+            "disagree": dict(sorted(of_stage.disagree.items())),
             "structures_made": of_stage.made,
             "task_seconds": round(of_stage.seconds, 3),
         }

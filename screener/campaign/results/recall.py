@@ -1,10 +1,12 @@
-"""How many of the best of a stage were found: the estimate from an audit, kept in `recall.json`."""
+"""How many of the best of a stage were found, kept in `recall.json`: the estimate from an audit, or
+without one the chance that something was missed."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from distributed import Client
 
+from screener.campaign.results.missed import tell_missed
 from screener.campaign.results.scores import best_scores
 from screener.campaign.settings.batches import audit_of
 from screener.campaign.settings.stage import SEARCHED, Campaign, CampaignStage
@@ -19,14 +21,23 @@ def tell_recall(campaign: Campaign, client: Client) -> list[dict[str, Any]]:
     """Estimate how many of each stage's best were found, and write it to `recall.json`.
 
     Args:
-        campaign: with a funnel, all of whose stages are finished.
+        campaign: all of whose stages are finished.
         client: connected.
     Returns:
         for each stage with an audit: `stage`, `top_n`, `recall`, `low`, `high`, `level`, `n_rows`
-        (evaluated), `n_audit`, `of` (what the best are looked for in), or `why` it is not known.
+        (evaluated), `n_audit`, `of` (what the best are looked for in), or `why` it is not known;
+        without a search, for each stage whose rows were chosen, what `tell_missed` says. Nothing,
+        and no file, where no rows were chosen, and of campaigns from before that was told.
     """
-    estimates = [_recall(stage, client) for stage in campaign.stages[SEARCHED:]]
-    campaign.folder.write_json(RECALL, estimates)
+    if campaign.setup.funnel is not None:
+        estimates = [_recall(stage, client) for stage in campaign.stages[SEARCHED:]]
+    elif campaign.setup.weighs_stages:
+        again = [stage for stage in campaign.stages if stage.judges_again]
+        estimates = [tell_missed(stage, client) for stage in again]
+    else:
+        estimates = []
+    if estimates:
+        campaign.folder.write_json(RECALL, estimates)
     return estimates
 
 
@@ -39,11 +50,25 @@ def recall_text(recall: Mapping[str, Any]) -> str:
     """What `tell_recall` says of a stage, for a person."""
     if "why" in recall:
         return f"not known: {recall['why']}"
+    if "chance" in recall:
+        return (
+            f"the chance that one of the best {recall['top_n']:,} of {recall['of']} is not among "
+            f"the {recall['n_rows']:,} that were chosen is {_percent(recall['chance'])} (by the "
+            f"known errors of both stages; {recall['missed']:.1f} of {recall['n_others']:,} others "
+            "are expected to belong there)"
+        )
     return (
         f"an estimated {recall['recall']:.1%} of the best {recall['top_n']:,} of {recall['of']} "
         f"are among the {recall['n_rows']:,} evaluated here ({recall['level']:.0%} interval "
         f"{recall['low']:.1%} to {recall['high']:.1%}, from an audit of {recall['n_audit']:,})"
     )
+
+
+def _percent(share: float) -> str:
+    """A share with the digits that mean something; never 0 or 100 % of what is not certain."""
+    if 0.0 < share < 0.01:
+        return "less than 1 %"
+    return "more than 99 %" if 0.99 < share <= 1.0 else f"{100.0 * share:.0f} %"
 
 
 def _recall(stage: CampaignStage, client: Client) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class StageTotals:
     left_out: set[str] = field(default_factory=set)
     outside: Counter[str] = field(default_factory=Counter)  # rows out of domain by reason
     value_range: dict[str, list[float]] = field(default_factory=dict)  # by objective, of candidates
+    disagree: Counter[str] = field(default_factory=Counter)  # rows in which stages do, by column
     made: int = 0  # structures
     seconds: float = 0.0  # of all tasks together
     complete: bool = True  # whether every receipt tells as many of its best as `k` needs
@@ -46,6 +47,7 @@ class StageTotals:
         self.left_out.update(details["left_out"])
         self.outside.update(details.get("outside", {}))  # older receipts do not tell
         widen(self.value_range, details.get("spread", {}))
+        self.disagree.update(details.get("disagree", {}))
         self.made += details["made"]
         self.seconds += receipt.seconds
         unit_top = TopK.from_json(details["top"])

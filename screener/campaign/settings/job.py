@@ -1,10 +1,27 @@
 """What a worker is told of a stage of a campaign."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from screener.chemistry.structures import StructureSettings
+from screener.ranking.between_stages import LaterStage
 from screener.ranking.objectives import RankingSettings
 from screener.stores.joined import JoinedTable
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierStage:
+    """The stage whose predictions stand beside those of a later one.
+
+    Args:
+        index: its place in the campaign.
+        name: of it.
+        settled: by predicted column, the numbers of heavy atoms at which its value counts.
+    """
+
+    index: int
+    name: str
+    settled: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +43,5 @@ class StageJob:
     acquisition: RankingSettings
     joined: JoinedTable | None  # if the acquisition reads it
     k: int  # how many of the unit's best its receipt tells
+    later: LaterStage | None = None  # for which the best are chosen by what it may make of them
+    earlier: EarlierStage | None = None  # that the predictions are compared with

@@ -111,6 +111,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
         acquisition=acquisition,
         funnel=funnel,
         ranking=ranking,
+        weighs_stages=frozen is None or frozen.weighs_stages,
         plugins=used_plugins(
             stages, [each.card for each in (*bundles, *more)], (acquisition, ranking)
         ),

@@ -98,6 +98,8 @@ class Setup(BaseModel):
         funnel: how the rows of the stage after `2d` are searched for; None where there is no such
             stage and every row is evaluated.
         ranking: of the first run; later ones lie in `rankings/`.
+        weighs_stages: whether finalists are chosen with the known error between stages, and the
+            better of two stages decides; False of campaigns that were begun before there was that.
         plugins: packages, versions and digests of levels, models, quantities and goals that come
             from others, by group and name.
     """
@@ -117,6 +119,7 @@ class Setup(BaseModel):
     acquisition: RankingSettings
     funnel: SearchSettings | None = None
     ranking: RankingSettings
+    weighs_stages: bool = False
     plugins: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @field_validator("library", "structures")
@@ -147,6 +150,7 @@ class Setup(BaseModel):
             "acquisition": asked(self.acquisition),
             **({} if self.funnel is None else {"funnel": self.funnel.model_dump(mode="json")}),
             **({} if self.acquired_by_joined is None else {"joined": self.acquired_by_joined}),
+            **({"weighs_stages": True} if self.weighs_stages else {}),
             **({"plugins": self.deciding_plugins} if self.deciding_plugins else {}),
         }
 

@@ -14,12 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from screener.campaign.settings.batches import is_audit
+from screener.campaign.settings.between import later_stage
 from screener.campaign.settings.frozen import open_setup
-from screener.campaign.settings.job import StageJob
+from screener.campaign.settings.job import EarlierStage, StageJob
 from screener.campaign.settings.plan import StagePlan, Unit, segment_name
 from screener.campaign.settings.setup import Setup, Stage
 from screener.errors import StoreError
 from screener.funnel.recall import N_STRATA
+from screener.ranking.between_stages import DISAGREE, EARLIER, LaterStage
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import RowStatus, row_status, row_status_before_prediction
 from screener.stores.files import Folder, digest
@@ -243,7 +245,37 @@ class CampaignStage:
             acquisition=setup.acquisition,
             joined=None if setup.acquired_by_joined is None else self.campaign.joined,
             k=self.k,
+            later=self._later,
+            earlier=self._earlier,
         )
+
+    @property
+    def judges_again(self) -> bool:
+        """Whether its rows were predicted by the stage before."""
+        return self.index > 0 and not self.previous.is_drawn
+
+    @property
+    def later_stage(self) -> LaterStage:
+        """What the cards say of how this stage may differ from the one before, which it judges
+        again."""
+        from screener.models.bundle_files import read_card
+
+        return later_stage(*(read_card(each.settings.bundle) for each in (self.previous, self)))
+
+    @property
+    def _later(self) -> LaterStage | None:
+        setup = self.setup
+        is_known = setup.weighs_stages and setup.acquisition.by == "value"
+        if self.is_last or self.is_drawn or not is_known:
+            return None
+        return self.next.later_stage
+
+    @property
+    def _earlier(self) -> EarlierStage | None:
+        if not (self.judges_again and self.setup.weighs_stages):
+            return None
+        before = self.previous
+        return EarlierStage(before.index, before.name, self.later_stage.settled)
 
     @property
     def digest(self) -> str:
@@ -263,13 +295,16 @@ class CampaignStage:
         from screener.models.bundle import open_bundle
 
         job = self.job
-        return no_predictions(
+        table = no_predictions(
             open_library(job.library, job.library_digest),
             open_bundle(job.bundle, job.bundle_digest),
             self.setup.own_columns,
             self.settings.value_columns,
             [open_bundle(*each) for each in job.drawing_bundles],
         )
+        for name in () if job.earlier is None else (DISAGREE, EARLIER):
+            table = table.append_column(name, pa.array([], pa.string()))
+        return table
 
     def read_plan(self) -> StagePlan | None:
         """Its plan as it is now; None while its rows are not chosen yet.

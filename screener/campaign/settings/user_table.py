@@ -19,6 +19,7 @@ from screener.chemistry.standardise import standardise
 from screener.errors import ConfigError, MoleculeError, StoreError
 from screener.library.columns import result_name
 from screener.library.settings import BuildSettings
+from screener.ranking.between_stages import DISAGREE, EARLIER
 from screener.ranking.columns import is_numeric
 from screener.stores.cells import from_cells
 from screener.stores.files import Folder, digest, to_parquet
@@ -35,6 +36,7 @@ On = Literal["inchikey", "smiles"]
 _OF_RANKING = (
     *("rank", "score", "known", "why", "alerts_raised"),
     *("nearest_known", "nearest_known_similarity"),
+    *(DISAGREE, EARLIER),
 )
 
 

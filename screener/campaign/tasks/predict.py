@@ -5,19 +5,25 @@ below the campaign, and return the receipt. Running one twice is harmless. Where
 `GPU`, structures and predictions are two tasks, otherwise one.
 """
 
+import dataclasses
 import logging
 import socket
 import time
 from collections import Counter
 
+import numpy as np
+import pyarrow as pa
+
 from screener.campaign.settings.job import StageJob
 from screener.campaign.settings.plan import Unit
+from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.errors import MoleculeError
 from screener.execution.device import device_of_worker
 from screener.execution.memory import keep_freed_memory
 from screener.execution.threads import one_thread
 from screener.inference.table import predictions
 from screener.models.bundle import open_bundle
+from screener.ranking.between_stages import disagreements, score_range, with_earlier
 from screener.ranking.columns import inputs_of, with_structural
 from screener.ranking.row_status import best, row_status
 from screener.ranking.topk import Ranked
@@ -82,7 +88,8 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         the receipt that counts, of this attempt or of an earlier one. `counts`: in, quarantined,
         out_of_domain, filtered, candidates. `details`: index (place in the plan), top (the unit's
         best), quarantine (rows by code), filtered (rows by rule), left_out, outside (rows by
-        reason), spread (least and largest value of each objective), structure_units, made
+        reason), spread (least and largest value of each objective), disagree (rows in which stages
+        do, by column), structure_units, made
         (structures), finished (seconds since 1970), host (of the worker).
     """
     one_thread()
@@ -103,6 +110,10 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
     table = predictions(
         molecules, outcomes, bundle, dict(job.own_columns), value_columns, drawing_bundles
     )
+    if job.earlier is not None:
+        stage = CampaignStage(Campaign.open(Folder(job.campaign)), job.earlier.index)
+        earlier = pa.concat_tables(stage.tables(np.sort(rows)), promote_options="default")
+        table = with_earlier(table, earlier, job.earlier.settled, stage.name)
     table = with_structural(
         table, inputs_of(job.acquisition, table.column_names)
     )  # kept, so that ranking is quick
@@ -113,7 +124,13 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         )
         if isinstance(outcome, MoleculeError)
     ]
-    status = row_status(with_joined(table, job.joined), job.acquisition)
+    whole = with_joined(table, job.joined)
+    status = row_status(whole, job.acquisition)
+    worth = status
+    if job.later is not None:  # the best are those that may be among the best there
+        highest = score_range(whole, job.acquisition, job.later).high
+        score = np.where(np.isnan(status.score), np.nan, highest)
+        worth = dataclasses.replace(status, score=score)
     seconds = prepared.seconds + time.perf_counter() - started
     receipt = PredictionStore(Folder(job.campaign), job.stage).write_unit(
         unit.name,
@@ -123,12 +140,13 @@ def predict(job: StageJob, unit: Unit, prepared: Prepared, floor: Ranked | None)
         seconds=seconds,
         details={
             "index": unit.index,
-            "top": best(table, status, job.k, floor).to_json(),
+            "top": best(table, worth, job.k, floor).to_json(),
             "quarantine": dict(sorted(Counter(record.code for record in quarantine).items())),
             "filtered": status.filtered,
             "left_out": status.left_out,
             "outside": status.outside,
             "spread": status.value_range,
+            "disagree": disagreements(table),
             "structure_units": list(prepared.units),
             "made": prepared.n_made,
             "finished": time.time(),

@@ -231,9 +231,7 @@ class LadderPredictor:
         factor = widening(sizes, beyond, route.calibration.growth)
         value = base + raw.values[0]
         low, high = route.model.cvplus.interval(base + raw.values[1:], raw.stds[1:])
-        interval = Interval(
-            value, value - factor * (value - low), value + factor * (high - value)
-        )
+        interval = Interval(value, value - factor * (value - low), value + factor * (high - value))
         refused = refusals(self._column, interval, route.calibration.max_width90)
         for row, why in zip(rows.tolist(), refused, strict=True):
             reasons[row] = reasons[row] or why
@@ -264,6 +262,4 @@ class _Start:
     columns: dict[str, pa.Array]  # of the table
 
     def rows(self, rows: NDArray[np.int64]) -> "_Start":
-        return _Start(
-            self.low[rows], self.middle[rows], self.reasons[rows], self.refused[rows], {}
-        )
+        return _Start(self.low[rows], self.middle[rows], self.reasons[rows], self.refused[rows], {})

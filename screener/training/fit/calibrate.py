@@ -216,9 +216,7 @@ def widest_intervals(
     """
     whole = targets.with_differences(dict(labels))
     return {
-        each.name: max_width90(
-            whole[each.name], counts, extensive=each.column.quantity.extensive
-        )
+        each.name: max_width90(whole[each.name], counts, extensive=each.column.quantity.extensive)
         for each in targets.all
     }
 
