@@ -16,6 +16,7 @@ from screener.models.bundle import Bundle, load_bundle
 from screener.ranking.columns import numbers
 from screener.records import Structure
 from screener.registry.columns import columns
+from screener.registry.refused import refused_columns, without_refusals
 from screener.testing.claims import claim
 from screener.testing.poses import canonical_smiles, in_another_pose
 
@@ -127,7 +128,10 @@ def _check_columns(model: _Model, table: pa.Table) -> list[bool]:
     inside = [each is True for each in table["in_domain"].to_pylist()]
     reasons = table["domain_reasons"].to_pylist()
     untold = [
-        i for i, (is_in, why) in enumerate(zip(inside, reasons, strict=True)) if is_in == bool(why)
+        i
+        for i, (is_in, why) in enumerate(zip(inside, reasons, strict=True))
+        # a molecule may be inside while predictions of some columns are no answers
+        if is_in == bool(without_refusals(why, predicted) if is_in else why)
     ]
     claim(
         not untold, f"{model.name}: rows {untold} are inside with a reason, or outside without one"
@@ -136,14 +140,15 @@ def _check_columns(model: _Model, table: pa.Table) -> list[bool]:
         kind = table.schema.field(name).type
         claim(kind == pa.float64(), f"{model.name}: {name} is {kind}, not double")
         value, std, low, high = (numbers(table, f"{name}{end}") for end in ("", *ENDS))
-        within = np.array(inside)
+        refused = [name in refused_columns(why) for why in reasons]
+        within = np.array(inside) & ~np.array(refused, dtype=bool)
         claim(
             np.isfinite(np.array([value, std, low, high])[:, within]).all(),
             f"{model.name}: {name} or its interval is no number inside the domain",
         )
         claim(
             np.isnan(np.array([value, std, low, high])[:, ~within]).all(),
-            f"{model.name}: {name} has a value outside the domain",
+            f"{model.name}: {name} has a value outside the domain, or where it is no answer",
         )
         claim((std[within] > 0.0).all(), f"{model.name}: {name}_std is not positive")
         claim(
@@ -151,7 +156,8 @@ def _check_columns(model: _Model, table: pa.Table) -> list[bool]:
             f"{model.name}: a value of {name} lies outside its own interval",
         )
         claim((low < high)[within].all(), f"{model.name}: an interval of {name} is empty")
-        _check_bounds(model, name, value[within])
+        _check_bounds(model, name, np.concatenate([value[within], low[within], high[within]]))
+        _check_unit(model, name, value[within])
     return inside
 
 
@@ -162,8 +168,15 @@ def _check_bounds(model: _Model, name: str, values: FloatArray) -> None:
     lower, upper = column.quantity.lower, column.quantity.upper
     claim(
         (lower is None or (values >= lower).all()) and (upper is None or (values <= upper).all()),
-        f"{model.name}: a value of {name} lies outside of what nature allows, {lower} to {upper}",
+        f"{model.name}: {name} or its interval lies outside of what nature allows, {lower} to "
+        f"{upper}",
     )
+
+
+def _check_unit(model: _Model, name: str, values: FloatArray) -> None:
+    column = columns().get(name)
+    if column is None or not len(values):
+        return
     if column.typical is None or column.quantity.extensive:
         return
     low, high = column.typical
