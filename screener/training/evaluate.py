@@ -33,7 +33,8 @@ def held_out(predictor: Predictor | DrawingPredictor, data: FitData) -> Metrics:
 
 
 def errors_of(table: pa.Table, data: FitData, targets: Targets) -> Metrics:
-    """Errors of the predictions by column, over the molecules inside the domain.
+    """Errors of the predictions by column, over the molecules inside the domain of which the column
+    has an answer.
 
     Args:
         table: predictions, one row per molecule.
@@ -45,20 +46,23 @@ def errors_of(table: pa.Table, data: FitData, targets: Targets) -> Metrics:
         `spearman_std_error`, `coverage90_least` and `coverage90_most` (among the 5 % of molecules
         with the smallest and the largest predicted values, as a shortlist would have them), and
         `by_n_heavy`: `n`, `mae` and `coverage90` of each size with `FEWEST` molecules or more;
-        under `domain` the share of molecules inside. Nothing of columns where none is inside.
+        under `domain` the share of molecules inside. Nothing of columns that have no answer.
     """
     inside = np.asarray(table["in_domain"].to_numpy(zero_copy_only=False), dtype=bool)
-    sizes = data.n_heavy[inside]
+    n_heavy = data.n_heavy
     truth = targets.with_differences(data.high)
     metrics: Metrics = {DOMAIN: {"n": float(len(inside)), "inside": float(inside.mean())}}
     if not inside.any():
         return metrics
     for target in targets.all:
         name = target.name
+        told = inside & np.isfinite(_column(table, name))  # others are no answers
+        if not told.any():
+            continue
         value, std, low, high = (
-            _column(table, name + ending)[inside] for ending in ("", "_std", "_lo90", "_hi90")
+            _column(table, name + ending)[told] for ending in ("", "_std", "_lo90", "_hi90")
         )
-        true = truth[name][inside]
+        true, sizes = truth[name][told], n_heavy[told]
         error, covered = value - true, (low <= true) & (true <= high)
         least, most = at_the_ends(value, covered)
         metrics[name] = _errors(error) | {

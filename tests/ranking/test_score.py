@@ -1,4 +1,5 @@
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -332,3 +333,45 @@ def test_chances_follow_the_sides_of_an_interval():
     assert _chance(values, ends, 2.0, np.inf) == pytest.approx([0.05, 0.05])
     assert _chance(values, ends, -np.inf, -1.0) == pytest.approx([0.05, 0.3405], abs=1e-4)
     assert _chance(values, ends, -1.0, 2.0) == pytest.approx([0.9, 0.6095], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "low", "high"),
+    [("1<=dipole_b3lyp_debye<=3", 1.0, 3.0), ("dipole_b3lyp_debye<=0.5", -np.inf, 0.5)],
+)
+def test_chances_are_the_same_once_an_interval_is_cut_off_at_zero(asked, low, high):
+    half = np.array([0.5, 2.0, 48.6])
+    before = np.array([1.0, 1.0, 1.0])
+    table = {
+        "homo_b3lyp_ev": [-8.0] * 3,
+        "homo_b3lyp_ev_lo90": [-9.0] * 3,
+        "homo_b3lyp_ev_hi90": [-7.0] * 3,
+        "dipole_b3lyp_debye": before,
+        "dipole_b3lyp_debye_lo90": np.maximum(before - half, 0.0),
+        "dipole_b3lyp_debye_hi90": before + half,
+    }
+    by_chance = RankingSettings(
+        objectives=(parse_objective("minimise:homo_b3lyp_ev:low=-9,high=-7"),),
+        constraints=(parse_constraint(asked),),
+        by="probability",
+    )
+    chances = score_table(pa.table(table), by_chance).score / 0.5
+    normal = NormalDist()
+    expected = [
+        normal.cdf((high - 1.0) / (each / 1.6449)) - normal.cdf((low - 1.0) / (each / 1.6449))
+        for each in half
+    ]
+    assert chances == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_is_never_below_zero_is_certainly_not():
+    table = pa.table(
+        {
+            "dipole_b3lyp_debye": [0.1],
+            "dipole_b3lyp_debye_lo90": [0.0],
+            "dipole_b3lyp_debye_hi90": [4.0],
+        }
+    )
+    objective = parse_objective("range:dipole_b3lyp_debye:low=0,high=100")
+    by_chance = RankingSettings(objectives=(objective,), by="probability")
+    assert score_table(table, by_chance).score[0] == pytest.approx(1.0, abs=1e-6)
