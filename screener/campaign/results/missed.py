@@ -43,12 +43,12 @@ class Judged:
     ratios: dict[str, FloatArray]
 
 
-def tell_missed(stage: CampaignStage, client: Client) -> dict[str, Any]:
+def tell_missed(stage: CampaignStage, client: Client | None) -> dict[str, Any]:
     """The chance that one of the best of what the stage before evaluated did not enter a stage.
 
     Args:
         stage: finished; the one before predicts as well.
-        client: connected.
+        client: connected; None to look at the rows here.
     Returns:
         `stage`, `top_n`, `of`, `n_rows` (that entered), and `n_others` (candidates that did not),
         `missed` (how many of these are expected among the best), `chance` (that at least one is)
