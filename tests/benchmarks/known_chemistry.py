@@ -78,11 +78,13 @@ def main() -> None:
         preset = load_preset(name)
         ranked = np.nan_to_num(score_table(table, preset).score, nan=-1.0)
         scored = score_table(table, preset.model_copy(update={"constraints": ()})).score
-        good, bad = np.isin(kinds, better), np.isin(kinds, worse)
+        told = np.isfinite(scored)  # the others have a prediction that is too uncertain
+        good, bad = np.isin(kinds, better) & told, np.isin(kinds, worse) & told
         print(
             f"{name}, {' and '.join(better)} above {' and '.join(worse)}: ROC AUC "
             f"{roc_auc(scored[good], scored[bad]):.3f} scored, "
-            f"{roc_auc(ranked[good], ranked[bad]):.3f} ranked"
+            f"{roc_auc(ranked[good], ranked[bad]):.3f} ranked; too uncertain: "
+            f"{(~told & np.isin(kinds, [*better, *worse])).sum()}"
         )
         for place in np.argsort(-scored):
             if good[place] or bad[place]:

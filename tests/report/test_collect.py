@@ -319,6 +319,25 @@ def test_another_ranking_is_told_with_a_warning(campaign):
     assert "9 molecules were asked for and only 3" in fewer
 
 
+def test_counts_what_stages_disagree_on(campaign, monkeypatch):
+    folder, _ = campaign
+    told = StageTotals.of
+
+    def of(receipts, k):  # as receipts tell it; those of the fixture are from before they did
+        totals = told(receipts, k)
+        if totals.counts["in"] == 4:
+            totals.disagree.update({"rows": 2, "homo_b3lyp_ev": 1, "dipole_b3lyp_debye": 2})
+        return totals
+
+    monkeypatch.setattr(StageTotals, "of", of)
+    (warning,) = collect(folder).warnings
+    assert warning == (
+        "Of 4 molecules that stage gfn2-opt judged again, 2 have a 90 % interval that shares no "
+        "value with that of stage mmff94 (dipole_b3lyp_debye 2, homo_b3lyp_ev 1); the column "
+        "stages_disagree names them."
+    )
+
+
 def test_a_tick_is_a_mark_and_not_a_name(campaign):
     folder, setup = campaign
     path = f"rankings/{setup.ranking_digest}/known.parquet"
