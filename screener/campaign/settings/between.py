@@ -39,8 +39,11 @@ def settled_sizes(earlier: Card, later: Card) -> dict[str, tuple[int, ...]]:
         later: card of the other.
     Returns:
         by predicted column, numbers of heavy atoms at which the error of the later one is not
-        smaller; sizes that one of the cards says nothing of are not among them.
+        smaller; sizes that one of the cards says nothing of are not among them. Empty of one and
+        the same model: what its structures are worth, such as more conformers, no card tells.
     """
+    if earlier.model_sha256 == later.model_sha256:
+        return {}
     settled = {}
     for name in later.quantities:
         if name not in earlier.quantities:

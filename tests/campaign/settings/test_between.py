@@ -38,6 +38,10 @@ def test_the_stage_with_the_smaller_error_decides():
         assert set(sizes) | set(back.get(name, ())) == set(range(8, 15))
 
 
+def test_a_model_is_no_rival_of_its_own():
+    assert settled_sizes(DELTA, DELTA) == {}
+
+
 def test_a_model_that_says_nothing_settles_nothing():
     ladder = read_card(G4MP2_LADDER)
     assert later_stage(DIRECT, ladder).settled == {}
