@@ -139,8 +139,10 @@ def test_the_gap_is_lumo_minus_homo(model, solvents):
 def test_intervals_lie_around_the_value(model, solvents):
     table = model.predict(solvents)
     for name in NAMES:
+        told = table.filter(table[name].is_valid())  # others are too uncertain
+        assert told.num_rows > 0.8 * table.num_rows
         low, middle, high, std = (
-            np.array(table[name + ending].to_pylist()) for ending in ("_lo90", "", "_hi90", "_std")
+            np.array(told[name + ending].to_pylist()) for ending in ("_lo90", "", "_hi90", "_std")
         )
         assert (std > 0).all()
         assert (low < middle).all()
