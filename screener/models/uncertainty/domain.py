@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from screener.chemistry.coordination import coordinations
-from screener.chemistry.geometry import atom_distances
+from screener.chemistry.geometry import atom_distances, has_flat_atom
 from screener.records import Structure
 from screener.registry.elements import name_of, number_of, symbol_of
 
@@ -84,6 +84,8 @@ class Domain(DomainOfKinds):
             return reasons
         if _closest(structure) < COINCIDENT:
             return [f"two atoms are less than {COINCIDENT} angstrom apart"]
+        if has_flat_atom(structure):
+            return ["an atom with four neighbours is flat: the geometry is not at a minimum"]
         return self.coordination_reasons(coordinations(structure))
 
     def distance_reasons(self, structure: Structure, distances: NDArray[np.float64]) -> list[str]:

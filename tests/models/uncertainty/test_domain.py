@@ -90,6 +90,15 @@ def test_broken_positions_are_outside(domain, structure_of):
     assert domain.reasons(alone) == ["carbon bonded to nothing is in no training molecule"]
 
 
+def test_a_flat_carbon_is_outside(domain):
+    neopentane = np.array([[0, 0, 0], [1, 1, 1], [-1, -1, 1], [-1, 1, -1], [1, -1, -1]]) * 0.88
+    flattened = neopentane * [1.22, 1.22, 0.0] + [0.0, 0.0, 0.1]
+    carbons = np.full(5, 6, dtype=np.uint8)
+    flat = ["an atom with four neighbours is flat: the geometry is not at a minimum"]
+    assert domain.reasons(Structure(carbons, neopentane.astype(np.float32))) != flat
+    assert domain.reasons(Structure(carbons, flattened.astype(np.float32))) == flat
+
+
 def test_few_training_molecules_are_named(domain, structure_of):
     rare = domain.model_copy(update={"coordinations": {**domain.coordinations, "C:C,F,F,F": 1}})
     assert rare.reasons(structure_of("CC(F)(F)F")) == [
