@@ -18,9 +18,11 @@ from distributed import Client
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.driver.stage_run import Progress
 from screener.campaign.results.accounts import Accounts, accounts
+from screener.campaign.results.quarantine import SetAside, of_campaign, of_library
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import Status, status
 from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
+from screener.campaign.settings.stage import Campaign as StoredCampaign
 from screener.campaign.settings.stages import absolute
 from screener.campaign.tasks import WORKER_IMPORTS
 from screener.chemistry.standardise import StandardiseSettings
@@ -129,6 +131,15 @@ class Library:
         last = min(start + 10 if stop is None else stop, len(self))
         frame: pd.DataFrame = self.store.read_range(start, last).to_pandas()
         return frame
+
+    def quarantine(self) -> SetAside:
+        """The molecules that were set aside, of which there may be millions.
+
+        Returns:
+            their `counts` by stage and code; `reader()` gives them as a stream of Arrow batches,
+            `dask()` as a Dask data frame, and `export(FILE)` writes CSV or Parquet.
+        """
+        return of_library(self.store)
 
     def __repr__(self) -> str:
         return f"Library({self.url!r}, {len(self):,} molecules)"
@@ -337,6 +348,14 @@ class Campaign:
         """
         final = accounts(self.folder).final
         return pd.DataFrame({"state": list(final), "rows": list(final.values())})
+
+    def quarantine(self) -> SetAside:
+        """The molecules that its library and its stages set aside; see `Library.quarantine`.
+
+        Raises:
+            ConfigError: the campaign has not been started.
+        """
+        return of_campaign(StoredCampaign.open(self.folder))
 
     def __repr__(self) -> str:
         return f"Campaign({self.folder.url!r})"

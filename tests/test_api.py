@@ -67,6 +67,11 @@ def test_a_finished_campaign_answers(campaign, finished):
     assert str(finished.folder) in repr(campaign)
 
 
+def test_what_was_set_aside_is_asked_for(campaign, finished):
+    assert Library.open(finished.library).quarantine().reader().read_all().num_rows == 1
+    assert len(campaign.quarantine()) == 2
+
+
 def test_it_shows_itself_in_a_notebook(campaign):
     shown = campaign._repr_html_()
     assert "gfn2-opt" in shown

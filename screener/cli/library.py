@@ -4,7 +4,8 @@ Progress goes to standard error, results to standard output. The heavy parts are
 commands that use them, so that help and mistakes in options answer at once.
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import shlex
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -279,7 +280,15 @@ def _first_reasons(library: "LibraryStore") -> str:
     first = next(library.quarantine()).slice(0, N_REASONS).to_pylist()
     # the input's text may hold anything, and goes to a terminal
     lines = (
-        f"  {row['source']}:{row['line']}: {row['code']}: {row['message']} {row['raw'][:N_RAW]!a}"
+        f"  {row['source']}:{row['line']}: {_id(row)}{row['code']}: {row['message']} "
+        f"{row['raw'][:N_RAW]!a}"
         for row in first
     )
-    return "\n".join(["first of them", *lines])
+    all_of_them = f"screener library quarantine {shlex.quote(library.folder.url)}"
+    return "\n".join([f"first of them; all: {all_of_them}", *lines])
+
+
+def _id(row: dict[str, Any]) -> str:
+    """The user's own id, to stand before a reason; nothing where it is the place."""
+    name = row["source_id"]
+    return "" if name in (None, f"{row['source']}:{row['line']}") else f"{name!a}: "

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from screener.cli import enumerate as enumeration
-from screener.cli import evaluate, library, models, plugins, screen, train
+from screener.cli import evaluate, library, models, plugins, quarantine, screen, train
 from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 enumeration.register(library.app)
+quarantine.register(app, library.app)
 app.add_typer(library.app, name="library")
 app.add_typer(models.app, name="models")
 screen.register(app)

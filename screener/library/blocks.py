@@ -11,10 +11,10 @@ from rdkit import Chem, rdBase
 from screener.chemistry.standardise import StandardiseSettings, standardise, standardise_mol
 from screener.errors import MoleculeError
 from screener.library.columns import text_kind
-from screener.library.record_schema import OWN, RAW_CHARACTERS
+from screener.library.record_schema import OWN
 from screener.records import Molecule, QuarantineRecord
 from screener.stores.library import STANDARD_SCHEMA
-from screener.stores.quarantine import quarantine_table
+from screener.stores.quarantine import quarantine_table, shortened
 
 TYPED = "typed"  # kind of a column that came with a type
 # what a block hands on: where a row is from, then the library's columns without `row`
@@ -97,9 +97,9 @@ def compose(
     molecules: list[Molecule] = []
     quarantine: list[QuarantineRecord] = []
     codes: Counter[str] = Counter()
-    columns = ("source", "line", "text", "code", "message")
+    columns = ("source", "line", "text", "code", "message", "source_id")
     rows = zip(*(records[name].to_pylist() for name in columns), strict=True)
-    for position, (source, line, text, code, message) in enumerate(rows):
+    for position, (source, line, text, code, message, source_id) in enumerate(rows):
         result = MoleculeError(code, message) if code is not None else next(waiting)
         if isinstance(result, MoleculeError):
             codes[result.code] += 1
@@ -110,7 +110,8 @@ def compose(
                     message=result.message,
                     source=source_names[source],
                     line=line,
-                    raw=text[:RAW_CHARACTERS],
+                    raw=shortened(text),
+                    source_id=source_id,
                 )
             )
             continue

@@ -17,9 +17,10 @@ from screener.library.columns import library_names
 from screener.library.lines import Lines
 from screener.library.parquet_input import parquet_records, require_rows
 from screener.library.readers import BlankCount, Record, TableHead, has_record, records_of
-from screener.library.record_schema import ORDER_BITS, OWN, RAW_CHARACTERS, RECORD_SCHEMA
+from screener.library.record_schema import ORDER_BITS, OWN, RECORD_SCHEMA
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import FORMATS, RangeReader, Source, require_content
+from screener.stores.quarantine import shortened
 
 TABLES = ("csv", "tsv", "parquet")
 
@@ -168,7 +169,7 @@ class _Texts:
 
     def add(self, position: int, source: Source, record: Record) -> None:
         if record.error is not None:
-            record.text = record.text[:RAW_CHARACTERS]
+            record.text = shortened(record.text)
         self.records.append((position, source, record))
 
     def table(self) -> pa.Table:

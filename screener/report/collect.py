@@ -181,7 +181,8 @@ def _quarantine(campaign: Campaign, library: LibraryStore) -> Iterator[Quarantin
     for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         record = first[code]
         place = f"{record['source']}:{record['line']}" if record["source"] else ""
-        example = "  ".join(part for part in (place, record["raw"]) if part)
+        parts = dict.fromkeys((record["source_id"], place, record["raw"]))  # an id may be the place
+        example = "  ".join(part for part in parts if part)
         yield QuarantineReason("library", code, count, record["message"], example)
     by_stage = status(campaign.folder).quarantine
     for stage in campaign.stages:
@@ -189,7 +190,8 @@ def _quarantine(campaign: Campaign, library: LibraryStore) -> Iterator[Quarantin
         first = _first_of_each(stage.store.quarantine(), counts)
         for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             row = first[code]["row"]
-            example = library.read_range(row, row + 1, ["smiles"])["smiles"][0].as_py()
+            (kept,) = library.read_range(row, row + 1, ["source_id", "smiles"]).to_pylist()
+            example = f"{kept['source_id']}  {kept['smiles']}"
             yield QuarantineReason(stage.name, code, count, first[code]["message"], example)
 
 

@@ -24,7 +24,7 @@ from screener.records import QuarantineRecord, Receipt
 from screener.registry.columns import names_of_now
 from screener.stores.files import Folder, from_parquet, to_parquet
 from screener.stores.joined import JoinedTable, with_joined
-from screener.stores.quarantine import quarantine_table
+from screener.stores.quarantine import complete, quarantine_table
 from screener.stores.receipts import Receipts
 from screener.stores.stored_columns import StoredColumns, open_columns
 
@@ -273,6 +273,12 @@ class PredictionStore:
                 last = (receipt.files, self._whole(receipt, "quarantine"))
                 if last[1] is not None:
                     yield last[1]
+
+    def quarantine_file(self, receipt: Receipt) -> pa.Table | None:
+        """The file of molecules set aside that a receipt names, which units may share; None where
+        it names none."""
+        table = self._whole(receipt, "quarantine")
+        return None if table is None else complete(table)
 
     def sweep(self) -> int:
         """Remove what attempts that died or came second left: files that no receipt names, and

@@ -27,6 +27,7 @@ from screener.ranking.reasons import terms
 from screener.ranking.topk import Ranked
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore, open_library
+from screener.stores.quarantine import shortened
 
 _SETTINGS = StandardiseSettings(allow_charged=True)
 _MOL_ID_LENGTH, _INCHIKEY_LENGTH = 32, 27  # characters
@@ -59,11 +60,9 @@ def explain(folder: Folder, name: str, connect: Connect | None = None) -> list[t
             names = [*names, record["mol_id"]]
     molecule = _row(library, names)
     if molecule is None:
-        for table in library.quarantine_with({"raw": names, "mol_id": names}):
-            for record in table.to_pylist():
-                where = f"{record['source']}:{record['line']}"
-                why = f"{record['code']}: {record['message']}"
-                return [("ended", f"set aside by the library ({where}), {why}")]
+        set_aside = _set_aside(library, names)
+        if set_aside:
+            return set_aside
         raise ConfigError(
             f"no molecule of the library {setup.library} is called {name!r}; give its mol_id, "
             "InChIKey, source id or SMILES"
@@ -150,6 +149,21 @@ def _row(library: LibraryStore, names: list[str]) -> dict[str, Any] | None:
         return None
     entry: dict[str, Any] = library.read_rows(rows[:1], _KEYS).to_pylist()[0]
     return entry
+
+
+def _set_aside(library: LibraryStore, names: list[str]) -> list[tuple[str, str]]:
+    """What the library set aside under one of these names; empty where there is none."""
+    wanted = {"source_id": names, "raw": [shortened(name) for name in names], "mol_id": names}
+    for table in library.quarantine_with(wanted):
+        for record in table.to_pylist():
+            where = f"{record['source']}:{record['line']}"
+            why = f"{record['code']}: {record['message']}"
+            return [
+                ("ended", f"set aside by the library ({where}), {why}"),
+                ("source_id", record["source_id"] or where),
+                ("as given", record["raw"]),
+            ]
+    return []
 
 
 def _facts(molecule: dict[str, Any]) -> Iterator[tuple[str, str]]:
