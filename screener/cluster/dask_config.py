@@ -183,7 +183,8 @@ def _differences(value: Any, default: Any, name: str) -> Iterator[str]:
         yield name
         return
     for key, each in value.items():
-        yield from _differences(each, default.get(key, _MISSING), f"{name}.{key}")
+        plain = dask.config.canonical_name(key, default)  # a variable has _ where Dask has -
+        yield from _differences(each, default.get(plain, _MISSING), f"{name}.{plain}")
 
 
 def _is_below(name: str, prefixes: Iterable[str]) -> bool:

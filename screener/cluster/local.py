@@ -202,7 +202,7 @@ def _wait(client: Client, n_workers: int, processes: Sequence["subprocess.Popen[
         f"network file system that has not read them before; the command gives up after "
         f"{START_SECONDS:g} s. Should the machine be short of cores or memory, ask for fewer with "
         "--workers.",
-        lambda: f"{n_connected} are connected",
+        lambda: f"{n_connected} connected so far",
     ):
         while (n_connected := len(client.nthreads())) < n_workers or not _nannies_run(client):
             for process in processes:

@@ -24,6 +24,7 @@ from screener.enumeration.limits import Judge
 from screener.enumeration.seen import Digests, EvenSample, Seen
 from screener.enumeration.space import Space
 from screener.errors import ScreenerError
+from screener.waiting import waiting as notices_of_waiting
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("smiles", "id", "family", "scaffold", "parts")]
@@ -209,9 +210,18 @@ def _in_order(
     for portion in portions:
         waiting.append(pool.submit(_make, portion))
         if len(waiting) == window:
-            yield waiting.popleft().result()
+            yield _ended(waiting.popleft())
     while waiting:
-        yield waiting.popleft().result()
+        yield _ended(waiting.popleft())
+
+
+def _ended(block: "Future[_Block]") -> _Block:
+    with notices_of_waiting(
+        "processes to make molecules",
+        "They start a Python each, which takes long on a cold network file system; fewer --workers "
+        "start sooner.",
+    ):
+        return block.result()
 
 
 _maker: _Maker | None = None  # of a process of the pool

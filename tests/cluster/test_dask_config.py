@@ -1,4 +1,3 @@
-import logging
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import dask
 import pytest
 from certificates import make_certificates
 
-from screener.cluster import dask_config, dask_scheduler, factory, local
+from screener.cluster import dask_config, dask_scheduler, factory
 from screener.cluster.dask_scheduler import configured, security_of, tls_options
 from screener.cluster.factory import connect
 from screener.cluster.settings import AddressSettings, LocalSettings, SlurmSettings
@@ -138,6 +137,18 @@ def test_what_is_left_out_and_what_is_suspect_are_named_with_their_origin(
     assert "resources" not in said
     assert "distributed.nanny.environ (dask.config.set in this program)" in left
     assert "secret" not in str(left)
+
+
+def test_a_dash_may_be_an_underscore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in what comes from a variable, if Dask read it before it knew its own defaults."""
+    comm = dict(dask.config.get("distributed.comm"))
+    del comm["require-encryption"]
+    with dask.config.set({"distributed.comm": {**comm, "require_encryption": True}}):
+        assert dask_config.is_changed("distributed.comm.require-encryption")
+        assert "distributed.comm.require-encryption = True" in str(dask_config.left_out())
+        with configured() as settings:
+            there = as_started(settings, monkeypatch)
+        assert dask.config.get("distributed.comm.require-encryption", config=there) is None
 
 
 def test_nothing_is_suspect_where_nothing_is_configured() -> None:
@@ -268,21 +279,3 @@ def test_encryption_that_is_demanded_and_cannot_be_is_an_error(
     missing = {**certificates(tmp_path / "tls"), "distributed.comm.tls.worker.cert": "/no/such.pem"}
     with dask.config.set(missing), pytest.raises(ConfigError, match=r"no use.*/no/such\.pem"):
         security_of(settings)
-
-
-def test_workers_that_are_slow_to_start_are_waited_for_with_a_notice(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Waits:
-        def nthreads(self) -> dict[str, int]:
-            return {"one": 1}
-
-    monkeypatch.setattr("screener.waiting.FIRST_SECONDS", 0.05)
-    monkeypatch.setattr("screener.waiting.LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(local, "START_SECONDS", 0.3)
-    with pytest.raises(ConfigError, match=r"1 of 4 worker processes connected within 0\.3 s"):
-        local._wait(Waits(), 4, [])
-    (first, *_) = [each for each in caplog.records if each.levelno == logging.WARNING]
-    assert "waiting for 4 worker processes to start" in first.getMessage()
-    assert "(1 are connected)" in first.getMessage()
-    assert "--workers" in first.getMessage()

@@ -284,8 +284,8 @@ def test_collects_accounts_quarantine_and_provenance(campaign):
     reasons = [(each.stage, each.code, each.count, each.example) for each in content.quarantine]
     assert reasons == [
         ("library", "invalid_smiles", 1, "in.smi:9  C1CC<b>"),
-        (MMFF94, "scf_failed", 1, "C1CCC#CCCC1"),
-        (GFN2_OPT, "scf_failed", 1, "O=C1C=CC(=O)O1"),
+        (MMFF94, "scf_failed", 1, "c-8  C1CCC#CCCC1"),
+        (GFN2_OPT, "scf_failed", 1, "c-7  O=C1C=CC(=O)O1"),
     ]
     told = dict(content.provenance)
     assert told["command"] == "screener screen 'my library'"

@@ -27,7 +27,7 @@ from screener.ranking.reasons import terms
 from screener.ranking.topk import Ranked
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore, open_library
-from screener.stores.quarantine import shortened
+from screener.stores.quarantine import RAW_CHARACTERS, shortened
 
 _SETTINGS = StandardiseSettings(allow_charged=True)
 _MOL_ID_LENGTH, _INCHIKEY_LENGTH = 32, 27  # characters
@@ -153,7 +153,9 @@ def _row(library: LibraryStore, names: list[str]) -> dict[str, Any] | None:
 
 def _set_aside(library: LibraryStore, names: list[str]) -> list[tuple[str, str]]:
     """What the library set aside under one of these names; empty where there is none."""
-    wanted = {"source_id": names, "raw": [shortened(name) for name in names], "mol_id": names}
+    # earlier versions cut long texts without a sign
+    raw = [cut for name in names for cut in (shortened(name), name[:RAW_CHARACTERS])]
+    wanted = {"source_id": names, "raw": raw, "mol_id": names}
     for table in library.quarantine_with(wanted):
         for record in table.to_pylist():
             where = f"{record['source']}:{record['line']}"
