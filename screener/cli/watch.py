@@ -23,7 +23,6 @@ from screener.campaign.results.recall import recall_text
 from screener.campaign.results.status import Follower, Runner, StageStatus, Status
 from screener.cli.show import duration, for_results, size
 from screener.stores.files import Folder
-from screener.waiting import Wait
 
 N_REASONS = 8
 LOOKING_SHARE = 0.2  # the largest share of the time that is spent reading the folder
@@ -53,16 +52,12 @@ def watch(folder: Folder, every_seconds: float) -> None:
                 live.update(Group(_table(status), *map(Text, _below(status))), refresh=True)
     else:
         shown: set[str] = set()
-        wait = Wait("the campaign to go on", "`screener status` shows whether anybody runs it.")
         for status in looks:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             lines = _lines(status)
             for text, detail in lines.items():
                 if text not in shown:
                     typer.echo(f"{now} {text}{detail}")
-            if lines.keys() - shown:
-                wait.begin()
-            wait.tell_if_due()
             shown = set(lines)
 
 
