@@ -19,6 +19,7 @@ import zstandard
 from fsspec import AbstractFileSystem
 
 from screener.errors import ConfigError
+from screener.library.line_ends import HEAD, OneLineEnd, ends_in_returns
 from screener.stores.library import InputFile
 from screener.stores.remote import failures, filesystem_of, reason
 
@@ -39,7 +40,8 @@ FORMATS: dict[str, Format] = {
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _CHUNK = 1 << 20
 _RANGE = 4 << 20  # bytes asked for at once
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_N_FIRST = 64  # bytes that show an encoding
+_MAX_WINDOW = 1 << 31  # of Zstandard: what `zstd --long=31` asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +160,53 @@ def require_content(source: Source) -> None:
 
 @contextmanager
 def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
-    """The source's bytes, unpacked as they are read, and UTF-16 text as UTF-8.
+    """The source's bytes: unpacked as they are read, in UTF-8, with one kind of line end.
 
-    UTF-16 is told from its byte order mark, and comes without it.
+    UTF-16 and UTF-32 are told from their byte order mark, which is left out, and UTF-16 without one
+    from its zeros. How lines end is told in `screener.library.line_ends`.
 
     Raises:
         ConfigError: the file cannot be read, or its compressed data are broken or end too early.
     """
-    with _raw(source) as raw, _unpacked(raw, source.compression) as buffered:
-        if buffered.peek(2)[:2] in _UTF_16:
-            text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
-            with io.BufferedReader(_AsUtf8(text), _CHUNK) as recoded:
-                yield recoded
-        else:
-            yield buffered
+    with (
+        _raw(source) as raw,
+        _unpacked(raw, source.compression) as packed,
+        _recoded(packed) as text,
+        io.BufferedReader(OneLineEnd(text, is_table(source)), _CHUNK) as lines,
+    ):
+        yield lines
+
+
+def is_table(source: Source) -> bool:
+    """Whether it is text in columns with a header."""
+    return source.format in ("csv", "tsv")
+
+
+@contextmanager
+def _recoded(stream: "io.BufferedReader[Any]") -> Iterator["io.BufferedReader[Any]"]:
+    encoding = _wide_encoding(stream.peek(_N_FIRST)[:_N_FIRST])
+    if encoding is None:
+        yield stream
+        return
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n")
+    with io.BufferedReader(_AsUtf8(text), _CHUNK) as recoded:
+        yield recoded
+
+
+def _wide_encoding(first: bytes) -> str | None:
+    """The encoding of text whose characters take two or four bytes; None for other text.
+
+    Args:
+        first: the first `_N_FIRST` bytes, or all of them.
+    """
+    if first.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    even, odd = first[0::2], first[1::2]
+    if len(first) >= 4 and not any(odd) and all(even):
+        return "utf-16-le"
+    return "utf-16-be" if len(first) >= 4 and not any(even) and all(odd) else None
 
 
 @contextmanager
@@ -190,13 +225,18 @@ def _unpacked(raw: BinaryIO, compression: str | None) -> Iterator["io.BufferedRe
 def is_plain(source: Source) -> bool:
     """Whether a text source's bytes lie in the file as `opened` gives them.
 
+    Line ends of SMILES and SDF do not count, as `OneLineEnd` makes the same of every part of them.
+
     Raises:
         ConfigError: the file cannot be read.
     """
     if source.compression is not None:
         return False
     with _raw(source) as file:
-        return file.read(2) not in _UTF_16
+        head = file.read(HEAD if is_table(source) else _N_FIRST)
+    if _wide_encoding(head[:_N_FIRST]) is not None:
+        return False
+    return not (is_table(source) and ends_in_returns(head))
 
 
 def size_of(source: Source) -> int:
@@ -275,7 +315,7 @@ class _ZstdReader(io.RawIOBase):
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
         self._frame_begun = False
         self._ready = b""
 
@@ -286,7 +326,9 @@ class _ZstdReader(io.RawIOBase):
         while not self._ready:
             packed = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._frame = zstandard.ZstdDecompressor(
+                    max_window_size=_MAX_WINDOW
+                ).decompressobj()
                 self._frame_begun = False
             packed = packed or self._raw.read(_CHUNK // 8)
             if not packed:
