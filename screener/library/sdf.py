@@ -9,6 +9,7 @@ as well belong to an item, the record has an error.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 from screener.errors import MoleculeError
 from screener.library.lines import Lines
@@ -17,8 +18,9 @@ MAX_RECORD_CHARACTERS = 1 << 20
 _N_HEADER = 3  # lines of a mol block before its counts
 _END = "M  END"
 _COUNTS = re.compile(r"[ \d]{6}[\s\d]*V[23]000\s*")
-# `> <NAME>` with the numbers that may stand around it; a value does not look like this by chance
-_HEADER = re.compile(r">(?:\s+[\w()-]+)*\s*<([^<>]+)>(?:\s+\S+)*\s*")
+# `> <NAME>` with the numbers that may stand around it, which no value looks like by chance
+_HEADER = re.compile(r">(?:\s+[\w()-]+)*\s*<[^<>]+>(?:\s+\S+)*\s*")
+_NUMBERED = re.compile(r">\s*(?:DT\d+\b.*)?")  # an item that is named by the number of its field
 
 
 @dataclass(slots=True)
@@ -36,11 +38,11 @@ class SdfBlock:
         return self.lines[: self._n_molecule()]
 
     def data(self) -> dict[str, str]:
-        """The values of the data items; those of one name are put together, each on new lines."""
+        """The values of the data items by name; the second of a name gets `_2` after it."""
         data: dict[str, str] = {}
         for name, values in _items(self.lines[self._n_molecule() :]):
-            text = "\n".join(values)
-            data[name] = f"{data[name]}\n{text}" if name in data else text
+            names = chain([name], (f"{name}_{number}" for number in count(2)))
+            data[next(each for each in names if each not in data)] = "\n".join(values)
         return data
 
     def _n_molecule(self) -> int:
@@ -105,7 +107,7 @@ def _lines_of_value(data: Sequence[str]) -> int | None:
     n: int | None = None
     holds_molecule = False
     for line in data:
-        if _name_of(line, is_after_blank=n is None) is not None:
+        if _name_of(line, n is not None) is not None:
             n, holds_molecule = 0, False
         elif _COUNTS.fullmatch(line):
             holds_molecule = True
@@ -128,33 +130,37 @@ def _items(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Name and value of each data item, the value without blank lines before and after it."""
     name: str | None = None
     values: list[str] = []
-    is_after_blank = True
     for line in lines:
-        header = _name_of(line, is_after_blank)
+        is_open = name is not None and (not values or bool(values[-1].strip()))
+        header = _name_of(line, is_open, name is None)
         if header is not None:
             if name is not None:
                 yield name, _trimmed(values)
             name, values = header, []
         else:
             values.append(line)
-        is_after_blank = not line.strip()
     if name is not None:
         yield name, _trimmed(values)
 
 
-def _name_of(line: str, is_after_blank: bool) -> str | None:
+def _name_of(line: str, is_open: bool, is_first: bool = False) -> str | None:
     """The name in the header of a data item; None for a line of another kind.
 
     Args:
         line: of the data.
-        is_after_blank: whether a header is due there.
+        is_open: whether the value of the item before has not ended with a blank line.
+        is_first: whether there is no item before.
     """
     if not line.startswith(">"):
         return None
-    if not is_after_blank and _HEADER.fullmatch(line) is None:
-        return None
     start, end = line.find("<"), line.rfind(">")
-    return line[start + 1 : end].strip() if 0 <= start < end else None
+    if 0 <= start < end:
+        is_header = not is_open or _HEADER.fullmatch(line) is not None
+        name = line[start + 1 : end]
+    else:
+        is_header = is_first or (not is_open and _NUMBERED.fullmatch(line) is not None)
+        name = line[1:]
+    return (name.strip() or "unnamed") if is_header else None
 
 
 def _trimmed(values: list[str]) -> list[str]:
