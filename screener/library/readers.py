@@ -236,7 +236,8 @@ def _smiles_records(lines: Lines, blank: BlankCount) -> Iterator[Record]:
         if match is None:
             blank.n += 1
             continue
-        if (error := _of_pieces(match[1], match[2])) is not None:
+        has_extension = match.end(1) < match.start(2)
+        if not has_extension and (error := _of_pieces(match[1], match[2])) is not None:
             yield Record(line.number, line.text.strip(), error=error)
             continue
         name, *fields = match[2].rstrip().split("\t", MAX_SMILES_FILE_COLUMNS)
