@@ -34,8 +34,9 @@ class CsvRows:
     """All rows in order; iterate over it once.
 
     A row of one line is read with all the patience of Python's `csv`. One that goes on over several
-    has to be strictly CSV and no wider than the table. A carriage return that stands alone and in
-    no quotes ends a row as well; the rows that it divides have the number of their line.
+    has to be strictly CSV and no wider than the table, but for empty fields. A carriage return that
+    stands alone and in no quotes ends a row as well; the rows that it divides have the number of
+    their line.
 
     Args:
         lines: begin at the start of a row.
@@ -97,7 +98,7 @@ class CsvRows:
 
         try:
             fields = next(csv.reader(texts(), delimiter=self._separator, strict=True))
-            if not self._width or len(fields) <= self._width:
+            if not self._width or not any(map(str.strip, fields[self._width :])):
                 self._again.extendleft(rest)
                 return Row(first, fields)
         except csv.Error:  # a closing quote amid a field, a field too long, or no end

@@ -74,7 +74,9 @@ class Lines:
         while rest and not rest.endswith(b"\n"):  # the remainder of a cut line, or the file's end
             rest = self._readline(MAX_LINE_BYTES)
             self.end += len(rest)
-        line = line.rstrip(b"\r\n")
+        if line.endswith(b"\n"):  # and CR, or CR CR, before it
+            line = line[:-1].removesuffix(b"\r")
+        line = line.removesuffix(b"\r")
         self.error = _too_long() if is_cut else None
         for self.encoding in ("utf-8", "cp1252"):
             try:

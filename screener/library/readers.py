@@ -5,30 +5,28 @@ add up. Only blank lines are passed over, and counted. Reading may begin at any 
 for which a table's header is read before. Parquet is read by `screener.library.parquet_input`.
 
 A line of a SMILES file is the SMILES, white space, and a name up to a tab; what further tabs
-separate are the caller's columns `column_3`, `column_4` and so on. Such a file has no header. SD
-files are told apart in `screener.library.sdf`.
-Columns of a table are separated by commas, semicolons or tabs, as its header shows. What marks its
-cells as text for spreadsheets is taken away (`screener.stores.cells`).
+separate are the caller's columns `column_3`, `column_4` and so on. Such a file has no header.
+Tables are read by `screener.library.text_tables`, SD files are cut by `screener.library.sdf`.
 """
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, takewhile
+from itertools import takewhile
 
 from screener.chemistry.standardise import is_smiles
 from screener.errors import ConfigError, MoleculeError
-from screener.library.csv_rows import CsvRows, Row
+from screener.library.columns import distinct_names
+from screener.library.csv_rows import CsvRows
 from screener.library.lines import (
     MAX_LINE_BYTES,
-    Line,
     Lines,
     numbered,
     skip_byte_order_mark,
 )
 from screener.library.sdf import sdf_blocks
 from screener.library.sources import Format, Source, opened
+from screener.library.text_tables import is_blank, names_of, problem_of, read_header
 from screener.stores.cells import from_cell
 
 # The first of these that a table has, whatever its case, is the column of that kind.
@@ -36,7 +34,6 @@ SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_strin
 ID_COLUMNS = ("id", "source_id", "identifier", "compound_id", "molecule_id", "name", "title")
 TABLES: tuple[Format, ...] = ("csv", "tsv")
 MAX_SMILES_FILE_COLUMNS = 100  # what a line has beyond stays together in the last
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 # SMILES, a CXSMILES extension, which is passed over, and the rest
 _SMILES_LINE = re.compile(r"\s*(\S+)(?:\s+\|[^|]*\|)?(.*)", re.DOTALL)
 
@@ -150,13 +147,14 @@ def read_head(source: Source, smiles_column: str | None, id_column: str | None) 
 def _table_head(
     source: Source, text: Lines, smiles_column: str | None, id_column: str | None
 ) -> InputHead:
-    lines = numbered(text)
-    first = next((line for line in lines if line.text.strip(' \t,;"')), None)
-    if first is None:
-        raise ConfigError(f"{source.url} has no line that names its columns")
-    separator = _separator(source, first, smiles_column)
-    rows = iter(CsvRows(chain([first], lines), separator))
-    names = _header(source, next(rows))
+
+    def fit(names: list[str]) -> int:
+        if smiles_column:
+            return smiles_column in names
+        return _first_present(names, SMILES_COLUMNS) is not None
+
+    separator, cells, rows = read_header(source, numbered(text), fit)
+    names = distinct_names(names_of(cells), source.url)
     columns = choose_columns(source, names, smiles_column, id_column)
     head = TableHead(separator, tuple(names), columns)
     row = next(rows, None)
@@ -273,51 +271,22 @@ def _of_pieces(first: str, rest: str) -> MoleculeError | None:
 def _table_records(table: TableHead, lines: Lines, blank: BlankCount) -> Iterator[Record]:
     names, columns = table.names, table.columns
     own = [name for name in names if name not in (columns.smiles, columns.id)]
-    for line, fields, error in CsvRows(numbered(lines), table.separator, len(names)):
-        if error is not None:
-            yield Record(line.number, line.text, error=error)
-            continue
-        if not any(text.strip() for text in fields) and len(fields) < 2:
+    for row in CsvRows(numbered(lines), table.separator, len(names)):
+        if is_blank(row):
             blank.n += 1
             continue
-        values = dict(zip(names, map(from_cell, fields), strict=False))
-        record = Record(
-            line.number,
+        error = problem_of(row, table.separator, len(names))
+        if row.error is not None:
+            yield Record(row.first.number, row.first.text, error=error)
+            continue
+        values = dict(zip(names, map(from_cell, row.fields), strict=False))
+        yield Record(
+            row.first.number,
             values.get(columns.smiles, "").strip(),
             values.get(columns.id, "").strip() if columns.id else "",
             {name: values.get(name, "") for name in own},
+            error,
         )
-        if len(fields) > len(names):
-            record.error = MoleculeError(
-                "invalid_csv",
-                f"{len(fields)} fields, but {len(names)} columns; "
-                f"put fields with {SEPARATORS[table.separator]} in quotes",
-            )
-        yield record
-
-
-def _separator(source: Source, header: Line, smiles_column: str | None) -> str:
-    """What gives the header a SMILES column, else what gives it most; at a tie the format's own."""
-
-    def fit(separator: str) -> tuple[bool, int]:
-        try:
-            names = [name.strip() for name in next(csv.reader([header.text], delimiter=separator))]
-        except csv.Error:  # it is told when the header is read as a row
-            return False, 0
-        if smiles_column:
-            return smiles_column in names, len(names)
-        return _first_present(names, SMILES_COLUMNS) is not None, len(names)
-
-    own = "\t" if source.format == "tsv" else ","
-    return max([own, *SEPARATORS], key=fit)
-
-
-def _header(source: Source, row: Row) -> list[str]:
-    if row.error is not None:
-        raise ConfigError(
-            f"{source.url}: line {row.first.number} is no list of columns: {row.error.message}"
-        )
-    return [from_cell(name).strip() for name in row.fields]
 
 
 def _sdf_records(lines: Lines, id_column: str | None, blank: BlankCount) -> Iterator[Record]:

@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal, cast
 
 import zstandard
@@ -41,6 +41,15 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _CHUNK = 1 << 20
 _RANGE = 4 << 20  # bytes asked for at once
 _N_FIRST = 64  # bytes that show an encoding
+_NO_TEXT = {
+    b"\x1f\x8b": "packed with gzip; let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "packed with Zstandard; let its name end in .zst",
+    b"BZh": "packed with bzip2; unpack it",
+    b"\xfd7zXZ": "packed with xz; unpack it",
+    b"PAR1\x15": "Parquet; let its name end in .parquet",
+    b"PK\x03\x04": "a workbook or a zip archive; save the table as CSV, or unpack the archive",
+    b"\xd0\xcf\x11\xe0": "a workbook; save the table as CSV",
+}
 _MAX_WINDOW = 1 << 31  # of Zstandard: what `zstd --long=31` asks for
 
 
@@ -104,13 +113,42 @@ def _source(url: str, name_repeats: bool) -> Source:
             f"{', '.join(FORMATS)}, and {' or '.join(COMPRESSIONS)} after it where it is compressed"
         )
     if FORMATS[extension] == "parquet" and compression is not None:
-        raise ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
+        raise _packed_parquet(url)
     return Source(
         url=url,
         name=url if name_repeats else _file_name(url),
         format=FORMATS[extension],
         compression=compression,
     )
+
+
+def _packed_parquet(url: str) -> ConfigError:
+    return ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
+
+
+def table_source(url: str) -> Source:
+    """A single table, by the ending of its name; without one that is known, by its first bytes.
+
+    Args:
+        url: path or URL of CSV, TSV or Parquet, text also compressed.
+    Raises:
+        ConfigError: the name is that of no table, or the file cannot be read.
+    """
+    name = _file_name(url)
+    stem, extension = os.path.splitext(name.lower())
+    compression = COMPRESSIONS.get(extension)
+    if compression is not None:
+        extension = os.path.splitext(stem)[1]
+    kind = FORMATS.get(extension, "csv")
+    if kind == "sdf" or (kind == "smiles" and extension != ".txt"):
+        raise ConfigError(f"{url} is no table with named columns; give CSV, TSV or Parquet")
+    if kind == "parquet" and compression is not None:
+        raise _packed_parquet(url)
+    source = Source(url, name, kind if kind != "smiles" else "csv", compression)
+    if extension in FORMATS or compression is not None:
+        return source
+    with _raw(source) as file:
+        return replace(source, format="parquet") if file.read(4) == b"PAR1" else source
 
 
 def fingerprint(source: Source) -> InputFile:
@@ -151,6 +189,12 @@ def _readable(source: Source) -> Iterator[tuple[AbstractFileSystem, str]]:
         raise ConfigError(f"cannot read {source.url}: {reason(error)}") from error
 
 
+def content(source: Source) -> bytes:
+    """All bytes of the file as it lies there. Raises ConfigError: it cannot be read."""
+    with _readable(source) as (filesystem, path):
+        return bytes(filesystem.cat_file(path))
+
+
 def require_content(source: Source) -> None:
     """Raises ConfigError: the file is missing, cannot be read, or is empty."""
     with _raw(source) as file:
@@ -171,7 +215,7 @@ def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
     with (
         _raw(source) as raw,
         _unpacked(raw, source.compression) as packed,
-        _recoded(packed) as text,
+        _recoded(source, packed) as text,
         io.BufferedReader(OneLineEnd(text, is_table(source)), _CHUNK) as lines,
     ):
         yield lines
@@ -183,8 +227,14 @@ def is_table(source: Source) -> bool:
 
 
 @contextmanager
-def _recoded(stream: "io.BufferedReader[Any]") -> Iterator["io.BufferedReader[Any]"]:
-    encoding = _wide_encoding(stream.peek(_N_FIRST)[:_N_FIRST])
+def _recoded(
+    source: Source, stream: "io.BufferedReader[Any]"
+) -> Iterator["io.BufferedReader[Any]"]:
+    first = stream.peek(_N_FIRST)[:_N_FIRST]
+    for start, advice in _NO_TEXT.items():
+        if first.startswith(start):
+            raise ConfigError(f"{source.url} is no text, but {advice}")
+    encoding = _wide_encoding(first)
     if encoding is None:
         yield stream
         return
