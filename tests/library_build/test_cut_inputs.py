@@ -94,7 +94,7 @@ LINES = [
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "utf-16"]),
     newline=st.sampled_from(["\n", "\r\n", "\r"]),
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=120)
 def test_a_text_input_cut_into_blocks_has_the_records_of_the_whole(
     lines: list[str],
     ending: str,
