@@ -69,6 +69,8 @@ class CsvRows:
         if "\r" in first.text:
             first, *others = _divided(first)
             self._again.extendleft(reversed(others))
+        if '"' not in first.text and len(first.text) <= csv.field_size_limit():
+            return Row(first, first.text.split(self._separator) if first.text else [])
         reader = csv.reader([f"{first.text}\n", "\n"], delimiter=self._separator)
         try:
             fields = next(reader)

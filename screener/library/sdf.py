@@ -32,22 +32,19 @@ class SdfBlock:
     is_ended: bool = False  # by `$$$$`, or by the next molecule
     error: MoleculeError | None = None
     size: int = 0  # characters, those that are not kept among them
+    n_molecule: int = 0  # lines up to the molecule's end, once that was read
 
     def molecule(self) -> list[str]:
         """The lines of the mol block."""
-        return self.lines[: self._n_molecule()]
+        return self.lines[: self.n_molecule or None]
 
     def data(self) -> dict[str, str]:
         """The values of the data items by name; the second of a name gets `_2` after it."""
         data: dict[str, str] = {}
-        for name, values in _items(self.lines[self._n_molecule() :]):
+        for name, values in _items(self.lines[self.n_molecule :] if self.n_molecule else ()):
             names = chain([name], (f"{name}_{number}" for number in count(2)))
             data[next(each for each in names if each not in data)] = "\n".join(values)
         return data
-
-    def _n_molecule(self) -> int:
-        ends = (k + 1 for k, text in enumerate(self.lines) if text.startswith(_END))
-        return next(ends, len(self.lines))
 
 
 def sdf_blocks(lines: Lines) -> Iterator[SdfBlock]:
@@ -60,30 +57,29 @@ def sdf_blocks(lines: Lines) -> Iterator[SdfBlock]:
         lines alone.
     """
     block = SdfBlock(lines.number + 1)
-    n_molecule = 0  # lines up to the molecule's end, once that was read
     for line in lines:
         if line.startswith("$$$$"):
             block.is_ended = True
             yield _told(block)
-            block, n_molecule = SdfBlock(lines.number + 1), 0
+            block = SdfBlock(lines.number + 1)
             continue
-        if n_molecule and _COUNTS.fullmatch(line) and block.size <= MAX_RECORD_CHARACTERS:
+        if block.n_molecule and _COUNTS.fullmatch(line) and block.size <= MAX_RECORD_CHARACTERS:
             header = len(block.lines) - _N_HEADER
-            n_value = _lines_of_value(block.lines[n_molecule:header])
-            if header < n_molecule or n_value:
+            n_value = _lines_of_value(block.lines[block.n_molecule : header])
+            if header < block.n_molecule or n_value:
                 block.error = block.error or _doubtful(lines.number)
             elif n_value is None:
                 begun = SdfBlock(block.start + header, block.lines[header:])
                 begun.size = sum(len(text) + 1 for text in begun.lines)
                 block.lines, block.is_ended = block.lines[:header], True
                 yield _told(block)
-                block, n_molecule = begun, 0
+                block = begun
         block.error = block.error or lines.error
         block.size += len(line) + 1
         if block.size <= MAX_RECORD_CHARACTERS:
             block.lines.append(line)
-            if not n_molecule and line.startswith(_END):
-                n_molecule = len(block.lines)
+            if not block.n_molecule and line.startswith(_END):
+                block.n_molecule = len(block.lines)
     yield _told(block)
 
 
@@ -91,10 +87,13 @@ def _told(block: SdfBlock) -> SdfBlock:
     """The record, without blank lines before its header, and whether it is too long."""
     if block.size > MAX_RECORD_CHARACTERS:
         block.error = MoleculeError("too_long", f"a record of {block.size} characters")
-    counts = next((k for k, text in enumerate(block.lines[:20]) if _COUNTS.fullmatch(text)), 0)
-    if counts > _N_HEADER and not any(text.strip() for text in block.lines[: counts - _N_HEADER]):
-        block.start += counts - _N_HEADER
-        block.lines = block.lines[counts - _N_HEADER :]
+    if block.lines and not block.lines[0].strip():
+        places = (k for k, text in enumerate(block.lines[:20]) if _COUNTS.fullmatch(text))
+        n_before = next(places, _N_HEADER) - _N_HEADER
+        if n_before > 0 and not any(text.strip() for text in block.lines[:n_before]):
+            block.start += n_before
+            block.lines = block.lines[n_before:]
+            block.n_molecule = max(block.n_molecule - n_before, 0)
     return block
 
 

@@ -84,7 +84,7 @@ def _separator(source: Source, header: Line, fit: Callable[[list[str]], int]) ->
 
 def is_blank(row: Row) -> bool:
     """Whether no cell of a row has anything, as in rows of a spreadsheet that were emptied."""
-    return row.error is None and not any(cell.strip() for cell in row.fields)
+    return row.error is None and not any(map(str.strip, row.fields))
 
 
 def problem_of(row: Row, separator: str, width: int) -> MoleculeError | None:
@@ -95,7 +95,7 @@ def problem_of(row: Row, separator: str, width: int) -> MoleculeError | None:
         separator: of its columns.
         width: how many columns its header has; cells beyond these have to be empty.
     """
-    if row.error is not None or not any(cell.strip() for cell in row.fields[width:]):
+    if len(row.fields) <= width or not any(map(str.strip, row.fields[width:])):
         return row.error
     return MoleculeError(
         "invalid_csv",
