@@ -5,6 +5,7 @@ and GFN2 can treat, and open stereochemistry (`screener.chemistry.stereo`). Iden
 `screener.chemistry.identity`. What a model knows is not decided here.
 """
 
+import re
 import threading
 from functools import lru_cache
 from typing import Literal
@@ -32,6 +33,7 @@ _RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
 _ISOTOPE = rdqueries.IsotopeGreaterQueryAtom(0)
 _MAP_NUMBER = rdqueries.HasPropQueryAtom("molAtomMapNumber")
 _CARBON = rdqueries.AtomNumEqualsQueryAtom(6)
+_EXTENSION = re.compile(r"\|[^|]*\|(?:\s|\Z)")  # of CXSMILES
 _local = threading.local()
 
 
@@ -63,14 +65,16 @@ def standardise(smiles: str, settings: StandardiseSettings) -> list[Molecule]:
     """The standard form of a molecule given as SMILES.
 
     Args:
-        smiles: one molecule; a CXSMILES extension after white space is ignored.
+        smiles: one molecule; a CXSMILES extension `|...|` after white space is ignored, and
+            nothing else may follow the first blank.
         settings: see `StandardiseSettings`.
     Returns:
         One molecule, or up to `settings.enumerate_stereo` isomers. The same for every order in
         which the atoms can be written.
     Raises:
-        MoleculeError: `empty`, `too_long`, `invalid_smiles`, `impossible_valence`,
-            `impossible_aromaticity`, `sanitisation_failed`, and those of `standardise_mol`.
+        MoleculeError: `empty`, `too_long`, `blank_in_smiles`, `invalid_smiles`,
+            `impossible_valence`, `impossible_aromaticity`, `sanitisation_failed`, and those of
+            `standardise_mol`.
     """
     with rdBase.BlockLogs():
         return standardise_mol(_parsed(smiles), settings)
@@ -100,6 +104,12 @@ def standardise_mol(mol: Chem.Mol, settings: StandardiseSettings) -> list[Molecu
             ) from error
 
 
+def is_smiles(text: str) -> bool:
+    """Whether a text without blanks can be read as SMILES, chemically sound or not."""
+    with rdBase.BlockLogs():
+        return Chem.MolFromSmiles(text, sanitize=False) is not None
+
+
 def _parsed(smiles: str) -> Chem.Mol:
     if len(smiles) > MAX_SMILES_LENGTH:
         raise MoleculeError(
@@ -108,6 +118,12 @@ def _parsed(smiles: str) -> Chem.Mol:
     text = smiles.split(maxsplit=1)
     if not text:
         raise MoleculeError("empty", "there is no SMILES")
+    if len(text) > 1 and _EXTENSION.match(text[1]) is None:
+        raise MoleculeError(
+            "blank_in_smiles",
+            f"after its first blank stands {text[1][:40]!r}, which is no extension |...|; write "
+            "SMILES without blanks, and names in a column of their own",
+        )
     unprintable = next((char for char in text[0] if not " " < char < "\x7f"), None)
     if unprintable is not None:
         raise MoleculeError("invalid_smiles", f"the character {unprintable!a} is not SMILES")

@@ -17,6 +17,7 @@ from screener.errors import ConfigError
 from screener.stores.library import STANDARD_SCHEMA
 
 PREFIX = "input_"
+_UNNAMED = "unnamed_"
 
 # `> <NAME>` is the line of an SD file: what would end the name, or the line
 _UNFIT = re.compile(r"[<>\x00-\x1f\x7f\x85\u2028\u2029]+")
@@ -26,6 +27,29 @@ _INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
 _NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|nan", re.IGNORECASE)
 # ordered: of two kinds in one column the later holds both
 _KINDS = ("null", "int64", "float64", "string")
+
+
+def distinct_names(names: Sequence[str], where: str) -> list[str]:
+    """The names of a table's columns; one without a name is called by its place.
+
+    Args:
+        names: as they stand in the table, such as `["", "smiles", "price"]` where a data frame has
+            written its index.
+        where: the table stands, for messages.
+    Returns:
+        the names, and `unnamed_1` for a first column that has none.
+    Raises:
+        ConfigError: two columns have the same name.
+    """
+    given = [name if name.strip() else f"{_UNNAMED}{place}" for place, name in enumerate(names, 1)]
+    for name in given:
+        if (n := given.count(name)) > 1:
+            places = [str(place) for place, each in enumerate(given, start=1) if each == name]
+            raise ConfigError(
+                f"{where}: {n} columns ({', '.join(places)}) are called {name!r}; give each "
+                "column a name of its own"
+            )
+    return given
 
 
 def library_names(own: Sequence[str]) -> dict[str, str]:

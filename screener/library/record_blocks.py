@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from screener.errors import ConfigError
 from screener.library.columns import library_names
+from screener.library.line_ends import OneLineEnd
 from screener.library.lines import Lines
 from screener.library.parquet_input import parquet_records, require_rows
 from screener.library.readers import BlankCount, Record, TableHead, has_record, records_of
@@ -23,6 +24,7 @@ from screener.library.sources import FORMATS, RangeReader, Source, require_conte
 from screener.stores.quarantine import shortened
 
 TABLES = ("csv", "tsv", "parquet")
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,12 @@ def read_block(
         def read(start: int, stop: int, each: RecordRange = each) -> bytes:
             return read_bytes(each, start, stop)
 
-        with io.BufferedReader(RangeReader(read, each.start, each.stop)) as stream:
+        table = inputs[each.source].table
+        data: io.RawIOBase = RangeReader(read, each.start, each.stop)
+        if table is None:  # a table whose lines end in CR was copied
+            data = OneLineEnd(data)
+        with io.BufferedReader(data, _CHUNK) as stream:
             lines = Lines(stream, each.start, each.line)
-            table = inputs[each.source].table
             for record in records_of(source.format, table, lines, settings.id_column, blank):
                 texts.add(each.source, source, record)
     if texts.records:

@@ -12,13 +12,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal, cast
 
 import zstandard
 from fsspec import AbstractFileSystem
 
 from screener.errors import ConfigError
+from screener.library.line_ends import HEAD, OneLineEnd, ends_in_returns
 from screener.stores.library import InputFile
 from screener.stores.remote import failures, filesystem_of, reason
 
@@ -39,7 +40,17 @@ FORMATS: dict[str, Format] = {
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _CHUNK = 1 << 20
 _RANGE = 4 << 20  # bytes asked for at once
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_N_FIRST = 64  # bytes that show an encoding
+_NO_TEXT = {
+    b"\x1f\x8b": "packed with gzip; let its name end in .gz",
+    b"\x28\xb5\x2f\xfd": "packed with Zstandard; let its name end in .zst",
+    b"BZh": "packed with bzip2; unpack it",
+    b"\xfd7zXZ": "packed with xz; unpack it",
+    b"PAR1\x15": "Parquet; let its name end in .parquet",
+    b"PK\x03\x04": "a workbook or a zip archive; save the table as CSV, or unpack the archive",
+    b"\xd0\xcf\x11\xe0": "a workbook; save the table as CSV",
+}
+_MAX_WINDOW = 1 << 31  # of Zstandard: what `zstd --long=31` asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +113,42 @@ def _source(url: str, name_repeats: bool) -> Source:
             f"{', '.join(FORMATS)}, and {' or '.join(COMPRESSIONS)} after it where it is compressed"
         )
     if FORMATS[extension] == "parquet" and compression is not None:
-        raise ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
+        raise _packed_parquet(url)
     return Source(
         url=url,
         name=url if name_repeats else _file_name(url),
         format=FORMATS[extension],
         compression=compression,
     )
+
+
+def _packed_parquet(url: str) -> ConfigError:
+    return ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
+
+
+def table_source(url: str) -> Source:
+    """A single table, by the ending of its name; without one that is known, by its first bytes.
+
+    Args:
+        url: path or URL of CSV, TSV or Parquet, text also compressed.
+    Raises:
+        ConfigError: the name is that of no table, or the file cannot be read.
+    """
+    name = _file_name(url)
+    stem, extension = os.path.splitext(name.lower())
+    compression = COMPRESSIONS.get(extension)
+    if compression is not None:
+        extension = os.path.splitext(stem)[1]
+    kind = FORMATS.get(extension, "csv")
+    if kind == "sdf" or (kind == "smiles" and extension != ".txt"):
+        raise ConfigError(f"{url} is no table with named columns; give CSV, TSV or Parquet")
+    if kind == "parquet" and compression is not None:
+        raise _packed_parquet(url)
+    source = Source(url, name, kind if kind != "smiles" else "csv", compression)
+    if extension in FORMATS or compression is not None:
+        return source
+    with _raw(source) as file:
+        return replace(source, format="parquet") if file.read(4) == b"PAR1" else source
 
 
 def fingerprint(source: Source) -> InputFile:
@@ -149,6 +189,12 @@ def _readable(source: Source) -> Iterator[tuple[AbstractFileSystem, str]]:
         raise ConfigError(f"cannot read {source.url}: {reason(error)}") from error
 
 
+def content(source: Source) -> bytes:
+    """All bytes of the file as it lies there. Raises ConfigError: it cannot be read."""
+    with _readable(source) as (filesystem, path):
+        return bytes(filesystem.cat_file(path))
+
+
 def require_content(source: Source) -> None:
     """Raises ConfigError: the file is missing, cannot be read, or is empty."""
     with _raw(source) as file:
@@ -158,20 +204,59 @@ def require_content(source: Source) -> None:
 
 @contextmanager
 def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
-    """The source's bytes, unpacked as they are read, and UTF-16 text as UTF-8.
+    """The source's bytes: unpacked as they are read, in UTF-8, with one kind of line end.
 
-    UTF-16 is told from its byte order mark, and comes without it.
+    UTF-16 and UTF-32 are told from their byte order mark, which is left out, and UTF-16 without one
+    from its zeros. How lines end is told in `screener.library.line_ends`.
 
     Raises:
         ConfigError: the file cannot be read, or its compressed data are broken or end too early.
     """
-    with _raw(source) as raw, _unpacked(raw, source.compression) as buffered:
-        if buffered.peek(2)[:2] in _UTF_16:
-            text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
-            with io.BufferedReader(_AsUtf8(text), _CHUNK) as recoded:
-                yield recoded
-        else:
-            yield buffered
+    with (
+        _raw(source) as raw,
+        _unpacked(raw, source.compression) as packed,
+        _recoded(source, packed) as text,
+        io.BufferedReader(OneLineEnd(text, is_table(source)), _CHUNK) as lines,
+    ):
+        yield lines
+
+
+def is_table(source: Source) -> bool:
+    """Whether it is text in columns with a header."""
+    return source.format in ("csv", "tsv")
+
+
+@contextmanager
+def _recoded(
+    source: Source, stream: "io.BufferedReader[Any]"
+) -> Iterator["io.BufferedReader[Any]"]:
+    first = stream.peek(_N_FIRST)[:_N_FIRST]
+    for start, advice in _NO_TEXT.items():
+        if first.startswith(start):
+            raise ConfigError(f"{source.url} is no text, but {advice}")
+    encoding = _wide_encoding(first)
+    if encoding is None:
+        yield stream
+        return
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n")
+    with io.BufferedReader(_AsUtf8(text), _CHUNK) as recoded:
+        yield recoded
+
+
+def _wide_encoding(first: bytes) -> str | None:
+    """The encoding of text whose characters take two or four bytes; None for other text.
+
+    Args:
+        first: the first `_N_FIRST` bytes, or all of them.
+    """
+    if first.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    even, odd = first[0::2], first[1::2]
+    if len(first) >= 4 and not any(odd) and all(even):
+        return "utf-16-le"
+    return "utf-16-be" if len(first) >= 4 and not any(even) and all(odd) else None
 
 
 @contextmanager
@@ -190,13 +275,18 @@ def _unpacked(raw: BinaryIO, compression: str | None) -> Iterator["io.BufferedRe
 def is_plain(source: Source) -> bool:
     """Whether a text source's bytes lie in the file as `opened` gives them.
 
+    Line ends of SMILES and SDF do not count, as `OneLineEnd` makes the same of every part of them.
+
     Raises:
         ConfigError: the file cannot be read.
     """
     if source.compression is not None:
         return False
     with _raw(source) as file:
-        return file.read(2) not in _UTF_16
+        head = file.read(HEAD if is_table(source) else _N_FIRST)
+    if _wide_encoding(head[:_N_FIRST]) is not None:
+        return False
+    return not (is_table(source) and ends_in_returns(head))
 
 
 def size_of(source: Source) -> int:
@@ -275,7 +365,7 @@ class _ZstdReader(io.RawIOBase):
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
         self._frame_begun = False
         self._ready = b""
 
@@ -286,7 +376,9 @@ class _ZstdReader(io.RawIOBase):
         while not self._ready:
             packed = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._frame = zstandard.ZstdDecompressor(
+                    max_window_size=_MAX_WINDOW
+                ).decompressobj()
                 self._frame_begun = False
             packed = packed or self._raw.read(_CHUNK // 8)
             if not packed:

@@ -78,6 +78,8 @@ def test_the_clean_up_is_rdkits() -> None:
         ("C1CC", "invalid_smiles"),
         ("CC(", "invalid_smiles"),
         ("methanol", "invalid_smiles"),
+        ("C C # N", "blank_in_smiles"),
+        ("CCO ethanol", "blank_in_smiles"),
         ("C\x00C", "invalid_smiles"),
         ("CCé", "invalid_smiles"),
         ("F(F)C", "impossible_valence"),

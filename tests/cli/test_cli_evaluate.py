@@ -119,7 +119,7 @@ def test_smiles_alone_go_the_whole_way_once(
     )  # fmt: skip
     code, out, err = screener(*command)
     assert code == 0, err
-    assert "quarantined: 1 invalid_smiles" in out
+    assert "quarantined: 1 blank_in_smiles" in out
     assert "quarantined: 1 empty" in out
     assert "quarantined: 1 unknown_element: element S" in out
     assert "structures" in err

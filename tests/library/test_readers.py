@@ -209,8 +209,7 @@ def test_a_field_of_megabytes_is_told_as_a_long_line_is(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "no column named smiles, .*it has a, b.*--smiles-column"),
         ("a;b;c,d\n1;2;3\n", "no column named smiles, .*it has a, b, c,d.*--smiles-column"),
         ('a,"smiles\nC,1\n', "line 1 is no list of columns: it opens a quote"),
-        ("smiles,a,a\nC,1,2\n", "repeat"),
-        ("smiles,,b\nC,1,2\n", "are empty"),
+        ("smiles,a,a\nC,1,2\n", r"2 columns \(2, 3\) are called 'a'"),
         ("\n\n", "no line that names"),
     ],
 )

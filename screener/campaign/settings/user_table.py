@@ -12,25 +12,24 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from screener.chemistry.standardise import standardise
 from screener.errors import ConfigError, MoleculeError, StoreError
-from screener.library.columns import result_name
+from screener.library.columns import as_type, result_name, text_kind
 from screener.library.settings import BuildSettings
+from screener.library.whole_tables import read_whole
 from screener.ranking.columns import is_numeric
-from screener.stores.cells import from_cells
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
 from screener.stores.library import LibraryStore
 from screener.stores.paths import Name
-from screener.stores.remote import failures, filesystem_of, reason
 
 log = logging.getLogger(__name__)
 
 On = Literal["inchikey", "smiles"]
 
+_MISSING = pa.array(pyarrow.csv.ConvertOptions().null_values)
 # what a ranking adds to the columns of the predictions
 _OF_RANKING = (
     *("rank", "score", "known", "why", "alerts_raised"),
@@ -42,7 +41,7 @@ class JoinConfig(BaseModel):
     """A table as it is asked for.
 
     Args:
-        table: path or URL of a CSV or Parquet file.
+        table: path or URL of a file of text (CSV, TSV) or Parquet.
         on: its column that says which molecule: `inchikey`, or `smiles`, which are standardised as
             the library's were; by default whichever it has, the InChIKey first.
     """
@@ -112,7 +111,7 @@ def read_join(config: JoinConfig, library: LibraryStore) -> tuple[Joined, pa.Tab
 @lru_cache(maxsize=1)  # asked for when a campaign is resolved, and when it is written
 def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Joined, pa.Table]:
     library = LibraryStore.open(url)
-    table = _read(source)
+    table, is_text = read_whole(source)
     names = {name.lower(): name for name in table.column_names}
     key_column = on or next((each for each in ("inchikey", "smiles") if each in names), None)
     if key_column is None or key_column not in names:
@@ -132,7 +131,7 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
         raise ConfigError(
             f"{source} has no column besides {names[key_column]}: nothing is to be joined"
         )
-    table = _with_result_names(source, table)
+    table = _with_result_names(source, _typed(table) if is_text else table)
     if taken := sorted({*table.column_names} & {*library.columns}):
         raise ConfigError(
             f"{source}: column {taken[0]} is one of the library's already; give it another name"
@@ -184,16 +183,15 @@ def _with_result_names(source: str, table: pa.Table) -> pa.Table:
     return table.rename_columns(names)
 
 
-def _read(source: str) -> pa.Table:
-    try:
-        filesystem, path = filesystem_of(source)
-        with filesystem.open(path, "rb") as file:
-            if source.endswith(".parquet"):
-                return pq.read_table(file)
-            return from_cells(pyarrow.csv.read_csv(file))
-    except (pa.ArrowException, *failures()) as error:
-        why = reason(error) if isinstance(error, failures()) else str(error)
-        raise ConfigError(f"{source} is no CSV or Parquet file to join: {why}") from error
+def _typed(table: pa.Table) -> pa.Table:
+    """Columns of text in which every value is a number as numbers; what stands for none is null."""
+    for index, name in enumerate(table.column_names):
+        texts = pc.utf8_trim_whitespace(table[index])
+        values = pc.if_else(pc.is_in(texts, _MISSING), None, texts)
+        kind = text_kind(values.to_pylist())
+        if kind in ("int64", "float64"):
+            table = table.set_column(index, name, as_type(values, pa.type_for_alias(kind)))
+    return table
 
 
 def _mol_ids(smiles: list[str | None], library: LibraryStore) -> list[str | None]:

@@ -4,27 +4,25 @@ Labels come out in our own units and signs. What a row lacks is said row by row;
 Structures and identities are made in `training.labelled`.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pc
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+import pyarrow.csv
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError, MoleculeError
+from screener.library.whole_tables import read_whole
 from screener.records import Structure
 from screener.registry.elements import N_ELEMENTS
-from screener.stores.files import from_parquet
-from screener.stores.remote import failures, filesystem_of, reason
 from screener.training.tables.conventions import stored
 from screener.training.tables.options import TableOptions
 
 FloatArray = NDArray[np.float64]
 
-CSV = ".csv"  # how the names of such files end
+_MISSING = pa.array(pyarrow.csv.ConvertOptions().null_values)  # texts for a number that is none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +53,7 @@ def read_rows(options: TableOptions, low: str | None = None) -> Rows:
     Raises:
         ConfigError: it cannot be read, lacks a column, or no row is chosen.
     """
-    table = _read(options.path, options.columns())
+    table, _ = read_whole(options.path, options.columns())
     n_all = table.num_rows
     kept = np.ones(n_all, dtype=bool)
     for name, value in options.where.items():
@@ -101,28 +99,8 @@ def read_texts(path: str, column: str, numbers: NDArray[np.int64]) -> list[str]:
     Raises:
         ConfigError: the file cannot be read or lacks the column.
     """
-    values = _read(path, [column])[column].take(pa.array(numbers))
-    return [_text(value) for value in values.to_pylist()]
-
-
-def _read(path: str, columns: list[str]) -> pa.Table:
-    filesystem, place = filesystem_of(path)
-    is_csv = path.lower().endswith(CSV)
-    try:
-        data = filesystem.cat_file(place)
-        table: pa.Table | None = pc.read_csv(io.BytesIO(data)) if is_csv else None
-        names = pq.read_schema(io.BytesIO(data)).names if table is None else table.column_names
-        missing = [name for name in columns if name not in names]
-        if missing:
-            raise ConfigError(
-                f"{path} has no column {missing[0]}; it has {', '.join(names) or 'none'}"
-            )
-        return table.select(columns) if table is not None else from_parquet(data, columns)
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {path}") from error
-    except failures(ValueError) as error:  # ArrowInvalid is a ValueError
-        kind = "CSV" if is_csv else "Parquet"
-        raise ConfigError(f"{path} cannot be read as {kind}: {reason(error)}") from error
+    table, _ = read_whole(path, [column])
+    return [_text(value) for value in table[column].take(pa.array(numbers)).to_pylist()]
 
 
 def _text(value: object) -> str:
@@ -132,8 +110,12 @@ def _text(value: object) -> str:
 
 
 def _numbers(table: pa.Table, name: str) -> FloatArray:
+    column = table[name]
+    if pa.types.is_string(column.type):
+        texts = pc.utf8_trim_whitespace(column)
+        column = pc.if_else(pc.is_in(texts, _MISSING), None, pc.utf8_ltrim(texts, "+"))
     try:
-        values = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ConfigError(f"column {name} does not hold numbers: {error}") from error
     result = np.array(values, dtype=np.float64)

@@ -338,7 +338,7 @@ def test_a_table_that_cannot_be_joined_is_told(finished, tmp_path, text, message
         library=finished.library, out=str(tmp_path / "campaign"), join=str(tmp_path / "t.csv")
     )
     if message is None:  # names are changed where they would break an SD file
-        assert resolve(config)[1].joined.columns == ("rank_of", "unnamed")
+        assert resolve(config)[1].joined.columns == ("rank_of", "unnamed_3")
     else:
         with pytest.raises(ConfigError, match=message):
             resolve(config)
