@@ -10,13 +10,12 @@ from rdkit import Chem, rdBase
 
 from screener.chemistry.standardise import StandardiseSettings, standardise, standardise_mol
 from screener.errors import MoleculeError
-from screener.library.columns import text_kind
+from screener.library.columns import ColumnFacts, column_facts
 from screener.library.record_schema import OWN
 from screener.records import Molecule, QuarantineRecord
 from screener.stores.library import STANDARD_SCHEMA
 from screener.stores.quarantine import quarantine_table, shortened
 
-TYPED = "typed"  # kind of a column that came with a type
 # what a block hands on: where a row is from, then the library's columns without `row`
 ORIGIN_SCHEMA = pa.schema(
     [
@@ -37,13 +36,26 @@ class Standardised(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnColumn:
+    """What a block holds of one of the caller's columns.
+
+    Args:
+        facts: of the values in the block's molecules.
+        first: the first of them that is text and no number, and where it stands.
+    """
+
+    facts: ColumnFacts
+    first: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BlockResult:
     """What one block became."""
 
     molecules: pa.Table  # MOLECULE_SCHEMA, then the caller's columns as in the block
     quarantine: pa.Table
     codes: dict[str, int]
-    own: dict[str, str]  # the caller's columns: kind of their values in `molecules`
+    own: dict[str, OwnColumn]  # by name
 
 
 def standardise_entry(entry: tuple[bool, str], settings: StandardiseSettings) -> Standardised:
@@ -80,6 +92,7 @@ def compose(
     records: pa.Table,
     results: Sequence[Standardised | MoleculeError],
     source_names: Mapping[int, str],
+    from_text: bool,
 ) -> BlockResult:
     """Put together what became of a block's records.
 
@@ -87,6 +100,7 @@ def compose(
         records: the block (see `screener.library.record_schema`).
         results: one for each of `entries(records)`, in order.
         source_names: the inputs by position, for messages.
+        from_text: whether the records come from text formats, which say nothing of types.
     Returns:
         The rows of the molecules, and the records that are set aside.
     """
@@ -137,11 +151,15 @@ def compose(
         "n_undefined_stereo": [molecule.n_undefined_stereo for molecule in molecules],
     }
     table = pa.table(made, schema=MOLECULE_SCHEMA)
-    own: dict[str, str] = {}
+    own: dict[str, OwnColumn] = {}
     for name in kept.column_names:
         if name.startswith(OWN):
-            column = kept[name]
-            table = table.append_column(name, column)
-            is_text = pa.types.is_string(column.type)
-            own[name] = text_kind(column.to_pylist()) if is_text else TYPED
+            table = table.append_column(name, kept[name])
+            facts, first = column_facts(kept[name], from_text)
+            if first is None:
+                own[name] = OwnColumn(facts, None)
+            else:
+                place, text = first
+                source, line = (kept[each][place].as_py() for each in ("source", "line"))
+                own[name] = OwnColumn(facts, f"{text!r} in {source_names[source]}:{line}")
     return BlockResult(table, quarantine_table(quarantine), dict(sorted(codes.items())), own)

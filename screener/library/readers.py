@@ -79,13 +79,8 @@ def choose_columns(
     Returns:
         The names of the two columns.
     Raises:
-        ConfigError: there is no such column, or names are missing or repeated.
+        ConfigError: there is no such column.
     """
-    if len(set(names)) != len(names) or not all(name.strip() for name in names):
-        raise ConfigError(
-            f"{source.url}: the column names {', '.join(map(repr, names))[:300]} repeat or are "
-            "empty; give each column a name of its own in the first line"
-        )
     listed = ", ".join(names)[:300]
     for wanted, option in ((smiles_column, "--smiles-column"), (id_column, "--id-column")):
         if wanted is not None and wanted not in names:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from screener.errors import ConfigError
-from screener.library.columns import library_names
+from screener.library.columns import library_name
 from screener.library.line_ends import OneLineEnd
 from screener.library.lines import Lines
 from screener.library.parquet_input import parquet_records, require_rows
@@ -192,8 +192,8 @@ class _Texts:
             "message": [error.message if error else None for error in errors],
         }
         table = pa.Table.from_pydict(columns, schema=RECORD_SCHEMA)
-        own = library_names(list(dict.fromkeys(name for _, _, r in records for name in r.own)))
-        for name, stored in own.items():
-            values = [record.own.get(name) for _, _, record in records]
-            table = table.append_column(OWN + stored, pa.array(values, pa.string()))
+        for name in dict.fromkeys(name for _, _, record in records for name in record.own):
+            values = [record.own.get(name) or None for _, _, record in records]
+            stored = OWN + library_name(name)
+            table = table.append_column(stored, pa.array(values, pa.string()))
         return table

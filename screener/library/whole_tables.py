@@ -1,7 +1,8 @@
 """Tables of the user's that are read at once: to join, to evaluate with, to train on.
 
 Text tables are read as those of a library are (`screener.library.text_tables`), whatever program
-wrote them.
+wrote them, and `screener.library.columns.typed_texts` finds out which of their columns are numbers.
+Columns of Parquet come in the plain forms of their types (`screener.stores.plain_columns`).
 """
 
 import io
@@ -11,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from screener.errors import ConfigError
+from screener.library.columns import distinct_names
 from screener.library.sources import Source, content, table_source
 from screener.library.text_tables import read_text_table
 from screener.stores.files import from_parquet
+from screener.stores.plain_columns import decoded, plain_table, require_plain
 
 _KEYS = ("inchikey", "smiles")  # in a table of which no columns are named, one of these is likely
 
@@ -28,8 +31,8 @@ def read_whole(url: str, columns: Sequence[str] | None = None) -> tuple[pa.Table
         the table, its columns in the order asked for, and whether it comes from a text format: then
         they are all strings, and an empty cell is empty text.
     Raises:
-        ConfigError: there is no such file, it is neither, columns have the same name, or a column
-            is missing.
+        ConfigError: there is no such file, it is neither, columns have the same name, a column is
+            missing, or one has a type that is not known.
     """
     source = table_source(url)
     if source.format == "parquet":
@@ -47,10 +50,19 @@ def read_whole(url: str, columns: Sequence[str] | None = None) -> tuple[pa.Table
 def _from_parquet(source: Source, columns: Sequence[str] | None) -> pa.Table:
     data = content(source)
     try:
-        names = pq.read_schema(io.BytesIO(data)).names
-        return from_parquet(data, _wanted(source, names, columns))
+        schema = pq.read_schema(io.BytesIO(data))
+        names = distinct_names(schema.names, source.url)
+        wanted = _wanted(source, names, columns)
+        places = [names.index(name) for name in wanted]
+        require_plain(pa.schema([schema.field(place) for place in places]), source.url)
+        stored = None if columns is None else [schema.names[place] for place in places]
+        table = plain_table(from_parquet(data, stored).rename_columns(wanted))
     except (pa.ArrowException, OSError) as error:
         raise ConfigError(f"{source.url} cannot be read as Parquet: {error}") from error
+    for index, name in enumerate(wanted):
+        if pa.types.is_binary(table[index].type) and (text := decoded(table[index])) is not None:
+            table = table.set_column(index, name, text)
+    return table
 
 
 def _wanted(source: Source, names: list[str], columns: Sequence[str] | None) -> list[str]:

@@ -99,6 +99,8 @@ class LibraryManifest(BaseModel):
     inputs: list[InputFile]
     totals: LibraryTotals
     columns: list[tuple[str, str]]  # name and Arrow type, in the order of the shards
+    # own columns of text that cannot be ranked by, and why; None where older versions did not look
+    no_numbers: dict[str, str] | None = None
     shard_rows: int
     duplicates: list[RelativePath]  # files, in order of the input
     quarantine: list[RelativePath]

@@ -179,7 +179,7 @@ def test_what_the_stage_does_not_have_is_left_out_and_listed():
 
 def test_text_cannot_be_scored():
     settings = RankingSettings(objectives=(parse_objective("maximise:vendor"),))
-    with pytest.raises(ConfigError, match="'vendor' holds string"):
+    with pytest.raises(ConfigError, match="'vendor' holds 'a'"):
         score_table(pa.table({"vendor": ["a"]}), settings)
 
 

@@ -21,6 +21,7 @@ from screener.campaign.results.provenance import Session, last_ranking
 from screener.campaign.results.segments import Connect, statuses, workers_of
 from screener.campaign.results.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.results.totals import StageTotals
+from screener.campaign.settings.asked_numbers import require_numbers
 from screener.campaign.settings.differences import asked
 from screener.campaign.settings.frozen import open_setup
 from screener.campaign.settings.known_column import known_column_of
@@ -30,7 +31,7 @@ from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.campaign.settings.user_table import JoinConfig, joined_schema, keep_joined, read_join
 from screener.chemistry.diversity import choose_diverse
 from screener.errors import ConfigError, DamagedError, MoleculeError, StoreError
-from screener.ranking.columns import check_columns, check_numeric
+from screener.ranking.columns import check_columns
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import emptied_by, no_value
 from screener.ranking.topk import TopK
@@ -98,7 +99,7 @@ def rank_again(
         try:
             schemas = [_no_rows(stage).schema for stage in campaign.stages]
             check_columns(setup.ranking, {name for schema in schemas for name in schema.names})
-            check_numeric(setup.ranking, schemas[-1])
+            require_numbers(setup, setup.ranking, schemas[-1])
             session = Session(campaign, list(command), n_workers=0)
             with workers_of(campaign.last, connect) as client:
                 ranking = rank(campaign, client=client)

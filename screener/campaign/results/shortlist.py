@@ -5,6 +5,7 @@ run is marked as text in the CSV (`screener.stores.cells`).
 """
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from rdkit.Geometry import Point3D
 
 from screener.errors import MoleculeError, StoreError
 from screener.library.columns import result_name
+from screener.ranking.columns import is_numeric, is_text
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.reasons import why_columns
 from screener.ranking.row_status import row_status
@@ -23,6 +25,10 @@ from screener.ranking.topk import TopK
 from screener.records import Structure
 from screener.stores.cells import to_cells
 from screener.stores.files import Folder, to_parquet
+from screener.stores.number_texts import are_marks
+from screener.stores.plain_columns import plain_table, readable
+
+_LINE_END = re.compile("\r\n|\r|\n")
 
 FILES = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
 
@@ -58,14 +64,17 @@ def shortlist_table(
 
 
 def is_known(column: pa.ChunkedArray) -> pa.Array:
-    """True where a column marks its row: not null, not empty, not zero or false."""
+    """True where a column marks its row: not null, not empty, not zero or false.
+
+    Text that says so (`0`, `False`, `NaN`) does not mark it either.
+    """
     kind = column.type
     if pa.types.is_null(kind):
         return pa.array(np.zeros(len(column), dtype=bool))
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
         marked = pc.cast(column, pa.bool_())
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        marked = pc.not_equal(pc.utf8_trim_whitespace(column), "")
+    elif is_text(kind):
+        return are_marks(column)
     else:
         marked = pc.is_valid(column)
     return pc.fill_null(marked, False).combine_chunks()
@@ -97,13 +106,10 @@ def write_shortlist(
 
 def _flat(table: pa.Table) -> pa.Table:
     """The table with columns that CSV cannot hold, such as lists, as text."""
+    table = plain_table(table)
     for index, field in enumerate(table.schema):
-        kind = field.type
-        if pa.types.is_dictionary(kind):
-            table = table.set_column(index, field.name, table[index].cast(kind.value_type))
-        elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
-            values = [None if each is None else str(each) for each in table[index].to_pylist()]
-            table = table.set_column(index, field.name, pa.array(values, pa.string()))
+        if not (is_numeric(field.type) or is_text(field.type)):
+            table = table.set_column(index, field.name, readable(table[index]))
     return table
 
 
@@ -121,11 +127,20 @@ def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> 
     sink = io.StringIO()
     names = _data_names(table.column_names)
     with Chem.SDWriter(sink) as writer:
-        for row, structure in zip(table.to_pylist(), structures, strict=True):
+        for row, structure in zip(_data(table).to_pylist(), structures, strict=True):
             if isinstance(structure, MoleculeError):
                 raise StoreError(f"molecule {row['mol_id']} is ranked and has no structure")
             writer.write(_molecule(row, structure, names))
     return sink.getvalue()
+
+
+def _data(table: pa.Table) -> pa.Table:
+    """The table with text for all that Python does not write as people do."""
+    table = plain_table(table)
+    for index, field in enumerate(table.schema):
+        if field.type not in (pa.string(), pa.bool_(), pa.int64(), pa.int32(), pa.float64()):
+            table = table.set_column(index, field.name, readable(table[index]))
+    return table
 
 
 def _data_names(columns: Sequence[str]) -> dict[str, str]:
@@ -152,10 +167,21 @@ def _molecule(row: dict[str, object], structure: Structure, names: Mapping[str, 
     molecule.SetProp("_Name", _line(row["source_id"] or row["mol_id"]))
     for name, value in row.items():
         if value is not None and value != "":
-            molecule.SetProp(names[name], _line(value))
+            molecule.SetProp(names[name], _value(str(value)))
     return molecule
 
 
+def _value(text: str) -> str:
+    """The text as the value of a data item; another one only where it would not come back.
+
+    A value ends at an empty line, and a record at a line that begins with `$$$$`.
+    """
+    lines = _LINE_END.split(text)
+    if len(lines) > 1 and any(not each.strip() or each.startswith(">") for each in lines):
+        lines = [" ".join(text.split())]
+    return "\n".join(each.replace("$$$$", "$ $ $ $", each.startswith("$$$$")) for each in lines)
+
+
 def _line(value: object) -> str:
-    """One line of text: an empty line or `$$$$` in a user's column would end the record."""
+    """One line of text, as a title is; `$$$$` would end the record."""
     return " ".join(str(value).split()).replace("$$$$", "$ $ $ $")

@@ -9,6 +9,7 @@ import shlex
 
 import pyarrow as pa
 
+from screener.campaign.settings.asked_numbers import require_numbers
 from screener.campaign.settings.config import (
     CampaignConfig,
     FunnelConfig,
@@ -33,12 +34,12 @@ from screener.library.columns import result_name
 from screener.models.bundle import Bundle, open_bundle
 from screener.ranking.columns import (
     check_columns,
-    check_numeric,
     computable_columns,
     left_out,
     values_of,
 )
 from screener.ranking.objectives import RankingSettings
+from screener.registry.columns import former_columns
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 from screener.structures.recipe import installed
@@ -215,7 +216,7 @@ def _own_columns(
     """The caller's columns and their names in predictions, `own_...` where the name is taken."""
     if frozen is not None and frozen.library_digest == library.digest:
         return frozen.own_columns  # as the units that are done have them
-    taken = set(library.standard_columns)
+    taken = {*library.standard_columns, *former_columns()}
     computable = tuple(sorted(computable_columns()))
     for bundle in bundles:
         taken.update(no_predictions(library, bundle, {}, computable, more).column_names)
@@ -262,7 +263,7 @@ def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -
     for settings in (setup.ranking, setup.acquisition):
         check_columns(settings, known)
         for schema in schemas:
-            check_numeric(settings, schema)
+            require_numbers(setup, settings, schema)
     for stage, schema in predicting:
         _require_objective(setup.acquisition, schema, stage.name)
     _require_objective(setup.ranking, schemas[-1], setup.stages[-1].name)

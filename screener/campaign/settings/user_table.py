@@ -9,27 +9,29 @@ from collections import Counter
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-from pydantic import BaseModel, ConfigDict
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from screener.chemistry.standardise import standardise
 from screener.errors import ConfigError, MoleculeError, StoreError
-from screener.library.columns import as_type, result_name, text_kind
+from screener.library.columns import is_unnamed, result_name, typed_texts
 from screener.library.settings import BuildSettings
 from screener.library.whole_tables import read_whole
-from screener.ranking.columns import is_numeric
+from screener.ranking.columns import is_numeric, is_text
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
 from screener.stores.library import LibraryStore
+from screener.stores.number_texts import first_text
 from screener.stores.paths import Name
+from screener.stores.plain_columns import readable
 
 log = logging.getLogger(__name__)
 
 On = Literal["inchikey", "smiles"]
 
-_MISSING = pa.array(pyarrow.csv.ConvertOptions().null_values)
 # what a ranking adds to the columns of the predictions
 _OF_RANKING = (
     *("rank", "score", "known", "why", "alerts_raised"),
@@ -41,7 +43,7 @@ class JoinConfig(BaseModel):
     """A table as it is asked for.
 
     Args:
-        table: path or URL of a file of text (CSV, TSV) or Parquet.
+        table: path or URL of a CSV or Parquet file.
         on: its column that says which molecule: `inchikey`, or `smiles`, which are standardised as
             the library's were; by default whichever it has, the InChIKey first.
     """
@@ -60,6 +62,8 @@ class Joined(BaseModel):
         digest: of its content.
         key: `inchikey` or `mol_id`.
         columns: what it adds.
+        numeric: those of them that are numbers, or text that all reads as numbers.
+        no_numbers: of columns of text the first value that is no number, and its row.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,7 +72,8 @@ class Joined(BaseModel):
     digest: Name
     key: Literal["inchikey", "mol_id"]
     columns: tuple[str, ...]
-    numeric: tuple[str, ...]  # those of them that can be ranked by
+    numeric: tuple[str, ...]
+    no_numbers: dict[str, str] = Field(default_factory=dict)
 
 
 def is_of_ranking(name: str) -> bool:
@@ -111,33 +116,40 @@ def read_join(config: JoinConfig, library: LibraryStore) -> tuple[Joined, pa.Tab
 @lru_cache(maxsize=1)  # asked for when a campaign is resolved, and when it is written
 def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Joined, pa.Table]:
     library = LibraryStore.open(url)
-    table, is_text = read_whole(source)
-    names = {name.lower(): name for name in table.column_names}
+    table, from_text = read_whole(source)
+    # of names that differ by case alone the one in small letters, or else the first
+    names = {name.lower(): name for name in reversed(table.column_names)}
+    names |= {name: name for name in table.column_names if name == name.lower()}
     key_column = on or next((each for each in ("inchikey", "smiles") if each in names), None)
     if key_column is None or key_column not in names:
         raise ConfigError(
             f"{source} has no column {on or 'inchikey or smiles'}; it has "
             f"{', '.join(table.column_names)}"
         )
-    keys = [
-        (each or "").strip() or None
-        for each in table[names[key_column]].cast(pa.string()).to_pylist()
-    ]
+    keys = [(each or "").strip() or None for each in readable(table[names[key_column]]).to_pylist()]
     key: Literal["inchikey", "mol_id"] = "inchikey"
     if key_column == "smiles":
         key, keys = "mol_id", _mol_ids(keys, library)
     table = table.drop_columns([names[each] for each in ("inchikey", "smiles") if each in names])
+    if nameless := [name for name in table.column_names if is_unnamed(name)]:
+        log.warning("%d columns of %s have no name, and are not joined", len(nameless), source)
+        table = table.drop_columns(nameless)
     if not table.column_names:
         raise ConfigError(
             f"{source} has no column besides {names[key_column]}: nothing is to be joined"
         )
-    table = _with_result_names(source, _typed(table) if is_text else table)
+    table = _with_result_names(source, table)
     if taken := sorted({*table.column_names} & {*library.columns}):
         raise ConfigError(
             f"{source}: column {taken[0]} is one of the library's already; give it another name"
         )
-    table = table.append_column(key, pa.array(keys, pa.string()))
-    table = table.filter(pc.is_valid(table[key])).combine_chunks()
+    kept = np.flatnonzero([each is not None for each in keys])
+    table = table.take(pa.array(kept))
+    table = typed_texts(table) if from_text else table
+    no_numbers = _no_numbers(table, kept + 1)
+    columns = tuple(table.column_names)
+    table = table.append_column(key, pa.array(keys, pa.string()).take(pa.array(kept)))
+    table = table.combine_chunks()
     twice = [name for name, n in Counter(table[key].to_pylist()).items() if n > 1]
     if twice:
         first = [place for place, each in enumerate(keys, start=1) if each == twice[0]]
@@ -158,10 +170,19 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
             len(keys),
             source,
         )
-    columns = tuple(name for name in table.column_names if name != key)
-    numeric = tuple(name for name in columns if is_numeric(table.schema.field(name).type))
-    named = digest({"key": key, "content": to_parquet(table).hex()})
-    joined = Joined(source=source, digest=named, key=key, columns=columns, numeric=numeric)
+    joined = Joined(
+        source=source,
+        digest=digest({"key": key, "content": to_parquet(table).hex()}),
+        key=key,
+        columns=columns,
+        numeric=tuple(
+            name
+            for name in columns
+            if is_numeric(kind := table.schema.field(name).type)
+            or (is_text(kind) and name not in no_numbers)
+        ),
+        no_numbers=no_numbers,
+    )
     return joined, table
 
 
@@ -183,15 +204,20 @@ def _with_result_names(source: str, table: pa.Table) -> pa.Table:
     return table.rename_columns(names)
 
 
-def _typed(table: pa.Table) -> pa.Table:
-    """Columns of text in which every value is a number as numbers; what stands for none is null."""
-    for index, name in enumerate(table.column_names):
-        texts = pc.utf8_trim_whitespace(table[index])
-        values = pc.if_else(pc.is_in(texts, _MISSING), None, texts)
-        kind = text_kind(values.to_pylist())
-        if kind in ("int64", "float64"):
-            table = table.set_column(index, name, as_type(values, pa.type_for_alias(kind)))
-    return table
+def _no_numbers(table: pa.Table, rows: NDArray[np.int64]) -> dict[str, str]:
+    """The first value of each column of text that is no number, and where it stands.
+
+    Args:
+        table: (n,) rows.
+        rows: (n,), their places in the file, from 1 for the first below the header.
+    """
+    reasons = {}
+    for name in table.column_names:
+        first = first_text(table[name]) if is_text(table.schema.field(name).type) else None
+        if first is not None:
+            place, text = first
+            reasons[name] = f"{text!r} in row {rows[place]}"
+    return reasons
 
 
 def _mol_ids(smiles: list[str | None], library: LibraryStore) -> list[str | None]:

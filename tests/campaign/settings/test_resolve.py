@@ -136,7 +136,11 @@ def test_differences_name_every_key_on_either_side():
         ({"library": "nowhere"}, StoreError, "nowhere holds no finished library"),
         ({"objectives": ["minimise:homo_b3lyp"]}, ConfigError, "did you mean homo_b3lyp_ev"),
         ({"constraints": ["n_heavi<=3"]}, ConfigError, "unknown column 'n_heavi'.*n_heavy"),
-        ({"objectives": ["minimise:known_as"]}, ConfigError, "'known_as' holds string"),
+        (
+            {"objectives": ["minimise:known_as"]},
+            ConfigError,
+            "'known_as' is no column of numbers.*'ethylene carbonate' in input.csv:2",
+        ),
         ({"objectives": ["minimise:gap_gfn2_ev"]}, ConfigError, "stage mmff94 cannot rank"),
         ({"known_column": "known"}, ConfigError, r"no column 'known'.*did you mean known_as\?"),
         ({"stages": ["no-such-bundle"]}, ConfigError, "there is no bundle no-such-bundle"),
