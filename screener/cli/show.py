@@ -16,6 +16,7 @@ from screener.campaign.results.compare import Comparison
 from screener.campaign.results.recall import read_recall, recall_text
 from screener.campaign.results.shortlist import FILES
 from screener.campaign.settings.setup import Setup
+from screener.ranking.columns import with_numbers
 from screener.stores.files import Folder
 from screener.stores.predictions import with_names_of_now
 
@@ -122,7 +123,7 @@ def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> N
     table.add_column("SMILES", overflow="fold", min_width=16)
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right")  # so that a header can wrap
-    for row in top.slice(0, N_SHOWN).to_pylist():
+    for row in with_numbers(top.slice(0, N_SHOWN), setup.ranking).to_pylist():
         mark = "*" if row.get("known") else ""
         shown = (str(row["rank"]), f"{row['score']:.3f}", f"{row['source_id'] or ''}{mark}")
         values = (_value(row, name) for name in columns)

@@ -297,3 +297,21 @@ def numbers(table: pa.Table, column: str) -> FloatArray:
     values = np.array(values, dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def with_numbers(table: pa.Table, settings: RankingSettings) -> pa.Table:
+    """The table, with the numbers that a ranking reads in place of the text that they stand in.
+
+    Args:
+        table: rows with columns of the user's.
+        settings: what is asked.
+    Returns:
+        columns of text and decimals that are asked for are float64, all others as they were.
+    """
+    for name in inputs_of(settings, table.column_names):
+        if name in table.column_names:
+            kind = table.schema.field(name).type
+            if is_text(kind) or pa.types.is_decimal(kind):
+                values = pa.array(numbers(table, name), pa.float64(), from_pandas=True)
+                table = table.set_column(table.column_names.index(name), name, values)
+    return table

@@ -8,7 +8,7 @@ from rdkit import Chem
 
 from screener.chemistry.alerts import alerts_of
 from screener.chemistry.nearest import nearest_known
-from screener.ranking.columns import with_asked
+from screener.ranking.columns import with_asked, with_numbers
 from screener.ranking.objectives import Constraint, RankingSettings
 from screener.ranking.row_status import RowStatus
 from screener.registry.columns import unit_of
@@ -26,7 +26,7 @@ def terms(table: pa.Table, settings: RankingSettings, status: RowStatus) -> list
     Returns:
         (n,), in the order of the rows.
     """
-    rows = with_asked(table, settings).to_pylist()
+    rows = with_numbers(with_asked(table, settings), settings).to_pylist()
     return [list(_terms(row, place, settings, status)) for place, row in enumerate(rows)]
 
 
@@ -46,7 +46,7 @@ def why_columns(
         `alerts_raised`, `nearest_known`, `nearest_known_similarity` and `why`, all terms in words.
     """
     full = with_asked(table, settings)
-    rows = full.to_pylist()
+    rows = with_numbers(full, settings).to_pylist()
     columns = {
         name: full[name].combine_chunks()
         for name in full.column_names

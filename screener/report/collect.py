@@ -20,6 +20,7 @@ from screener.campaign.results.status import status
 from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign
 from screener.errors import ConfigError, StoreError
+from screener.ranking.columns import with_numbers
 from screener.ranking.objectives import RankingSettings
 from screener.report.content import (
     KnownMolecule,
@@ -72,7 +73,7 @@ def collect(folder: Folder) -> ReportContent:
     library = LibraryStore.open(setup.library)
     known = folder.read_table(path + KNOWN).to_pylist() if folder.exists(path + KNOWN) else []
     marks = {entry["row"]: _mark(entry) for entry in known}
-    rows = with_names_of_now(folder.read_table(f"{path}shortlist.parquet")).to_pylist()
+    rows = with_names_of_now(folder.read_table(f"{path}shortlist.parquet"))
     ended = accounts(folder)
     return ReportContent(
         title=folder.url.rstrip("/").rsplit("/", 1)[-1],
@@ -83,7 +84,9 @@ def collect(folder: Folder) -> ReportContent:
         ranking=settings,
         stages=_stages(setup, provenance, ranking),
         n_ranked=ranking["counts"].get("candidates", 0),
-        shortlist=tuple(_molecule(row, settings, marks) for row in rows),
+        shortlist=tuple(
+            _molecule(row, settings, marks) for row in with_numbers(rows, settings).to_pylist()
+        ),
         known=tuple(_known(entry, marks) for entry in known),
         quarantine=tuple(_quarantine(campaign, library)),
         provenance=tuple(_provenance(provenance)),

@@ -58,11 +58,11 @@ def test_suggestions_are_values_and_not_their_uncertainties():
 def test_text_columns_are_refused_by_type():
     asked = RankingSettings(objectives=(parse_objective("minimise:price"),))
     text = pa.schema([("price", pa.string())])
-    with pytest.raises(ConfigError, match="'price' is no column of numbers.*it holds string"):
+    with pytest.raises(ConfigError, match=r"'price' is no column of numbers.*it holds string"):
         check_numeric(asked, text, {})
-    with pytest.raises(ConfigError, match="'price' is no column of numbers.*'ask' in row 7"):
+    with pytest.raises(ConfigError, match=r"'price' is no column of numbers.*'ask' in row 7"):
         check_numeric(asked, text, {"price": "'ask' in row 7"})
-    with pytest.raises(ConfigError, match="'price' is no column of numbers.*it holds list"):
+    with pytest.raises(ConfigError, match=r"'price' is no column of numbers.*it holds list"):
         check_numeric(asked, pa.schema([("price", pa.list_(pa.int8()))]), {"price": None})
     check_numeric(asked, text, {"price": None})
     check_numeric(asked, pa.schema([("price", pa.int16()), ("vendor", pa.string())]), {})
