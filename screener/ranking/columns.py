@@ -300,14 +300,17 @@ def numbers(table: pa.Table, column: str) -> FloatArray:
 
 
 def with_numbers(table: pa.Table, settings: RankingSettings) -> pa.Table:
-    """The table, with the numbers that a ranking reads in place of the text that they stand in.
+    """What of a table can be said in words: numbers, and text.
 
     Args:
         table: rows with columns of the user's.
         settings: what is asked.
     Returns:
-        columns of text and decimals that are asked for are float64, all others as they were.
+        columns of text and decimals that are asked for are float64; columns of dates, lists and the
+        like, which no ranking reads, are left out.
     """
+    sayable = [each.name for each in table.schema if is_numeric(each.type) or is_text(each.type)]
+    table = table.select(sayable)
     for name in inputs_of(settings, table.column_names):
         if name in table.column_names:
             kind = table.schema.field(name).type

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +82,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         return pa.string()
     if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
         return pa.binary()
+    if pa.types.is_timestamp(kind) and kind.tz is not None and not _is_zone(kind.tz):
+        return pa.timestamp(kind.unit, "UTC")
     if pa.types.is_float16(kind):
         return pa.float32()
     if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):
@@ -92,6 +95,16 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     if _is_list(kind):
         return pa.list_(plain_type(kind.value_type))
     return kind
+
+
+@cache
+def _is_zone(name: str) -> bool:
+    """Whether Python knows a time zone; the instants in another are told in UTC."""
+    try:
+        pa.lib.string_to_tzinfo(name)
+    except (KeyError, ValueError):  # of `zoneinfo` or pytz, and of Arrow
+        return False
+    return True
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -181,7 +194,7 @@ def _cast_to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     except pa.ArrowInvalid:
         if not pa.types.is_timestamp(column.type):
             raise
-        # a time zone that this machine does not know; the instant is the same
+        # Arrow has no data of time zones on this machine; the instant is the same
         return column.cast(pa.timestamp(column.type.unit, "UTC")).cast(pa.string())
 
 

@@ -20,6 +20,7 @@ from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.ranking.row_status import CANDIDATE
 from screener.ranking.topk import Ranked
 from screener.stores.library import open_library
+from screener.stores.plain_columns import plain, readable
 from screener.stores.runs import are_among
 
 SCHEMA = pa.schema(
@@ -108,8 +109,10 @@ def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
     column = names[str(setup.known_column)]
     keys = ["row", "mol_id", "smiles", "source_id"]
     for block in library.blocks([*keys, column]):
-        for entry in block.filter(is_known(block[column])).to_pylist():
-            yield {key: entry[key] for key in keys} | {"known_as": str(entry[column])}
+        marked = block.filter(is_known(block[column]))
+        marks = readable(plain(marked[column])).to_pylist()
+        for entry, mark in zip(marked.select(keys).to_pylist(), marks, strict=True):
+            yield entry | {"known_as": mark}
 
 
 def _fates(stage: CampaignStage, rows: NDArray[np.int64]) -> Iterator[tuple[int, Fate]]:

@@ -127,20 +127,17 @@ def to_sdf(table: pa.Table, structures: Sequence[Structure | MoleculeError]) -> 
     sink = io.StringIO()
     names = _data_names(table.column_names)
     with Chem.SDWriter(sink) as writer:
-        for row, structure in zip(_data(table).to_pylist(), structures, strict=True):
+        for row, structure in zip(_texts(table).to_pylist(), structures, strict=True):
             if isinstance(structure, MoleculeError):
                 raise StoreError(f"molecule {row['mol_id']} is ranked and has no structure")
             writer.write(_molecule(row, structure, names))
     return sink.getvalue()
 
 
-def _data(table: pa.Table) -> pa.Table:
-    """The table with text for all that Python does not write as people do."""
-    table = plain_table(table)
-    for index, field in enumerate(table.schema):
-        if field.type not in (pa.string(), pa.bool_(), pa.int64(), pa.int32(), pa.float64()):
-            table = table.set_column(index, field.name, readable(table[index]))
-    return table
+def _texts(table: pa.Table) -> pa.Table:
+    """The table as text, which says the same as the CSV."""
+    columns = [readable(column) for column in plain_table(table).columns]
+    return pa.Table.from_arrays(columns, names=table.column_names)
 
 
 def _data_names(columns: Sequence[str]) -> dict[str, str]:
@@ -155,7 +152,9 @@ def _data_names(columns: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _molecule(row: dict[str, object], structure: Structure, names: Mapping[str, str]) -> Chem.Mol:
+def _molecule(
+    row: dict[str, str | None], structure: Structure, names: Mapping[str, str]
+) -> Chem.Mol:
     molecule = Chem.AddHs(Chem.MolFromSmiles(str(row["smiles"])))
     numbers = [atom.GetAtomicNum() for atom in molecule.GetAtoms()]
     if numbers != structure.atomic_numbers.tolist():
@@ -164,10 +163,10 @@ def _molecule(row: dict[str, object], structure: Structure, names: Mapping[str, 
     for index, (x, y, z) in enumerate(structure.positions.astype(np.float64).tolist()):
         conformer.SetAtomPosition(index, Point3D(x, y, z))
     molecule.AddConformer(conformer)
-    molecule.SetProp("_Name", _line(row["source_id"] or row["mol_id"]))
+    molecule.SetProp("_Name", _line(row["source_id"] or str(row["mol_id"])))
     for name, value in row.items():
-        if value is not None and value != "":
-            molecule.SetProp(names[name], _value(str(value)))
+        if value:
+            molecule.SetProp(names[name], _value(value))
     return molecule
 
 
@@ -182,6 +181,6 @@ def _value(text: str) -> str:
     return "\n".join(each.replace("$$$$", "$ $ $ $", each.startswith("$$$$")) for each in lines)
 
 
-def _line(value: object) -> str:
+def _line(text: str) -> str:
     """One line of text, as a title is; `$$$$` would end the record."""
-    return " ".join(str(value).split()).replace("$$$$", "$ $ $ $")
+    return " ".join(text.split()).replace("$$$$", "$ $ $ $")
