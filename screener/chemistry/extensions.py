@@ -76,7 +76,7 @@ def require_known(extension: str) -> None:
             code, what = _REFUSED[name]
             raise MoleculeError(code, f"its extension |{field[:60]}| is for {what}")
         if name == "Sg":
-            kind = (field.split(":") + [""])[1]
+            kind = field.partition(":")[2].partition(":")[0]
             require_group_type(
                 "SRU" if kind in _POLYMERS else "MIX" if kind in _MIXTURES else kind or "GEN"
             )

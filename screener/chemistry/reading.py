@@ -72,6 +72,10 @@ def _parsed(smiles: str, extension: str) -> Chem.Mol:
     if mol is not None:
         return mol
     if Chem.MolFromSmiles(smiles, sanitize=False) is None:
+        if Chem.MolFromSmarts(smiles) is not None:
+            raise MoleculeError(
+                "query", "it can only be a query (SMARTS): write the one molecule that is meant"
+            )
         raise MoleculeError("invalid_smiles", f"not SMILES: {_syntax_error(smiles)}")
     raise MoleculeError(
         "invalid_extension", f"RDKit cannot read the extension {extension[:80]}: mend it"
@@ -117,6 +121,8 @@ def _syntax_error(smiles: str) -> str:
     for opening, closing, name in (("(", ")", "parenthesis"), ("[", "]", "bracket")):
         if smiles.count(opening) != smiles.count(closing):
             return f"a {name} is not closed or was never opened"
+    if re.search(r">.*>", smiles):
+        return "it is a reaction; give each molecule a record of its own"
     return "RDKit finds a mistake in the syntax, such as an unclosed ring or an unknown atom"
 
 

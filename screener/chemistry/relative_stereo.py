@@ -29,7 +29,7 @@ def hands(mol: Chem.Mol) -> list[Chem.Mol]:
         The molecule itself where it has no such group; otherwise copies without groups, two for
         each group of several centres.
     Raises:
-        MoleculeError: `relative_stereo`, there are more than `MAX_GROUPS` groups of several centres.
+        MoleculeError: `relative_stereo`, more than `MAX_GROUPS` groups of several centres.
     """
     if not mol.GetStereoGroups():
         return [mol]

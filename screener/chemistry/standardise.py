@@ -1,13 +1,12 @@
 """One molecule from outside to the form in which the library keeps it, or the reason why not.
 
 Clean-up (RDKit's `MolStandardize` and `screener.chemistry.one_drawing`), isotopes, salts, charges,
-the checks of what geometry and GFN2 can treat, and open stereochemistry (`screener.chemistry.stereo`
-and `relative_stereo`). Text is read by `screener.chemistry.reading`, identity is made by
+the checks of what geometry and GFN2 can treat, and open stereochemistry (`stereo` and
+`relative_stereo`). Text is read by `screener.chemistry.reading`, identity is made by
 `screener.chemistry.identity`. What a model knows is not decided here.
 """
 
 import threading
-from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -114,7 +113,7 @@ def _relative(found: list[list[Molecule]], settings: StandardiseSettings) -> lis
     hands_ = sorted(found, key=lambda isomers_: isomers_[0].smiles)
     by_smiles = {each.smiles: each for isomers_ in hands_ for each in isomers_}
     return [
-        replace(each, n_undefined_stereo=each.n_undefined_stereo + n_groups)
+        each._replace(n_undefined_stereo=each.n_undefined_stereo + n_groups)
         for each in list(by_smiles.values())[: max(settings.enumerate_stereo, 1)]
     ]
 
