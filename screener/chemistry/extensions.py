@@ -90,8 +90,7 @@ def require_known(extension: str) -> None:
 def parse(smiles: str, extension: str, sanitise: bool) -> Chem.Mol | None:
     """A molecule from SMILES and an extension that is known; None where RDKit cannot read them."""
     parameters = Chem.SmilesParserParams()
-    parameters.strictCXSMILES = True
-    parameters.parseName = False
-    parameters.sanitize = sanitise
-    parameters.removeHs = sanitise
+    options = {"strictCXSMILES": True, "parseName": False}
+    for option, value in {**options, "sanitize": sanitise, "removeHs": sanitise}.items():
+        setattr(parameters, option, value)  # RDKit's stub gives these a wrong type
     return Chem.MolFromSmiles(f"{smiles} {extension}".rstrip(), parameters)

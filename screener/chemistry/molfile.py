@@ -16,10 +16,10 @@ from screener.errors import MoleculeError
 # V2000 property lines `M  XXX` that a molecule may have: charges, radicals, isotopes, details of
 # S-groups (whose types are checked), three-dimensional features, registry numbers, and what RDKit
 # keeps and others refuse (queries, lists, R-groups, bonds of order zero)
-_KNOWN = set(
-    "CHG RAD ISO STY SST SLB SCN SDS SAL SBL SPA SMT CRS SDI SBV SDT SDD SCD SED SPL SNC SAP SCL "
-    "SBT SPX $3D REG ALS APO RGP SUB UNS RBC ZBO ZCH MRV".split()  # noqa: SIM905
-)
+_KNOWN = """
+CHG RAD ISO STY SST SLB SCN SDS SAL SBL SPA SMT CRS SDI SBV SDT SDD SCD SED SPL SNC SAP SCL
+SBT SPX $3D REG ALS APO RGP SUB UNS RBC ZBO ZCH MRV
+""".split()  # noqa: SIM905  # as a list it is a page long
 _REFUSED = {
     "LIN": ("repeat_unit", "atoms that are repeated (link nodes): draw all of them"),
     "LOG": ("placeholder", "rules for R-groups: draw the groups"),
