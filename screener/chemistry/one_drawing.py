@@ -43,6 +43,9 @@ _MAY_CHANGE = Chem.MolFromSmarts(
     "[$([P,As,S,Se,Te,C;+,+2]-[-,-2]),$([P,As,S;+]-C=C-[O-]),$([N;+]~[C,N;-,-2]),$([N;+2]-[O;-]),$([N;+]#N),"
     "$([N;v5]#[N;X1]),$([N;-;X1]=[C;X2]=*),$([O;-]S=N)]"
 )
+# A positive charge that two nitrogens share, as in imidazolium and amidinium.
+_SHARED = Chem.MolFromSmarts("[#7;+1;X3]=,:[#6;+0]-,:[#7;+0;X3]")
+_MAX_DRAWINGS = 64  # compared at most; an ion with five such charges has 32
 _local = threading.local()
 
 
@@ -54,12 +57,48 @@ def with_one_drawing(mol: Chem.Mol) -> Chem.Mol:
     Returns:
         a sanitised molecule with its stereochemistry.
     """
-    if not mol.HasSubstructMatch(_MAY_CHANGE):
-        return mol
+    if mol.HasSubstructMatch(_MAY_CHANGE):
+        mol = _normalizer().normalize(mol)
+        Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+    return _with_settled_charges(mol) if mol.HasSubstructMatch(_SHARED) else mol
+
+
+def _normalizer() -> rdMolStandardize.Normalizer:
     if not hasattr(_local, "normalizer"):
         _local.normalizer = rdMolStandardize.NormalizerFromData(
             _CHANGES.strip() + "\n", rdMolStandardize.CleanupParameters()
         )
-    changed: Chem.Mol = _local.normalizer.normalize(mol)
-    Chem.AssignStereochemistry(changed, cleanIt=True, force=True)
-    return changed
+    normalizer: rdMolStandardize.Normalizer = _local.normalizer
+    return normalizer
+
+
+def _with_settled_charges(mol: Chem.Mol) -> Chem.Mol:
+    """Of all places that a positive charge may take, those whose SMILES comes first."""
+    found = {Chem.MolToSmiles(mol): mol}
+    waiting = [mol]
+    while waiting and len(found) < _MAX_DRAWINGS:
+        drawing = waiting.pop()
+        for match in drawing.GetSubstructMatches(_SHARED):
+            moved = _with_moved_charge(drawing, *match)
+            if moved is not None and (smiles := Chem.MolToSmiles(moved)) not in found:
+                found[smiles] = moved
+                waiting.append(moved)
+    return found[min(found)]
+
+
+def _with_moved_charge(mol: Chem.Mol, charged: int, carbon: int, neutral: int) -> Chem.Mol | None:
+    """`[N+]=C-N` as `N-C=[N+]`; None where that is no molecule."""
+    moved = Chem.RWMol(mol)
+    moved.GetAtomWithIdx(charged).SetFormalCharge(0)
+    moved.GetAtomWithIdx(neutral).SetFormalCharge(1)
+    double = moved.GetBondBetweenAtoms(charged, carbon)
+    if not double.GetIsAromatic():
+        double.SetStereo(Chem.BondStereo.STEREONONE)
+        double.SetBondType(Chem.BondType.SINGLE)
+        moved.GetBondBetweenAtoms(carbon, neutral).SetBondType(Chem.BondType.DOUBLE)
+    try:
+        Chem.SanitizeMol(moved)
+    except Chem.MolSanitizeException:
+        return None
+    Chem.AssignStereochemistry(moved, cleanIt=True, force=True)
+    return moved.GetMol()

@@ -40,8 +40,8 @@ def read_smiles(text: str) -> Chem.Mol:
     if not text.strip():
         raise MoleculeError("empty", "there is no SMILES")
     smiles, extension = extensions.split_extension(text)
-    unprintable = next((char for char in smiles if not " " < char < "\x7f"), None)
-    if unprintable is not None:
+    if not (smiles.isascii() and smiles.isprintable()):
+        unprintable = next(char for char in smiles if not " " < char < "\x7f")
         raise MoleculeError("invalid_smiles", f"the character {unprintable!a} is not SMILES")
     if extension or _DOUBTFUL.search(smiles):
         return _doubtful(smiles, extension)
@@ -160,9 +160,16 @@ def read_molblock(block: str) -> Chem.Mol:
 
 
 def _sanitised_drawing(mol: Chem.Mol) -> Chem.Mol:
-    """As `_sanitised`, with the stereochemistry of double bonds from the coordinates."""
+    """As `_sanitised`, with the stereochemistry that the coordinates show."""
+    mol = Chem.RWMol(mol)
+    is_3d = mol.GetConformer().Is3D()
+    if not is_3d:
+        Chem.ReapplyMolBlockWedging(mol)
+        Chem.AssignChiralTypesFromBondDirs(mol)
     mol = _sanitised(mol)
-    if mol.GetNumConformers():
+    if is_3d:
+        Chem.AssignStereochemistryFrom3D(mol)
+    else:
         Chem.DetectBondStereochemistry(mol)
         Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     return mol

@@ -27,6 +27,24 @@ def outcomes(paths: list[Path], temporary: Path) -> dict[str, str]:
     return found
 
 
+CASES = Path(__file__).parents[1] / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "04_aromatic_bond_outside_ring.smi",
+            ["impossible_aromaticity"] * 9 + ["COC(C)=O", "CC(C)=O", "CC(=O)O"],
+        ),
+        ("04_bond_types.sdf", ["impossible_aromaticity"] * 2 + ["query"] * 2 + ["CCO"]),
+        ("08_alias_and_polymer.sdf", ["abbreviation"] * 2 + ["repeat_unit", "COCCOC"]),
+    ],
+)
+def test_cases(name: str, expected: list[str], tmp_path: Path) -> None:
+    assert list(outcomes([CASES / name], tmp_path).values()) == expected
+
+
 @pytest.mark.parametrize("drawings", [valid(), invalid()], ids=["valid", "invalid"])
 def test_200_drawings_are_read_or_refused_for_the_right_reason(
     drawings: list[Drawing], tmp_path: Path
