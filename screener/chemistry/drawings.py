@@ -141,7 +141,8 @@ def _no_element(atom: Chem.Atom) -> MoleculeError:
     if name is None or _R_GROUP.fullmatch(name):
         return MoleculeError(
             "placeholder",
-            f"atom {_number(atom)} ({name or '*'}) is a place for a group: draw the group",
+            f"atom {_number(atom)} ({name or '*'}) is a place for a group or the end of a repeat "
+            "unit: draw the molecule that is meant",
         )
     return MoleculeError(
         "query", f"atom {_number(atom)} ({name}) is no element: draw the atoms that are meant"

@@ -88,7 +88,15 @@ def require_known(extension: str) -> None:
 
 
 def parse(smiles: str, extension: str, sanitise: bool) -> Chem.Mol | None:
-    """A molecule from SMILES and an extension that is known; None where RDKit cannot read them."""
+    """A molecule from SMILES and an extension.
+
+    Args:
+        smiles: without blanks.
+        extension: with both bars, and known; it may be empty.
+        sanitise: False gives the molecule as drawn, with its explicit hydrogens.
+    Returns:
+        The molecule, or None where RDKit cannot read it.
+    """
     parameters = Chem.SmilesParserParams()
     options = {"strictCXSMILES": True, "parseName": False}
     for option, value in {**options, "sanitize": sanitise, "removeHs": sanitise}.items():

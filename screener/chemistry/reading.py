@@ -76,6 +76,11 @@ def _parsed(smiles: str, extension: str) -> Chem.Mol:
             raise MoleculeError(
                 "query", "it can only be a query (SMARTS): write the one molecule that is meant"
             )
+        if re.search(r"\{.*\}", smiles):
+            raise MoleculeError(
+                "repeat_unit",
+                "braces, as of a repeat unit in BigSMILES: write the oligomer that is meant",
+            )
         raise MoleculeError("invalid_smiles", f"not SMILES: {_syntax_error(smiles)}")
     raise MoleculeError(
         "invalid_extension", f"RDKit cannot read the extension {extension[:80]}: mend it"
@@ -118,6 +123,8 @@ def _sanitised(mol: Chem.Mol) -> Chem.Mol:
 
 def _syntax_error(smiles: str) -> str:
     """The most likely mistake; RDKit only logs it."""
+    if smiles.startswith("InChI="):
+        return "it is an InChI; give SMILES"
     for opening, closing, name in (("(", ")", "parenthesis"), ("[", "]", "bracket")):
         if smiles.count(opening) != smiles.count(closing):
             return f"a {name} is not closed or was never opened"
