@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from rdkit import Chem, rdBase
 
+from screener.chemistry.reading import read_molblock
 from screener.chemistry.standardise import StandardiseSettings, standardise, standardise_mol
 from screener.errors import MoleculeError
 from screener.library.columns import ColumnFacts, column_facts
@@ -62,24 +63,14 @@ def standardise_entry(entry: tuple[bool, str], settings: StandardiseSettings) ->
     """Standardise SMILES, or a mol block where the first of the pair is true.
 
     Raises:
-        MoleculeError: see `screener.chemistry.standardise`; `invalid_molblock`.
+        MoleculeError: see `screener.chemistry.standardise` and `screener.chemistry.reading`.
     """
     is_molblock, text = entry
     if not is_molblock:
         return Standardised(text, standardise(text, settings))
     with rdBase.BlockLogs():
-        mol = Chem.MolFromMolBlock(text)
-        if mol is None:
-            raise MoleculeError("invalid_molblock", _molblock_problem(text))
+        mol = read_molblock(text)
         return Standardised(Chem.MolToSmiles(mol), standardise_mol(mol, settings))
-
-
-def _molblock_problem(text: str) -> str:
-    mol = Chem.MolFromMolBlock(text, sanitize=False)
-    if mol is None:
-        return "RDKit cannot read the mol block"
-    problems = Chem.DetectChemistryProblems(mol)
-    return problems[0].Message() if problems else "RDKit cannot make a molecule of the mol block"
 
 
 def entries(records: pa.Table) -> list[tuple[bool, str]]:

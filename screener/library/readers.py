@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from screener.chemistry.standardise import is_smiles
+from screener.chemistry.reading import is_smiles
 from screener.errors import ConfigError, MoleculeError
 from screener.library.columns import distinct_names
 from screener.library.csv_rows import CsvRows
@@ -34,7 +34,7 @@ SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_strin
 ID_COLUMNS = ("id", "source_id", "identifier", "compound_id", "molecule_id", "name", "title")
 TABLES: tuple[Format, ...] = ("csv", "tsv")
 MAX_SMILES_FILE_COLUMNS = 100  # what a line has beyond stays together in the last
-# SMILES, a CXSMILES extension, which is passed over, and the rest
+# SMILES, a CXSMILES extension, and the rest
 _SMILES_LINE = re.compile(r"\s*(\S+)(?:\s+\|[^|]*\|)?(.*)", re.DOTALL)
 
 # what programs that divide SMILES into words put between blanks
@@ -229,15 +229,15 @@ def _smiles_records(lines: Lines, blank: BlankCount) -> Iterator[Record]:
         if match is None:
             blank.n += 1
             continue
-        has_extension = match.end(1) < match.start(2)
-        if not has_extension and (error := _of_pieces(match[1], match[2])) is not None:
+        extension = line.text[match.end(1) : match.start(2)].strip()
+        if not extension and (error := _of_pieces(match[1], match[2])) is not None:
             yield Record(line.number, line.text.strip(), error=error)
             continue
         name, *fields = match[2].rstrip().split("\t", MAX_SMILES_FILE_COLUMNS)
         if not name.strip() and fields:  # a tab, and no blank, stands after the SMILES
             name, *fields = fields
         own = {f"column_{number}": text for number, text in enumerate(fields, start=3)}
-        yield Record(line.number, match[1], name.strip(), own)
+        yield Record(line.number, f"{match[1]} {extension}".rstrip(), name.strip(), own)
 
 
 def _of_pieces(first: str, rest: str) -> MoleculeError | None:

@@ -51,7 +51,7 @@ def test_smiles_files(tmp_path: Path) -> None:
         (1, "CCO", "ethanol"),
         (4, "C", ""),
         (5, "CC", "an id"),
-        (6, "CO", "methanol b"),
+        (6, "CO |c:1|", "methanol b"),
         (7, "CCC", ""),
     ]
     assert n_blank == 2
@@ -71,7 +71,7 @@ def test_what_follows_the_name_in_a_smiles_file_travels_along(tmp_path: Path) ->
         ("CCO", "x", {"column_3": "3.2", "column_4": "red"}),
         ("CC", "two words", {"column_3": "4"}),
         ("C", "", {"column_3": "5", "column_4": "", "column_5": "blue"}),
-        ("CO", "an id", {"column_3": "6"}),
+        ("CO |c:1|", "an id", {"column_3": "6"}),
         ("CN", "|never closed", {}),
         ("CCC", "name", {}),
     ]
