@@ -4,7 +4,6 @@ Paths, globs and fsspec URLs become a list of sources in a fixed order.
 `screener.library.readers` makes records of them.
 """
 
-import codecs
 import gzip
 import hashlib
 import io
@@ -13,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal
 
 import zstandard
 from fsspec import AbstractFileSystem
 
 from screener.errors import ConfigError
 from screener.library.line_ends import HEAD, OneLineEnd, ends_in_returns
+from screener.library.text_bytes import N_FIRST, as_utf8, unpacked, wide_encoding
 from screener.stores.library import InputFile
 from screener.stores.remote import failures, filesystem_of, reason
 
@@ -40,17 +40,6 @@ FORMATS: dict[str, Format] = {
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _CHUNK = 1 << 20
 _RANGE = 4 << 20  # bytes asked for at once
-_N_FIRST = 64  # bytes that show an encoding
-_NO_TEXT = {
-    b"\x1f\x8b": "packed with gzip; let its name end in .gz",
-    b"\x28\xb5\x2f\xfd": "packed with Zstandard; let its name end in .zst",
-    b"BZh": "packed with bzip2; unpack it",
-    b"\xfd7zXZ": "packed with xz; unpack it",
-    b"PAR1\x15": "Parquet; let its name end in .parquet",
-    b"PK\x03\x04": "a workbook or a zip archive; save the table as CSV, or unpack the archive",
-    b"\xd0\xcf\x11\xe0": "a workbook; save the table as CSV",
-}
-_MAX_WINDOW = 1 << 31  # of Zstandard: what `zstd --long=31` asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +203,8 @@ def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
     """
     with (
         _raw(source) as raw,
-        _unpacked(raw, source.compression) as packed,
-        _recoded(source, packed) as text,
+        unpacked(raw, source.compression) as packed,
+        as_utf8(source.url, packed) as text,
         io.BufferedReader(OneLineEnd(text, is_table(source)), _CHUNK) as lines,
     ):
         yield lines
@@ -224,52 +213,6 @@ def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
 def is_table(source: Source) -> bool:
     """Whether it is text in columns with a header."""
     return source.format in ("csv", "tsv")
-
-
-@contextmanager
-def _recoded(
-    source: Source, stream: "io.BufferedReader[Any]"
-) -> Iterator["io.BufferedReader[Any]"]:
-    first = stream.peek(_N_FIRST)[:_N_FIRST]
-    for start, advice in _NO_TEXT.items():
-        if first.startswith(start):
-            raise ConfigError(f"{source.url} is no text, but {advice}")
-    encoding = _wide_encoding(first)
-    if encoding is None:
-        yield stream
-        return
-    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="\n")
-    with io.BufferedReader(_AsUtf8(text), _CHUNK) as recoded:
-        yield recoded
-
-
-def _wide_encoding(first: bytes) -> str | None:
-    """The encoding of text whose characters take two or four bytes; None for other text.
-
-    Args:
-        first: the first `_N_FIRST` bytes, or all of them.
-    """
-    if first.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32"
-    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    even, odd = first[0::2], first[1::2]
-    if len(first) >= 4 and not any(odd) and all(even):
-        return "utf-16-le"
-    return "utf-16-be" if len(first) >= 4 and not any(even) and all(odd) else None
-
-
-@contextmanager
-def _unpacked(raw: BinaryIO, compression: str | None) -> Iterator["io.BufferedReader[Any]"]:
-    if compression == "gzip":
-        with gzip.open(raw, "rb") as unpacked, io.BufferedReader(unpacked, _CHUNK) as buffered:
-            yield buffered
-    elif compression == "zstd":
-        with io.BufferedReader(_ZstdReader(raw), _CHUNK) as buffered:
-            yield buffered
-    else:
-        with io.BufferedReader(cast(io.RawIOBase, raw)) as buffered:
-            yield buffered
 
 
 def is_plain(source: Source) -> bool:
@@ -283,8 +226,8 @@ def is_plain(source: Source) -> bool:
     if source.compression is not None:
         return False
     with _raw(source) as file:
-        head = file.read(HEAD if is_table(source) else _N_FIRST)
-    if _wide_encoding(head[:_N_FIRST]) is not None:
+        head = file.read(HEAD if is_table(source) else N_FIRST)
+    if wide_encoding(head[:N_FIRST]) is not None:
         return False
     return not (is_table(source) and ends_in_returns(head))
 
@@ -336,57 +279,6 @@ class RangeReader(io.RawIOBase):
         if not self._ready and self._at < self._stop:
             self._ready = self._read(self._at, min(self._stop, self._at + _RANGE))
             self._at += len(self._ready)
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
-
-
-class _AsUtf8(io.RawIOBase):
-    """Text of another encoding, as UTF-8."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        self._ready = self._ready or self._text.read(_CHUNK // 4).encode()
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
-
-
-class _ZstdReader(io.RawIOBase):
-    """Zstandard frames one after another; unlike `stream_reader` it notices a missing end."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
-        self._frame_begun = False
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        while not self._ready:
-            packed = self._frame.unused_data if self._frame.eof else b""
-            if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor(
-                    max_window_size=_MAX_WINDOW
-                ).decompressobj()
-                self._frame_begun = False
-            packed = packed or self._raw.read(_CHUNK // 8)
-            if not packed:
-                if self._frame_begun:
-                    raise EOFError("the last frame is cut")
-                return 0
-            self._frame_begun = True
-            self._ready = self._frame.decompress(packed)
         n = min(len(buffer), len(self._ready))
         buffer[:n] = self._ready[:n]
         self._ready = self._ready[n:]
