@@ -1,8 +1,10 @@
+import dask
 import numpy as np
 import pyarrow as pa
 import pytest
 from rdkit import Chem
 
+from screener.campaign.results import quarantine
 from screener.campaign.results.provenance import Session, stage_results
 from screener.campaign.results.rank import rank
 from screener.campaign.results.totals import StageTotals
@@ -10,7 +12,7 @@ from screener.campaign.settings.frozen import write_setup
 from screener.campaign.settings.setup import Setup, Stage
 from screener.campaign.settings.stage import Campaign
 from screener.chemistry.structures import StructureSettings
-from screener.errors import ConfigError, StoreError
+from screener.errors import ConfigError, DamagedError, StoreError
 from screener.ranking.columns import with_computed
 from screener.ranking.presets import load_preset
 from screener.ranking.row_status import best, row_status
@@ -346,3 +348,51 @@ def test_a_quarantine_that_lost_its_file_is_an_error(campaign):
     Folder(setup.library).write_table("quarantine/0.parquet", empty)
     with pytest.raises(StoreError, match="set aside as invalid_smiles"):
         collect(folder)
+
+
+def test_all_that_the_report_counts_as_set_aside_is_listed(campaign, monkeypatch):
+    """Of the library first, then stage by stage, with the ids and the SMILES as given."""
+    folder, _ = campaign
+    monkeypatch.setattr(quarantine, "_PART_ROWS", 1)
+    set_aside = quarantine.set_aside_by(folder)
+    counted = {(each.stage, each.code): each.count for each in collect(folder).quarantine}
+    assert set_aside.counts == counted
+    assert len(set_aside) == 3
+    listed = set_aside.reader().read_all()
+    assert listed.schema == quarantine.SCHEMA
+    kept = {name: listed[name].to_pylist() for name in ("stage", "source_id", "row", "line")}
+    assert kept == {
+        "stage": ["library", MMFF94, GFN2_OPT],
+        "source_id": ["in.smi:9", "c-8", "c-7"],
+        "row": [None, 7, 6],
+        "line": [9, None, None],
+    }
+    assert listed["smiles_input"].to_pylist() == ["C1CC<b>", "C1CCC#CCCC1", "O=C1C=CC(=O)O1"]
+    assert listed["mol_id"].to_pylist() == [None, mol_id(7), mol_id(6)]
+    (table,) = set_aside.tables(["c-7"])
+    assert table["stage"].to_pylist() == [GFN2_OPT]
+    frame = set_aside.dask()
+    assert frame.npartitions == len(set_aside.parts) == 3
+    with dask.config.set(scheduler="synchronous"):
+        computed = frame.compute()
+    assert computed["source_id"].tolist() == kept["source_id"]
+    assert str(computed["row"].dtype) == "int64[pyarrow]"
+
+
+def test_parts_of_units_that_are_compacted_are_read_once(campaign):
+    folder, _ = campaign
+    stage = Campaign.open(folder).stages[0]
+    before = quarantine.set_aside_by(folder).reader().read_all()
+    units = [unit.name for unit in stage.read_plan().units()]
+    assert stage.store.compact("segment", units) == ()
+    set_aside = quarantine.set_aside_by(folder)
+    assert set_aside.reader().read_all() == before
+    assert len(set_aside.parts) == 3
+
+
+def test_a_lost_file_of_what_a_stage_set_aside_is_an_error(campaign):
+    folder, _ = campaign
+    (name,) = folder.names(f"quarantine/{MMFF94}")
+    folder.remove(f"quarantine/{MMFF94}/{name}")
+    with pytest.raises(DamagedError, match="is lost"):
+        list(quarantine.set_aside_by(folder).tables())

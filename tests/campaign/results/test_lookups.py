@@ -2,7 +2,6 @@
 
 import shutil
 
-import dask
 import pyarrow as pa
 import pytest
 
@@ -10,17 +9,14 @@ from screener.campaign.driver.run import run_campaign
 from screener.campaign.results import segments
 from screener.campaign.results.compare import compare
 from screener.campaign.results.explain import explain
-from screener.campaign.results.quarantine import SCHEMA, of_campaign, set_aside_by
 from screener.campaign.results.rank import rank_again
 from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.campaign.settings.ranking import RankingConfig
 from screener.campaign.settings.stage import Campaign
 from screener.chemistry.standardise import StandardiseSettings
-from screener.errors import DamagedError
 from screener.library_build.build import build_library
 from screener.ranking.topk import Ranked
 from screener.stores.files import Folder
-from screener.stores.library import LibraryStore
 from screener.stores.row_groups import RowGroups
 
 
@@ -129,48 +125,3 @@ def test_what_the_library_set_aside_is_explained_by_its_id(ranked, name):
     assert said["ended"].startswith("set aside by the library (input.csv:14), invalid_smiles")
     assert said["source_id"] == "nonsense"
     assert said["as given"] == "not a molecule"
-
-
-def test_what_a_stage_set_aside_is_explained_by_its_id(ranked):
-    assert dict(explain(ranked, "inside out"))["ended"].startswith("quarantined at mmff94: ")
-
-
-def test_all_that_was_set_aside_is_listed_with_its_ids(ranked, finished):
-    """Of the library first, then stage by stage, as the accounts have it."""
-    set_aside = set_aside_by(ranked)
-    listed = set_aside.reader().read_all()
-    assert listed.schema == SCHEMA
-    ids = dict(zip(listed["source_id"].to_pylist(), listed.to_pylist(), strict=True))
-    assert list(ids) == ["nonsense", "inside out"]
-    assert ids["nonsense"]["stage"] == "library"
-    assert ids["inside out"]["stage"] == "mmff94"
-    assert ids["inside out"]["smiles_input"] == "CC1([C@H]2CC[C@]1(C(=O)C2)C)C"
-    row = ids["inside out"]["row"]
-    (kept,) = LibraryStore.open(finished.library).read_range(row, row + 1).to_pylist()
-    assert kept["source_id"] == "inside out"
-    assert kept["mol_id"] == ids["inside out"]["mol_id"]
-    assert len(set_aside) == 2
-    assert set(set_aside.counts.values()) == {1}
-
-
-def test_it_is_read_in_parts_and_by_dask(ranked, monkeypatch):
-    monkeypatch.setattr("screener.campaign.results.quarantine._PART_ROWS", 1)
-    set_aside = of_campaign(Campaign.open(ranked))
-    frame = set_aside.dask()
-    assert frame.npartitions == len(set_aside.parts) == 2
-    with dask.config.set(scheduler="synchronous"):
-        computed = frame.compute()
-    assert computed["source_id"].tolist() == ["nonsense", "inside out"]
-    assert computed["line"].iloc[0] == 14
-    assert str(computed["row"].dtype) == "int64[pyarrow]"
-    (table,) = set_aside.tables(["inside out"])
-    assert table["code"].to_pylist() == computed["code"].tolist()[1:]
-
-
-def test_a_lost_file_of_what_was_set_aside_is_an_error(ranked, tmp_path):
-    shutil.copytree(ranked.url, tmp_path / "campaign")
-    folder = Folder(str(tmp_path / "campaign"))
-    (path,) = (name for name in folder.names("quarantine/mmff94"))
-    folder.remove(f"quarantine/mmff94/{path}")
-    with pytest.raises(DamagedError, match="is lost"):
-        list(of_campaign(Campaign.open(folder)).tables())
