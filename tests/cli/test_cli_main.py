@@ -10,6 +10,9 @@ import pytest
 import screener.api
 import screener.campaign.driver.estimate
 import screener.training.tables.train  # noqa: F401
+from screener.cli.main import NOTHING_LOST
+
+GOES_ON = "the same command goes on where this one was"
 
 
 def interrupt(*_arguments, **_named):
@@ -38,28 +41,40 @@ def test_who_plans_or_reads_a_campaign_does_without_torch():
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments", "goes_on"),
+    ("function", "arguments", "told"),
     [
         (
             "screener.campaign.settings.resolve.resolve",
             ["-v", "screen", "library", "--out", "out"],
-            True,
+            GOES_ON,
         ),
         (
             "screener.library_build.build.plan_build",
             ["library", "build", "x", "--out", "out"],
-            True,
+            GOES_ON,
         ),
-        ("screener.cluster.factory.connect", ["labels"], True),
-        ("screener.training.tables.config.read_train_config", ["train", "x.toml"], True),
-        ("screener.campaign.results.status.status", ["status", "campaign"], False),
-        ("screener.stores.library.LibraryStore.open", ["library", "info", "library"], False),
+        ("screener.cluster.factory.connect", ["labels"], GOES_ON),
+        ("screener.training.tables.config.read_train_config", ["train", "x.toml"], GOES_ON),
+        ("screener.campaign.results.status.status", ["status", "campaign"], NOTHING_LOST),
+        ("screener.stores.library.LibraryStore.open", ["library", "info", "library"], NOTHING_LOST),
     ],
 )
-def test_an_interrupted_command_says_whether_it_goes_on(
-    screener, monkeypatch, function, arguments, goes_on
+def test_an_interrupted_command_says_in_one_line_how_to_go_on(
+    screener, monkeypatch, function, arguments, told
 ):
     monkeypatch.setattr(function, interrupt)
-    code, out, err = screener(*arguments)
-    assert (code, out) == (130, "")
-    assert err == goes_on * "interrupted; the same command goes on where this one was\n"
+    assert screener(*arguments) == (130, "", f"interrupted; {told}\n")
+
+
+def test_who_interrupts_again_gets_the_same_line(screener, monkeypatch):
+    def interrupt_twice():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["screener.cli.main"], "app", interrupt_twice)
+    code, out, err = screener("screen", "library", "--out", "out")
+    assert (code, out, err) == (130, "", f"interrupted; {GOES_ON}\n")
+
+
+def test_a_watch_that_is_ended_says_nothing(screener, monkeypatch):
+    monkeypatch.setattr("screener.cli.watch.watch", interrupt)
+    assert screener("status", "campaign", "--watch") == (130, "", "")
