@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from screener.campaign.results.accounts import Accounts
     from screener.campaign.settings.config import CampaignConfig
     from screener.campaign.settings.setup import Setup
     from screener.cluster.settings import ClusterSettings
+    from screener.stores.files import Folder as Store
 
 INTERRUPTED = 130  # exit code after ctrl-C
 
@@ -273,7 +275,6 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
-    from screener.campaign.results import accounts as account
     from screener.campaign.results import status as campaign_status
     from screener.campaign.settings.stages import absolute
     from screener.cli import show
@@ -284,7 +285,7 @@ def status(
     if as_json and watch:
         raise ConfigError("--json prints how it is now; leave out --watch, or call it repeatedly")
     if as_json:
-        balance = account.accounts(folder) if accounts else None
+        balance = _accounts(folder) if accounts else None
         print_json(watching.as_json(campaign_status.status(folder), balance))
         return
     if watch:
@@ -295,7 +296,13 @@ def status(
     else:
         watching.show(campaign_status.status(folder))
     if accounts:
-        show.accounts(account.accounts(folder))
+        show.accounts(_accounts(folder))
+
+
+def _accounts(folder: "Store") -> "Accounts":
+    from screener.campaign.results.accounts import accounts
+
+    return accounts(folder)
 
 
 def rank(

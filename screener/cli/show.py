@@ -1,22 +1,23 @@
 """Prints campaigns on a terminal: live progress, accounts, estimate, shortlist and comparison."""
 
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from screener.campaign.driver.estimate import Estimate
-from screener.campaign.driver.stage_run import Progress as StageProgress
-from screener.campaign.results.accounts import Accounts
-from screener.campaign.results.compare import Comparison
 from screener.campaign.results.recall import read_recall, recall_text
-from screener.campaign.results.shortlist import FILES
-from screener.campaign.settings.setup import Setup
 from screener.cli.output import Column, Table, number, print_table, say
 from screener.stores.files import Folder
 from screener.stores.predictions import with_names_of_now
+
+if TYPE_CHECKING:  # models and Dask take seconds to be there, and `status` answers in one
+    from screener.campaign.driver.estimate import Estimate
+    from screener.campaign.driver.stage_run import Progress as StageProgress
+    from screener.campaign.results.accounts import Accounts
+    from screener.campaign.results.compare import Comparison
+    from screener.campaign.settings.setup import Setup
 
 N_SHOWN = 10
 N_OUTSIDE = 5
@@ -56,7 +57,7 @@ class Display:
     ) -> None:
         self._progress.stop()
 
-    def update(self, now: StageProgress) -> None:
+    def update(self, now: "StageProgress") -> None:
         """Show how far a stage is."""
         if now.stage not in self._lines:
             self._lines[now.stage] = self._progress.add_task(
@@ -100,7 +101,7 @@ def size(n_bytes: float) -> str:
     raise AssertionError  # the loop returns at its last unit
 
 
-def shortlist(folder: Folder, setup: Setup) -> None:
+def shortlist(folder: Folder, setup: "Setup") -> None:
     """Print the first ten molecules of the shortlist, and the paths of the results.
 
     Args:
@@ -150,6 +151,8 @@ def _shortlist(folder: Folder) -> pa.Table:
 
 def results_of(folder: Folder) -> list[str]:
     """Paths of the results that lie in a campaign's folder."""
+    from screener.campaign.results.shortlist import FILES
+
     names = (*FILES, "report.html", "provenance.json")
     return [f"{folder.url}/{name}" for name in names if folder.exists(name)]
 
@@ -171,7 +174,7 @@ def _value(row: dict[str, Any], name: str) -> str:
     return f"{value:.2f} ± {(high - low) / 2:.2f}"
 
 
-def comparison(changes: Comparison) -> None:
+def comparison(changes: "Comparison") -> None:
     """Print what changed between two shortlists."""
     for difference in changes.settings:
         say(difference)
@@ -191,7 +194,7 @@ def comparison(changes: Comparison) -> None:
     say(f"at the same rank: {changes.n_unmoved:,}")
 
 
-def accounts(balance: Accounts) -> None:
+def accounts(balance: "Accounts") -> None:
     """Print the accounts: the final state of every molecule that was read."""
     isomers = f" + {balance.n_isomers_added:,} isomers added" if balance.n_isomers_added else ""
     say(
@@ -225,7 +228,7 @@ def _states(title: str, name: str) -> Table:
     return Table(Column(name, wraps=True), number("rows"), title=title)
 
 
-def estimate(needs: Estimate) -> None:
+def estimate(needs: "Estimate") -> None:
     """Print the time, memory and disk that a campaign needs."""
     table = Table(
         "stage",

@@ -10,19 +10,21 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from screener.campaign.results.accounts import Accounts
 from screener.campaign.results.recall import recall_text
 from screener.campaign.results.status import Follower, Runner, StageStatus, Status
 from screener.cli.output import Table, number, print_table, rendered, results, say
 from screener.cli.show import duration, size
 from screener.stores.files import Folder
+
+if TYPE_CHECKING:
+    from screener.campaign.results.accounts import Accounts
 
 N_REASONS = 8
 LOOKING_SHARE = 0.2  # the largest share of the time that is spent reading the folder
@@ -220,7 +222,7 @@ def _memory(runner: Runner) -> str:
     return text
 
 
-def as_json(status: Status, accounts: Accounts | None) -> dict[str, Any]:
+def as_json(status: Status, accounts: "Accounts | None") -> dict[str, Any]:
     """One object for programs; the README lists its keys.
 
     Args:

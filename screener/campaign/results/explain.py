@@ -15,6 +15,7 @@ import numpy as np
 from rdkit import Chem
 
 from screener.campaign.results.known import follow, places_of
+from screener.campaign.results.not_ranked import no_shortlist
 from screener.campaign.results.provenance import last_ranking
 from screener.campaign.results.segments import Connect, workers_of
 from screener.campaign.results.shortlist import FILES
@@ -134,7 +135,7 @@ def as_ranked(folder: Folder) -> Campaign:
     campaign = Campaign.open(folder)
     ranking = last_ranking(folder)
     if ranking is None:
-        raise ConfigError(f"{folder.url} has no shortlist yet; resume it with `screener screen`")
+        raise ConfigError(no_shortlist(folder))
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: ranking")
     joined = ranking.get("joined")
     return campaign.with_setup(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from screener.campaign.results.rank import read_ranking
+from screener.campaign.results.provenance import read_ranking
 from screener.campaign.results.recall import read_recall
 from screener.campaign.results.throughput import Throughput
 from screener.campaign.settings.plan import StagePlan
