@@ -40,6 +40,19 @@ def test_who_plans_or_reads_a_campaign_does_without_torch():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
+def test_who_asks_how_far_a_campaign_is_waits_for_little(finished):
+    """What takes seconds to be there is not needed for it."""
+    heavy = ("torch", "distributed", "scipy", "zarr", "pandas")
+    program = (
+        "import sys; from screener.cli.main import main; sys.argv = ['screener', 'status', "
+        f"{str(finished.folder)!r}]\n"
+        f"try: main()\nexcept SystemExit: print([each for each in {heavy} if each in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "4 in the shortlist" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "told"),
     [

@@ -26,7 +26,7 @@ from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
 from screener.stores.library import open_library
 from screener.stores.predictions import PredictionStore, StoredUnit
-from screener.stores.runs import with_rows
+from screener.stores.runs import rows_of, with_rows
 from screener.stores.stored_columns import StoredColumns
 from screener.structures.recipe import Recipe
 
@@ -298,7 +298,7 @@ class CampaignStage:
             return None
         return StagePlan.chosen(
             self.digest,
-            [batch["row"].to_numpy() for batch in batches],
+            [rows_of(batch["row"]) for batch in batches],
             settings.unit_rows,
             settings.segment_units,
             is_open=self.is_searched and not is_audit(batches[-1]),
