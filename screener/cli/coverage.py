@@ -37,7 +37,7 @@ def _line(one: "Coverage", n_rows: int | None) -> str:
     many = f"{one.n_inside:,} of {one.n_molecules:,} molecules"
     if one.n_molecules != n_rows:
         looked_at = f"{one.n_inside:,} of {one.n_molecules:,} looked at"
-        many = f"about {share:.0%} of the molecules ({looked_at})"
+        many = f"{share:.0%} of the molecules ({looked_at})"
     text = f"{_and(one.bundles)} can speak about {many}, as far as drawings tell"
     reasons = list(one.reasons.items())
     if not reasons:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from screener.inference.domain_share import DomainShare
 
 N_REASONS = 8
-LITTLE = 0.5  # share of a set that the best of the models knows, below which --inside is suggested
+LITTLE = 0.5  # share of a set that a model knows, below which --inside is suggested
 
 
 def register(app: typer.Typer) -> None:
@@ -149,11 +149,14 @@ def _coverage(smiles: list[str]) -> "list[Coverage]":
 
 
 def _hint(known: "list[Coverage]") -> str:
-    """What to do where models know little of a set; empty where they know enough, or nothing."""
-    best = max(known, key=lambda each: each.n_inside, default=None)
-    if best is None or best.n_inside >= LITTLE * best.n_molecules:
-        return ""
-    return f"--inside {best.bundles[0]} makes only molecules that this model can speak about"
+    """What to do where the model of a campaign's first stage knows little of a set; empty where it
+    knows enough."""
+    from screener.models.shipped import QM9_DIRECT
+
+    for each in known:
+        if QM9_DIRECT in each.bundles and each.n_inside < LITTLE * each.n_molecules:
+            return f"--inside {QM9_DIRECT} makes only molecules that this model can speak about"
+    return ""
 
 
 def _inside(specification: "Spec", bundle: str) -> "Spec":
