@@ -109,8 +109,8 @@ def enumerate_candidates(
     known = _coverage(beginning(space, seed))
     if not as_json:
         say(_described(space))
-        for line in coverage.lines(known, n_rows=None):
-            say(line)
+        for text in coverage.lines(known, n_rows=None):
+            say(text)
         if inside is None and (hint := _hint(known)):
             say(hint)
     n_processes = workers or len(os.sched_getaffinity(0))

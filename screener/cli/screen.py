@@ -5,6 +5,7 @@ commands that use them, so that help and mistakes in options answer at once.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -439,7 +440,7 @@ def register(app: typer.Typer) -> None:
         app.command(epilog=shown(examples))(command)
 
 
-_EXAMPLES = {
+_EXAMPLES: dict[Callable[..., None], list[str]] = {
     screen: [
         "screener screen my-library --out my-campaign --estimate",
         "screener screen my-library --out my-campaign --preset electrolyte-solvent",

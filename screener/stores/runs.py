@@ -48,5 +48,5 @@ def rows_of(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """The row numbers of a column, int64 (n,), without the pandas that `to_numpy` loads."""
     if not len(column):
         return np.zeros(0, dtype=np.int64)
-    rows: NDArray[np.int64] = np.from_dlpack(column.cast(pa.int64()).combine_chunks())
-    return rows
+    rows = np.from_dlpack(column.cast(pa.int64()).combine_chunks())
+    return rows.astype(np.int64, copy=False)
