@@ -5,7 +5,6 @@ Progress goes to standard error, accounts to standard output.
 
 import os
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from screener.cli import coverage
 from screener.cli.help import shown
-from screener.cli.output import AsJson, print_json, say
+from screener.cli.output import AsJson, plain, print_json, say
 from screener.errors import ConfigError, MoleculeError
 
 if TYPE_CHECKING:
@@ -127,8 +126,9 @@ def enumerate_candidates(
     shares = _shares(stream) if domain_sample else []
     if as_json:
         print_json(
-            {"out": out, "seconds": seconds, **_counts(stream.tally), "coverage": known}
-            | {"inside_domains": [{**asdict(each), "interval": each.interval} for each in shares]}
+            {"out": out, "seconds": seconds, "n_kept": stream.tally.n_kept, "coverage": known}
+            | plain(stream.tally)
+            | {"inside_domains": [{**plain(each), "interval": each.interval} for each in shares]}
         )
         return
     say(_accounts(stream.tally))
@@ -250,10 +250,6 @@ def _accounts(tally: "Tally") -> str:
             counts.append(f"others {others:,}")
         lines.append("refused: " + ", ".join(counts))
     return "\n".join(lines)
-
-
-def _counts(tally: "Tally") -> dict[str, Any]:
-    return {**asdict(tally), "n_kept": tally.n_kept}
 
 
 def _shares(stream: "Stream") -> "list[DomainShare]":

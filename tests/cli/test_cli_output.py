@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,10 +125,11 @@ class Record:
 
 
 def test_records_and_numbers_that_are_none_become_json():
-    record = Record((1.5, math.nan), {"a": np.float64(2.5), "b": np.arange(2), "c": None})
+    names = {"a": np.float64(2.5), "b": np.arange(2), "c": None, "d": Counter("xyx")}
+    record = Record((1.5, math.nan), names)
     text = json.dumps(plain([record]), allow_nan=False)
     assert json.loads(text) == [
-        {"values": [1.5, None], "names": {"a": 2.5, "b": [0, 1], "c": None}}
+        {"values": [1.5, None], "names": {"a": 2.5, "b": [0, 1], "c": None, "d": {"x": 2, "y": 1}}}
     ]
     with pytest.raises(TypeError, match="nothing that JSON has"):
         plain(object())

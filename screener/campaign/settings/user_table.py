@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 On = Literal["inchikey", "smiles"]
 
-_MISSING = pa.array(pyarrow.csv.ConvertOptions().null_values)
+_MISSING = pyarrow.csv.ConvertOptions().null_values  # an array of them would load pandas here
 # what a ranking adds to the columns of the predictions
 _OF_RANKING = (
     *("rank", "score", "known", "why", "alerts_raised"),
@@ -187,7 +187,7 @@ def _typed(table: pa.Table) -> pa.Table:
     """Columns of text in which every value is a number as numbers; what stands for none is null."""
     for index, name in enumerate(table.column_names):
         texts = pc.utf8_trim_whitespace(table[index])
-        values = pc.if_else(pc.is_in(texts, _MISSING), None, texts)
+        values = pc.if_else(pc.is_in(texts, pa.array(_MISSING)), None, texts)
         kind = text_kind(values.to_pylist())
         if kind in ("int64", "float64"):
             table = table.set_column(index, name, as_type(values, pa.type_for_alias(kind)))
