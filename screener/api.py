@@ -18,6 +18,7 @@ from distributed import Client
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.driver.stage_run import Progress
 from screener.campaign.results.accounts import Accounts, accounts
+from screener.campaign.results.not_ranked import no_shortlist
 from screener.campaign.results.quarantine import SetAside, of_campaign, of_library
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import Status, status
@@ -28,7 +29,7 @@ from screener.campaign.tasks import WORKER_IMPORTS
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
-from screener.errors import ConfigError
+from screener.errors import ConfigError, Interrupted, interrupts_told
 from screener.inference.model import Model
 from screener.library_build import tasks
 from screener.library_build.build import build_library
@@ -38,9 +39,11 @@ from screener.stores.files import Folder
 from screener.stores.library import LibraryManifest, LibraryStore
 from screener.stores.predictions import with_names_of_now
 
-__all__ = ["Accounts", "Campaign", "Library", "Model", "Status", "load_model"]
+__all__ = ["Accounts", "Campaign", "Interrupted", "Library", "Model", "Status", "load_model"]
 
 Path = str | PathLike[str]
+
+_AGAIN = "the same call goes on where this one was"
 
 
 def load_model(name_or_path: Path) -> Model:
@@ -90,9 +93,10 @@ class Library:
         Raises:
             ConfigError: no input, no SMILES column, or no valid molecule.
             StoreError: a file cannot be read or written.
+            Interrupted: by the user; the same call goes on where this one was.
         """
         paths = [inputs] if isinstance(inputs, str | PathLike) else list(inputs)
-        with _connected(client, tasks.__name__) as connection:
+        with interrupts_told(_AGAIN), _connected(client, tasks.__name__) as connection:
             store = build_library(
                 [fspath(path) for path in paths],
                 fspath(out),
@@ -263,8 +267,9 @@ class Campaign:
             ConfigError: the campaign cannot start with this configuration; nothing was written.
             StoreError: a file cannot be read or written.
             ScreenerError: a task was lost with its worker several times.
+            Interrupted: by the user; the same call goes on where this one was.
         """
-        with _connected(client, WORKER_IMPORTS) as connection:
+        with interrupts_told(_AGAIN), _connected(client, WORKER_IMPORTS) as connection:
             folder, _ = run_campaign(self.config, connection, progress=progress, command=_command())
         write_report(folder)
         return self
@@ -326,8 +331,10 @@ class Campaign:
             the molecule, and predicted columns in the unit that their name ends in, with `_std`,
             `_lo90`, `_hi90` and for delta models `_delta`; the caller's own columns come last.
         Raises:
-            StoreError: the campaign has no shortlist yet.
+            ConfigError: the campaign has not been started, or has no shortlist yet.
         """
+        if not self.folder.exists("shortlist.parquet"):
+            raise ConfigError(no_shortlist(self.folder))
         table = with_names_of_now(self.folder.read_table("shortlist.parquet"))
         frame: pd.DataFrame = table.to_pandas()
         return frame

@@ -17,7 +17,7 @@ Scheduler = Annotated[
 ]
 Cluster = Annotated[
     str | None,
-    typer.Option(help=r"TOML file with a \[cluster] table (deploy/README.md), or local or cuda."),
+    typer.Option(help="TOML file with a [cluster] table (deploy/README.md), or local or cuda."),
 ]
 
 

@@ -181,6 +181,21 @@ class _Maker:
         )
 
 
+def beginning(space: Space, seed: int) -> list[str]:
+    """The molecules of the first block of draws, in this process: what a stream begins with.
+
+    Families and templates take turns and draws are shuffled, so they stand for the whole space.
+
+    Args:
+        space: the templates to draw from.
+        seed: seed of the shuffled order.
+    Returns:
+        SMILES, each once; none where the block has no molecule inside the limits.
+    """
+    block = _Maker(space, seed)(list(islice(turns(space), BLOCK_DRAWS)))
+    return list(dict.fromkeys(block.table["smiles"].to_pylist()))
+
+
 @contextmanager
 def _blocks(space: Space, seed: int, n_processes: int) -> Iterator[Iterator[_Block]]:
     """The blocks in order; `_WAITING` per process are being made ahead."""

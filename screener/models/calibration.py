@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from screener.models.raw_predictions import RawPredictions
 from screener.models.targets import Targets
 from screener.models.uncertainty.conformal import Tail, widening
+from screener.stores.domain_reasons import joined
 
 FloatArray = NDArray[np.float64]
 
@@ -109,6 +110,6 @@ def domain_columns(
     """
     return {
         "in_domain": pa.array(in_domain, type=pa.bool_()),
-        "domain_reasons": pa.array(["; ".join(each) for each in reasons], type=pa.string()),
+        "domain_reasons": pa.array(list(map(joined, reasons)), type=pa.string()),
         "geometry_level": pa.array([geometry_level] * len(reasons), type=pa.string()),
     }

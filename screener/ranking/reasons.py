@@ -12,6 +12,7 @@ from screener.ranking.columns import with_asked, with_numbers
 from screener.ranking.objectives import Constraint, RankingSettings
 from screener.ranking.row_status import RowStatus
 from screener.registry.columns import unit_of
+from screener.stores.domain_reasons import in_words
 
 Terms = list[tuple[str, str]]
 
@@ -75,7 +76,7 @@ def why_columns(
 def _terms(
     row: Mapping[str, Any], place: int, settings: RankingSettings, status: RowStatus
 ) -> Iterator[tuple[str, str]]:
-    yield "domain", "inside" if row["in_domain"] else f"outside: {row['domain_reasons']}"
+    yield "domain", _domain(row)
     for objective in settings.objectives:
         column, value = objective.column, row.get(objective.column)
         text = "no value" if value is None else _with_unit(value, column)
@@ -94,6 +95,10 @@ def _terms(
             met = "met" if margin >= 0 else "broken"
             shown = _with_unit(value, constraint.column)
             yield constraint.text, f"{shown}, {met} by {abs(margin):.4g}"
+
+
+def _domain(row: Mapping[str, Any]) -> str:
+    return "inside" if row["in_domain"] else f"outside: {in_words(row['domain_reasons'] or '')}"
 
 
 def _margin(constraint: Constraint, value: float | None) -> float | None:

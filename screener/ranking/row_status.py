@@ -5,7 +5,6 @@ row does not have) or a candidate with a score, in this order of precedence. Tas
 of their unit's rows by the acquisition's settings, the ranking that of the last stage by its own.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.ranking.pareto import ParetoTop
 from screener.ranking.score import Exclusions, exclusions_before_prediction, score_table
 from screener.ranking.topk import Ranked, TopK
+from screener.stores.domain_reasons import sentences_in
 
 CANDIDATE, FILTERED, OUT_OF_DOMAIN = 0, 1, 2
 NAMES = ("candidate", "filtered", "out of domain")  # by the codes above
@@ -77,12 +77,12 @@ class RowStatus:
 
     @property
     def outside(self) -> dict[str, int]:
-        """Rows out of domain by reason, of which a row may have several; without the distances in
-        parentheses, in which nearly every row differs."""
+        """Rows out of domain by reason, of which a row may have several; without the numbers, in
+        which nearly every row differs."""
         counts: Counter[str] = Counter()
         texts = self.domain_reasons.cast(pa.string()).filter(pa.array(self.code == OUT_OF_DOMAIN))
         for entry in pc.value_counts(pc.fill_null(texts, "")).to_pylist():
-            for reason in set(re.sub(r" \([^()]*\)", "", entry["values"]).split("; ")):
+            for reason in sentences_in(entry["values"]) or [""]:
                 counts[reason] += entry["counts"]
         return dict(sorted(counts.items()))
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from screener.campaign.results.accounts import Accounts, accounts
+from screener.campaign.results.not_ranked import no_shortlist
 from screener.campaign.results.provenance import last_ranking, read_provenance
 from screener.campaign.results.rank import KNOWN, chosen_otherwise
 from screener.campaign.results.recall import read_recall, recall_text
@@ -64,9 +65,7 @@ def collect(folder: Folder) -> ReportContent:
     setup = campaign.setup
     ranking = last_ranking(folder)
     if ranking is None:
-        raise ConfigError(
-            f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
-        )
+        raise ConfigError(no_shortlist(folder))
     provenance = read_provenance(folder)
     settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
     path = f"rankings/{ranking['digest']}/"

@@ -221,7 +221,7 @@ def test_nothing_to_compare_says_why(screener, tiny_bundles, write_table, predic
     )
     assert code == 2
     assert "none of 2 rows can be compared" in err
-    assert "in no training molecule" in err
+    assert "as in no molecule" in err
 
 
 def test_truncated_bundles_are_refused(screener, tiny_bundles, write_table, predicted, tmp_path):

@@ -20,6 +20,7 @@ from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, MoleculeError, ScreenerError
 from screener.execution.tasks import Completed
 from screener.library_build import passes as build_passes
+from screener.models.shipped import shipped_bundles
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 from screener.stores.mol_ids import mol_ids_of, unit_of
@@ -91,6 +92,7 @@ def test_build_and_info(inputs: Path, tmp_path: Path) -> None:
     info = invoke("info", out)
     assert info.exit_code == 0
     text = info.stdout
+    assert re.match(r"b3lyp-to-g4mp2.* can speak about \d of 4 molecules, as far as drawings", text)
     assert "8 read = 4 kept" in text
     assert "isomer chosen by the build: 2" in text
     assert re.search(
@@ -188,6 +190,22 @@ def test_a_library_of_an_earlier_version_tells_places_for_ids(inputs: Path, tmp_
     wanted = {"source_id": ["salt"], "raw": ["CC[O-]"]}
     (found,) = [row for table in store.quarantine_with(wanted) for row in table.to_pylist()]
     assert (found["line"], found["source_id"]) == (8, None)
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_programs_are_told_the_same_as_json(inputs: Path, tmp_path: Path) -> None:
+    built = invoke("build", inputs, "--out", tmp_path / "out", "--json")
+    assert built.exit_code == 0, built.output
+    told = json.loads(built.stdout)
+    assert told["library"] == str(tmp_path / "out")
+    assert (told["totals"]["read"], told["totals"]["kept"]) == (8, 4)
+    known = json.loads(invoke("info", tmp_path / "out", "--json").stdout)
+    assert known["totals"] == told["totals"]
+    assert known["tautomers"]["n_groups"] == 1
+    assert len(known["first_quarantined"]) == 3
+    bundles = [name for each in known["coverage"] for name in each["bundles"]]
+    assert sorted(bundles) == shipped_bundles()
+    assert all(each["n_molecules"] == 4 for each in known["coverage"])
 
 
 @pytest.mark.usefixtures("no_cluster")

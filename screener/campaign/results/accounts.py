@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from screener.campaign.results.rank import read_ranking
+from screener.campaign.results.provenance import read_ranking
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.stores.files import Folder

@@ -9,9 +9,8 @@ import platform
 import socket
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.setup import SCHEMA_VERSION, Setup
 from screener.campaign.settings.stage import Campaign
 from screener.campaign.settings.used_plugins import told
@@ -19,7 +18,11 @@ from screener.errors import SchemaError
 from screener.stores.files import Folder
 from screener.stores.paths import require_name
 
+if TYPE_CHECKING:
+    from screener.campaign.results.totals import StageTotals
+
 FILE = "provenance.json"
+RANKING = "ranking.json"  # of each ranking
 _PACKAGES = (
     *("screener", "rdkit", "tblite", "torch", "qmllib", "numpy", "scipy"),
     *("dask", "distributed", "pyarrow", "zarr"),
@@ -112,7 +115,7 @@ def last_ranking(folder: Folder) -> dict[str, Any] | None:
     return ranking
 
 
-def stage_results(setup: Setup, totals: list[StageTotals]) -> list[dict[str, Any]]:
+def stage_results(setup: Setup, totals: "list[StageTotals]") -> list[dict[str, Any]]:
     """What `provenance.json` says of each stage."""
     return [
         {
@@ -143,3 +146,16 @@ def versions() -> dict[str, str]:
 def now() -> str:
     """The time, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_ranking(folder: Folder) -> dict[str, Any] | None:
+    """What `ranking.json` says of the shortlist at the campaign's root; None before there is one.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    current = last_ranking(folder)
+    if current is None:
+        return None
+    ranking: dict[str, Any] = folder.read_json(f"rankings/{current['digest']}/{RANKING}")
+    return ranking

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from screener.campaign.results.invalidate import invalidate
 from screener.campaign.results.known import follow_known
-from screener.campaign.results.provenance import Session, last_ranking
+from screener.campaign.results.provenance import RANKING as FILE
+from screener.campaign.results.provenance import Session
 from screener.campaign.results.segments import Connect, statuses, workers_of
 from screener.campaign.results.shortlist import FILES, shortlist_table, write_shortlist
 from screener.campaign.results.totals import StageTotals
@@ -48,7 +49,6 @@ from screener.structures.make import read_structures
 
 log = logging.getLogger(__name__)
 
-FILE = "ranking.json"
 KNOWN = "known.parquet"
 
 
@@ -151,19 +151,6 @@ def rank(
     for name in FILES:
         folder.write_bytes(name, folder.read_bytes(path + name))
     ranking: dict[str, Any] = folder.read_json(path + FILE)
-    return ranking
-
-
-def read_ranking(folder: Folder) -> dict[str, Any] | None:
-    """What `ranking.json` says of the shortlist at the campaign's root; None before there is one.
-
-    Raises:
-        StoreError: a file cannot be read.
-    """
-    current = last_ranking(folder)
-    if current is None:
-        return None
-    ranking: dict[str, Any] = folder.read_json(f"rankings/{current['digest']}/{FILE}")
     return ranking
 
 

@@ -1,21 +1,21 @@
 """How many of the best of a stage were found: the estimate from an audit, kept in `recall.json`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from distributed import Client
-
-from screener.campaign.results.scores import best_scores
 from screener.campaign.settings.batches import audit_of
 from screener.campaign.settings.stage import SEARCHED, Campaign, CampaignStage
 from screener.errors import ConfigError
 from screener.funnel.recall import estimate_recall
 from screener.stores.files import Folder
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 RECALL = "recall.json"
 
 
-def tell_recall(campaign: Campaign, client: Client) -> list[dict[str, Any]]:
+def tell_recall(campaign: Campaign, client: "Client") -> list[dict[str, Any]]:
     """Estimate how many of each stage's best were found, and write it to `recall.json`.
 
     Args:
@@ -46,8 +46,11 @@ def recall_text(recall: Mapping[str, Any]) -> str:
     )
 
 
-def _recall(stage: CampaignStage, client: Client) -> dict[str, Any]:
+def _recall(stage: CampaignStage, client: "Client") -> dict[str, Any]:
     """What `tell_recall` says of one stage."""
+    # Dask takes a second to be there, and most only read what was told
+    from screener.campaign.results.scores import best_scores
+
     funnel, store = stage.setup.funnel, stage.store
     assert funnel is not None
     if stage.is_searched:

@@ -24,6 +24,7 @@ from screener.models.predictor import Predictor
 from screener.models.uncertainty.conformal import widening
 from screener.models.uncertainty.domain import Domain, heavy_atoms
 from screener.records import Structure
+from screener.stores.domain_reasons import joined
 
 FloatArray = NDArray[np.float64]
 
@@ -193,7 +194,7 @@ class LadderPredictor:
         `ENDINGS`, NaN outside."""
         domain = route.domain
         reasons = [
-            str(why) if domain is None else "; ".join(domain.reasons(structure))
+            str(why) if domain is None else joined(domain.reasons(structure))
             for why, structure in zip(start.reasons, structures, strict=True)
         ]
         rows = np.array([row for row, why in enumerate(reasons) if not why], dtype=np.int64)
@@ -203,7 +204,7 @@ class LadderPredictor:
             for place, row in enumerate(rows.tolist()):
                 atoms = slice(raw.offsets[place], raw.offsets[place + 1])
                 far = domain.distance_reasons(structures[row], raw.distances[atoms])
-                reasons[row] = "; ".join(far)
+                reasons[row] = joined(far)
         some = start.rows(rows)
         base = some.low
         if route.share:  # the middle is unknown where a route does not need it

@@ -28,7 +28,7 @@ from screener.campaign.driver.run import run_campaign
 from screener.campaign.results import segments
 from screener.campaign.results.accounts import accounts
 from screener.campaign.results.compare import compare
-from screener.campaign.results.explain import explain
+from screener.campaign.results.explain import explain, explanation
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig
@@ -38,6 +38,7 @@ from screener.campaign.settings.ranking import RankingConfig
 from screener.campaign.settings.resolve import resolve
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.chemistry.fingerprints import fingerprint
+from screener.chemistry.known_names import known_as
 from screener.chemistry.nearest import nearest_known
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
@@ -160,6 +161,54 @@ def test_every_molecule_is_explained(finished):
     assert aside["code"] in explain(folder, aside["raw"])[0][1]
     with pytest.raises(ConfigError, match="no molecule of the library"):
         explain(folder, "unobtainium")
+
+
+@pytest.mark.parametrize(
+    ("name", "source_id"),
+    [
+        ("ethylene carbonate", "EC"),
+        ("Fluoroethylene Carbonate (FEC)", "FEC"),
+        ("96-49-1", "EC"),
+        ("propylene carbonate", "PC"),  # whose isomer the library has chosen
+        ("γ-butyrolactone", "GBL"),
+    ],
+)
+def test_a_known_molecule_is_found_by_what_chemists_call_it(finished, name, source_id):
+    said = dict(explain(Folder(str(finished.folder)), name))
+    assert said["source_id"] == source_id
+    assert known_as(name)[0].name == said["known as"]
+
+
+def test_an_id_of_the_library_comes_before_the_name_of_a_known_molecule(finished):
+    assert "known as" not in dict(explain(Folder(str(finished.folder)), "EC"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ethylen carbonat", r"Do you mean ethylene carbonate \(EC\)"),
+        (
+            "adiponitrile",
+            r"it is the known molecule adiponitrile \(ADN\), N#CCCCCC#N, which is not",
+        ),
+        ("7732-18-5", "no known one has this CAS number; give the SMILES"),
+        ("96-49-2", "its last digit does not fit, so it is mistyped"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_why_and_what_is_near(finished, name, message):
+    with pytest.raises(ConfigError, match=message):
+        explain(Folder(str(finished.folder)), name)
+
+
+def test_an_explanation_has_sentences_for_people_and_numbers_for_programs(finished):
+    told = explanation(Folder(str(finished.folder)), "FEC")
+    assert dict(told.lines)["ended"].endswith("has fluorine, which the model never saw")
+    as_json = told.as_json()
+    assert as_json["domain"] == [{"reason": "has fluorine, which the model never saw"}]
+    assert (as_json["stage"], as_json["predictions"]["source_id"]) == ("mmff94", "FEC")
+    inside = explanation(Folder(str(finished.folder)), "EC").as_json()
+    assert inside["domain"] == []
+    assert inside["predictions"]["homo_b3lyp_ev_lo90"] < inside["predictions"]["homo_b3lyp_ev"]
 
 
 def test_ranks_in_a_large_stage_are_counted_on_workers(finished, client, monkeypatch):
