@@ -106,12 +106,12 @@ def has_stereochemistry(molecule: Chem.Mol, positions: NDArray[np.floating]) -> 
         molecule: with hydrogens.
         positions: (n_atoms, 3), angstrom.
     """
-    positions = np.asarray(positions, dtype=np.float64)
+    where = positions.astype(np.float64)
     for atom in molecule.GetAtoms():
         wanted = _HANDEDNESS.get(atom.GetChiralTag())
         if wanted is not None and atom.GetAtomicNum() != 7 and atom.GetDegree() in (3, 4):
             around = [bond.GetOtherAtomIdx(atom.GetIdx()) for bond in atom.GetBonds()]
-            if wanted * corner_volume(positions[atom.GetIdx()], positions[around]) < FLAT:
+            if wanted * corner_volume(where[atom.GetIdx()], where[around]) < FLAT:
                 return False
     defined = [bond for bond in molecule.GetBonds() if bond.GetStereo() not in _OPEN]
     if not defined:

@@ -94,6 +94,8 @@ def problem_of(row: Row, separator: str, width: int) -> MoleculeError | None:
         row: of a table.
         separator: of its columns.
         width: how many columns its header has; cells beyond these have to be empty.
+    Returns:
+        the error, or None.
     """
     if len(row.fields) <= width or not any(map(str.strip, row.fields[width:])):
         return row.error

@@ -72,7 +72,15 @@ class Explanation:
 
 
 def explain(folder: Folder, name: str, connect: Connect | None = None) -> list[tuple[str, str]]:
-    """What became of a molecule and why, line by line; as the lines of `explanation`."""
+    """The lines of `explanation`, for people.
+
+    Args:
+        folder: of a finished campaign.
+        name: of the molecule, see `explanation`.
+        connect: gives a client, see `explanation`.
+    Returns:
+        pairs of a label and what is said.
+    """
     return explanation(folder, name, connect).lines
 
 
