@@ -22,7 +22,12 @@ import grimp
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "screener"
-BASE = ("errors", "records", "units", "waiting")  # imported by nearly all rooms; not listed in the boxes
+BASE = (
+    "errors",
+    "records",
+    "units",
+    "waiting",
+)  # imported by nearly all rooms; not listed in the boxes
 
 PURPOSES = {
     "cli": "the command line: reads options, prints results",
