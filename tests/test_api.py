@@ -112,6 +112,25 @@ def test_an_interrupt_is_one_line_in_a_notebook(campaign, client, monkeypatch):
         Library.build("input.smi", "library", client=client)
 
 
+def test_rankings_have_names(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "campaign")
+    campaign = Campaign(finished.library, tmp_path / "campaign")
+    before = campaign.shortlist()
+    small = campaign.rank(name="small", objectives=["minimise:n_heavy"], top=2)
+    assert len(small) == 2
+    assert small.attrs["score"] == "minus value"
+    pd.testing.assert_frame_equal(campaign.shortlist(), before)
+    pd.testing.assert_frame_equal(campaign.shortlist("small"), small)
+    listed = campaign.rankings()
+    assert listed["name"].tolist() == ["minimise-homo_b3lyp_ev-and-2-more", "small"]
+    assert listed["main"].tolist() == [True, False]
+    assert (tmp_path / "campaign" / "rankings" / "small" / "report.html").exists()
+    pd.testing.assert_frame_equal(campaign.rank(name="small", main=True), small)
+    pd.testing.assert_frame_equal(campaign.shortlist(), small)
+    with pytest.raises(ConfigError, match="did you mean small"):
+        campaign.shortlist("smal")
+
+
 def test_it_shows_itself_in_a_notebook(campaign):
     shown = campaign._repr_html_()
     assert "gfn2-opt" in shown

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from screener.cli import enumerate as enumeration
-from screener.cli import evaluate, library, models, plugins, quarantine, screen, train
+from screener.cli import evaluate, library, models, plugins, quarantine, rankings, screen, train
 from screener.cli.help import group
 from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
@@ -35,6 +35,7 @@ quarantine.register(app, library.app)
 app.add_typer(library.app, name="library")
 app.add_typer(models.app, name="models")
 screen.register(app)
+rankings.register(app)
 train.register(app)
 evaluate.register(app)
 plugins.register(app)

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # exit code after ctrl-C
 
 Preset = Annotated[
-    str | None, typer.Option(help="Shipped ranking, such as electrolyte-solvent, or a TOML file.")
+    str | None,
+    typer.Option(
+        help="Shipped ranking, such as electrolyte-solvent, or a TOML file; "
+        "`screener presets list` describes those that ship."
+    ),
 ]
 Minimise = Annotated[
     list[str] | None, typer.Option(help="Column whose low values are wanted. Repeatable.")
@@ -79,6 +83,21 @@ Join = Annotated[
 On = Annotated[
     str | None, typer.Option(help="Column of --join that identifies molecules: inchikey or smiles.")
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the ranking (default after its preset or objectives). Others stay as they "
+        "are."
+    ),
+]
+Main = Annotated[
+    bool,
+    typer.Option(
+        "--main",
+        help="Make it the main ranking, whose shortlist and report lie in the campaign's folder.",
+    ),
+]
+Ranking = Annotated[str | None, typer.Option(help="Name of a ranking (default the main one).")]
 Folder = Annotated[str, typer.Argument(help="Folder or URL of the campaign.")]
 
 
@@ -99,6 +118,8 @@ def screen(
     top: Top = None,
     max_similarity: MaxSimilarity = None,
     per_scaffold: PerScaffold = None,
+    name: Name = None,
+    main: Main = False,
     finalists: Annotated[
         int | None,
         typer.Option(help="Most molecules that enter a later stage (default 5 times --top)."),
@@ -189,7 +210,7 @@ def screen(
         _estimate(settings, workers, as_json)
     else:
         where = cluster_settings(cluster, scheduler, workers, config)
-        _run(settings, where, performance_report, as_json)
+        _run(settings, where, performance_report, name, main=main, as_json=as_json)
 
 
 def _objectives(
@@ -221,9 +242,13 @@ def _run(
     settings: "CampaignConfig",
     cluster: "ClusterSettings",
     performance_report: str | None,
+    name: str | None,
+    *,
+    main: bool,
     as_json: bool,
 ) -> None:
     from screener.campaign.driver.run import carry_out
+    from screener.campaign.results.rankings import check_name
     from screener.campaign.settings.resolve import resolve
     from screener.campaign.settings.stage import Campaign
     from screener.campaign.tasks import WORKER_IMPORTS
@@ -234,6 +259,7 @@ def _run(
 
     require_report_path(performance_report)
     folder, setup = resolve(settings)  # mistakes are reported before a cluster is started
+    check_name(folder, setup, name)
     Campaign(folder, setup).require_writable()
     _tell_coverage(setup)
     with (
@@ -242,12 +268,22 @@ def _run(
         show.Display(client.dashboard_link) as display,
     ):
         command = ["screener", *sys.argv[1:]]
-        carry_out(folder, setup, client, progress=display.update, command=command)
+        ranking = carry_out(
+            folder,
+            setup,
+            client,
+            progress=display.update,
+            command=command,
+            name=name,
+            main=main,
+        )
     write_report(folder)
+    if not ranking.is_main:
+        write_report(folder, ranking.name)
     if as_json:
-        print_json(show.shortlist_json(folder))
+        print_json(show.shortlist_json(folder, ranking))
     else:
-        show.shortlist(folder, setup)
+        show.shortlist(folder, ranking)
         show.recall(folder)
 
 
@@ -320,9 +356,15 @@ def rank(
     known_column: KnownColumn = None,
     join: Join = None,
     on: On = None,
+    name: Name = None,
+    main: Main = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rank a finished campaign by other objectives, without computing anything again."""
+    """Rank a finished campaign by other objectives, without computing anything again.
+
+    Other rankings stay as they are; `screener rankings CAMPAIGN` lists them. With a name and no
+    other option it shows the ranking of that name, and makes it the main one with --main.
+    """
     from screener.campaign.results.rank import rank_again
     from screener.campaign.settings.config import CampaignConfig
     from screener.campaign.settings.stages import absolute
@@ -342,19 +384,21 @@ def rank(
         on=on,
     )
     folder = Store(absolute(campaign))
-    setup, _ = rank_again(
+    ranking = rank_again(
         folder,
         settings.ranking,
         command=["screener", *sys.argv[1:]],
+        name=name,
+        main=main,
         known_column=known_column,
         join=settings.join,
         connect=_local_workers,
     )
-    write_report(folder)
+    write_report(folder, ranking.name)
     if as_json:
-        print_json(show.shortlist_json(folder))
+        print_json(show.shortlist_json(folder, ranking))
     else:
-        show.shortlist(folder, setup)
+        show.shortlist(folder, ranking)
 
 
 def explain(
@@ -366,6 +410,7 @@ def explain(
             "abbreviation or CAS number."
         ),
     ],
+    ranking: Ranking = None,
     as_json: AsJson = False,
 ) -> None:
     """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
@@ -373,7 +418,7 @@ def explain(
     from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
-    told = explaining.explanation(Store(absolute(campaign)), name, _local_workers)
+    told = explaining.explanation(Store(absolute(campaign)), name, _local_workers, ranking)
     if as_json:
         print_json(told.as_json())
         return
@@ -383,17 +428,36 @@ def explain(
 
 def compare(
     before: Folder,
-    after: Annotated[str, typer.Argument(help="The other campaign.")],
+    after: Annotated[
+        str | None,
+        typer.Argument(help="The other campaign (default the same, to compare two rankings)."),
+    ] = None,
+    ranking_before: Annotated[
+        str | None, typer.Option("--before", help="Ranking of BEFORE (default the main one).")
+    ] = None,
+    ranking_after: Annotated[
+        str | None, typer.Option("--after", help="Ranking of AFTER (default the main one).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which molecules entered or left the shortlist from one campaign to another, and why."""
+    """Say which molecules entered or left from one shortlist to another, and why.
+
+    Two campaigns are compared, or with --before or --after two rankings of one.
+    """
     from screener.campaign.results import compare as comparing
     from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.stores.files import Folder as Store
 
-    folders = Store(absolute(before)), Store(absolute(after))
-    changes = comparing.compare(*folders, _local_workers)
+    if after is None and ranking_before == ranking_after:
+        raise ConfigError(
+            "give another campaign, or another ranking of this one with --after; "
+            f"`screener rankings {before}` lists them"
+        )
+    folders = Store(absolute(before)), Store(absolute(after or before))
+    changes = comparing.compare(
+        *folders, _local_workers, ranking_before=ranking_before, ranking_after=ranking_after
+    )
     if as_json:
         print_json(changes)
     else:
@@ -447,11 +511,18 @@ _EXAMPLES: dict[Callable[..., None], list[str]] = {
         "screener screen my-library --out mine --maximise gap_b3lyp_ev --top 20",
     ],
     status: ["screener status my-campaign --accounts"],
-    rank: ["screener rank my-campaign --maximise lumo_b3lyp_ev --constraint 'n_heavy<=8'"],
+    rank: [
+        "screener rank my-campaign --maximise lumo_b3lyp_ev --constraint 'n_heavy<=8'",
+        "screener rank my-campaign --minimise n_heavy --top 20 --name small",
+        "screener rank my-campaign --name small --main",
+    ],
     explain: [
         "screener explain my-campaign 'O=C1OCCO1'",
         "screener explain my-campaign 'ethylene carbonate'",
     ],
-    compare: ["screener compare my-campaign other-campaign"],
+    compare: [
+        "screener compare my-campaign other-campaign",
+        "screener compare my-campaign --after small",
+    ],
     verify: ["screener verify my-campaign"],
 }

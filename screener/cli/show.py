@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # models and Dask take seconds to be there, and `status` answ
     from screener.campaign.driver.stage_run import Progress as StageProgress
     from screener.campaign.results.accounts import Accounts
     from screener.campaign.results.compare import Comparison
-    from screener.campaign.settings.setup import Setup
+    from screener.campaign.results.rankings import NamedRanking
 
 N_SHOWN = 10
 N_OUTSIDE = 5
@@ -102,60 +102,81 @@ def size(n_bytes: float) -> str:
     raise AssertionError  # the loop returns at its last unit
 
 
-def shortlist(folder: Folder, setup: "Setup") -> None:
-    """Print the first ten molecules of the shortlist, and the paths of the results.
+def shortlist(folder: Folder, ranking: "NamedRanking") -> None:
+    """Print the first ten molecules of a ranking, what its score is, and the paths of the results.
 
     Args:
         folder: folder of the campaign.
-        setup: its frozen configuration.
+        ranking: whose shortlist it is.
     """
-    top = _shortlist(folder)
-    columns = [each.column for each in setup.ranking.objectives if each.column in top.column_names]
+    top = _shortlist(folder, ranking)
+    columns = [
+        each.column for each in ranking.settings.objectives if each.column in top.column_names
+    ]
     table = Table(
         number("rank"),
-        number("score"),
+        number(ranking.meaning.name),
         "id",
         # a head of several words can take several lines
         *(number(name.replace("_", " "), rank) for rank, name in enumerate(columns, 1)),
         "SMILES",
         title=f"the best {min(N_SHOWN, top.num_rows)} of {top.num_rows:,} in the shortlist",
     )
-    for row in with_numbers(top.slice(0, N_SHOWN), setup.ranking).to_pylist():
+    for row in with_numbers(top.slice(0, N_SHOWN), ranking.settings).to_pylist():
         mark = "*" if row.get("known") else ""
         shown = (str(row["rank"]), f"{row['score']:.3f}", f"{row['source_id'] or ''}{mark}")
         table.add_row(*shown, *(_value(row, name) for name in columns), row["smiles"])
     print_table(table)
     say("± is half of the 90 % interval")
-    if setup.known_column is not None:
+    if "known" in top.column_names:
         say("* known already")
-    for path in results_of(folder):
-        say(path)
+    for text in (*about(ranking), *results_of(folder, ranking)):
+        say(text)
 
 
-def shortlist_json(folder: Folder) -> dict[str, Any]:
-    """The whole shortlist with all its columns, the estimated recall and the paths of the results.
+def about(ranking: "NamedRanking") -> list[str]:
+    """What a reader of a shortlist is told about its ranking, in sentences."""
+    texts = [f"{ranking.meaning.name}: {ranking.meaning.sentence}"]
+    if left_out := ranking.told["left_out"]:
+        texts.append(f"left out, for want of a column: {', '.join(left_out)}")
+    if ranking.is_main:
+        return [*texts, f"this is {ranking.name}, the main ranking of the campaign"]
+    return [
+        *texts,
+        f"this is the ranking {ranking.name}; the main one stays as it was, and "
+        f"`screener rank CAMPAIGN --name {ranking.name} --main` makes this one the main one",
+    ]
+
+
+def shortlist_json(folder: Folder, ranking: "NamedRanking") -> dict[str, Any]:
+    """A whole shortlist with all its columns, its ranking, the estimated recall and the paths of
+    the results.
 
     Args:
         folder: folder of the campaign.
+        ranking: whose shortlist it is.
     """
     return {
         "campaign": folder.url,
-        "shortlist": _shortlist(folder).to_pylist(),
+        "ranking": ranking.as_json(),
+        "left_out": ranking.told["left_out"],
+        "shortlist": _shortlist(folder, ranking).to_pylist(),
         "recall": read_recall(folder),
-        "files": results_of(folder),
+        "files": results_of(folder, ranking),
     }
 
 
-def _shortlist(folder: Folder) -> pa.Table:
-    return with_names_of_now(folder.read_table("shortlist.parquet"))
+def _shortlist(folder: Folder, ranking: "NamedRanking") -> pa.Table:
+    return with_names_of_now(folder.read_table(f"{ranking.path}shortlist.parquet"))
 
 
-def results_of(folder: Folder) -> list[str]:
-    """Paths of the results that lie in a campaign's folder."""
-    from screener.campaign.results.shortlist import FILES
+def results_of(folder: Folder, ranking: "NamedRanking") -> list[str]:
+    """Paths of the results of a ranking; those of the main one lie in the campaign's folder."""
+    from screener.campaign.results.shortlist import FILES, LEGEND
 
-    names = (*FILES, "report.html", "provenance.json")
-    return [f"{folder.url}/{name}" for name in names if folder.exists(name)]
+    place = "" if ranking.is_main else ranking.path
+    names = [f"{place}{name}" for name in (*FILES, LEGEND, "report.html")]
+    return [f"{folder.url}/{name}" for name in (*names, "provenance.json") if folder.exists(name)]
 
 
 def recall(folder: Folder) -> None:

@@ -30,6 +30,7 @@ class RowStatus:
 
     Args:
         score: float64 (n,), NaN for every row that is no candidate.
+        tie: float64 (n,), finite; of equal scores the larger one comes first.
         desirabilities: of each objective by column, float64 (n,).
         code: uint8 (n,), `CANDIDATE`, `FILTERED` or `OUT_OF_DOMAIN`.
         exclusions: which rule filters a row.
@@ -39,6 +40,7 @@ class RowStatus:
     """
 
     score: NDArray[np.float64]
+    tie: NDArray[np.float64]
     desirabilities: dict[str, NDArray[np.float64]]
     code: NDArray[np.uint8]
     exclusions: Exclusions
@@ -113,6 +115,7 @@ def row_status(table: pa.Table, settings: RankingSettings) -> RowStatus:
     code = _codes(table, scores.exclusions)
     return RowStatus(
         score=np.where(code == OUT_OF_DOMAIN, np.nan, scores.score),
+        tie=scores.tie,
         desirabilities=scores.desirabilities,
         code=code,
         exclusions=scores.exclusions,
@@ -122,18 +125,22 @@ def row_status(table: pa.Table, settings: RankingSettings) -> RowStatus:
     )
 
 
-def candidate_scores(table: pa.Table, settings: RankingSettings) -> NDArray[np.float64]:
-    """Scores alone, as of `row_status`, float64 (n,), NaN for every row that is no candidate.
+def candidate_scores(
+    table: pa.Table, settings: RankingSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores alone, and what orders equal ones, as of `row_status`.
 
     Args:
         table: (n,) rows with `in_domain` and the columns of `stored_inputs`.
         settings: objectives and constraints.
+    Returns:
+        scores, float64 (n,), NaN for every row that is no candidate; ties, float64 (n,), finite.
     Raises:
         ConfigError: no objective has a column here, or a column is not numeric.
     """
     scores = score_table(table, settings)
     is_outside = _codes(table, scores.exclusions) == OUT_OF_DOMAIN
-    return np.where(is_outside, np.nan, scores.score)
+    return np.where(is_outside, np.nan, scores.score), scores.tie
 
 
 def row_status_before_prediction(table: pa.Table, settings: RankingSettings) -> RowStatus:
@@ -148,6 +155,7 @@ def row_status_before_prediction(table: pa.Table, settings: RankingSettings) -> 
     exclusions = exclusions_before_prediction(table, settings)
     return RowStatus(
         score=np.full(table.num_rows, np.nan),
+        tie=np.zeros(table.num_rows),
         desirabilities={},
         code=_codes(table, exclusions),
         exclusions=exclusions,
@@ -246,7 +254,12 @@ class Best:
             self._pareto = ParetoTop(self._top.k, worth.shape[1])
         chosen = np.isfinite(status.score)
         kept = table.filter(pa.array(chosen))
-        self._pareto.add(worth[chosen], kept["mol_id"].to_pylist(), kept["row"].to_numpy())
+        self._pareto.add(
+            worth[chosen],
+            kept["mol_id"].to_pylist(),
+            kept["row"].to_numpy(),
+            status.score[chosen],  # the weighted geometric mean of these
+        )
 
     def merge(self, other: "Best") -> None:
         """Add the best of other tables, by the same settings."""
@@ -290,9 +303,13 @@ def best(table: pa.Table, status: RowStatus, k: int, floor: Ranked | None = None
         near = near[status.score[near] >= least]
     chosen = table.select(["mol_id", "row"]).take(pa.array(near, pa.int64()))
     top = TopK.from_arrays(
-        status.score[near], chosen["mol_id"].to_pylist(), chosen["row"].to_numpy(), k
+        status.score[near],
+        chosen["mol_id"].to_pylist(),
+        chosen["row"].to_numpy(),
+        k,
+        status.tie[near],
     )
     if floor is None:
         return top
-    limit = (-floor.score, floor.mol_id)
-    return TopK(k, tuple(e for e in top.entries if (-e.score, e.mol_id) <= limit))
+    limit = (-floor.score, -floor.tie, floor.mol_id)
+    return TopK(k, tuple(e for e in top.entries if (-e.score, -e.tie, e.mol_id) <= limit))

@@ -91,7 +91,9 @@ def test_rank_by_other_objectives(screener, campaign, caplog):
     assert code == 0
     assert "the best 2 of 2" in out
     assert "chosen by other objectives" in caplog.text
-    assert len((campaign / "shortlist.csv").read_text().splitlines()) == 3
+    assert len((campaign / "shortlist.csv").read_text().splitlines()) == 5
+    ranked = campaign / "rankings" / "minimise-price" / "shortlist.csv"
+    assert len(ranked.read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize("option", ["--estimate", "--plan"])

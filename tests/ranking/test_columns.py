@@ -151,7 +151,13 @@ def test_any_extensive_column_can_be_had_per_atom_and_no_other():
 
 def test_columns_stored_by_former_names_are_ranked(caplog):
     table = pa.table(
-        {"eox_gfn2_v_li": [10.0, 12.0], "ip_gfn2_ev_lo90": [1.0, 2.0], "ip_ev": [1.0, 1.0]}
+        {
+            "eox_gfn2_v_li": [10.0, 12.0],
+            "ip_gfn2_ev_lo90": [1.0, 2.0],
+            "ip_ev": [1.0, 1.0],
+            "margin_eox_gfn2_v_li": [0.5, 2.5],
+            "desirability_ered_gfn2_v_li": [0.1, 0.2],
+        }
     )
     assert with_asked(table, RankingSettings(objectives=(parse_objective("minimise:ip_ev"),)))[
         "ip_ev"
@@ -164,6 +170,8 @@ def test_columns_stored_by_former_names_are_ranked(caplog):
         "eox_uncorrected_gfn2_v_li",
         "ip_uncorrected_gfn2_ev_lo90",
         "ip_ev",
+        "margin_eox_uncorrected_gfn2_v_li",
+        "desirability_ered_uncorrected_gfn2_v_li",
     ]
 
 

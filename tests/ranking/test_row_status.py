@@ -102,8 +102,10 @@ def test_scores_need_no_other_columns_than_those_that_are_told(objectives, const
     )
     names = stored_inputs(settings, table.column_names)
     assert set(names) == set(read)
-    score = candidate_scores(table.select(["in_domain", *names]), settings)
-    np.testing.assert_array_equal(score, row_status(table, settings).score)
+    score, tie = candidate_scores(table.select(["in_domain", *names]), settings)
+    whole = row_status(table, settings)
+    np.testing.assert_array_equal(score, whole.score)
+    np.testing.assert_array_equal(tie, whole.tie)
     assert 5 < np.isfinite(score).sum() < n
 
 

@@ -7,6 +7,7 @@ from rdkit import Chem
 from screener.campaign.results import quarantine
 from screener.campaign.results.provenance import Session, stage_results
 from screener.campaign.results.rank import rank
+from screener.campaign.results.rankings import find_ranking
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.frozen import write_setup
 from screener.campaign.settings.setup import Setup, Stage
@@ -233,7 +234,7 @@ def campaign(tmp_path):
     totals = [carry_out(first, {7})]
     choose(second, totals[0])
     totals.append(carry_out(second, {6}))
-    session.write(stages=stage_results(setup, totals), ranking=rank(made))
+    session.write(stages=stage_results(setup, totals), ranking=rank(made).told)
     return folder, setup
 
 
@@ -312,8 +313,13 @@ def test_another_ranking_is_told_with_a_warning(campaign):
     one = setup.ranking.model_copy(update={"objectives": setup.ranking.objectives[:1], "top": 9})
     again = setup.model_copy(update={"ranking": one})
     ranked = Campaign(folder, again)
-    Session(ranked, ["screener", "rank"], 0).write(ranking=rank(ranked))
-    content = collect(folder)
+    ranking = rank(ranked, command=["screener", "rank"])
+    assert not ranking.is_main
+    assert len(collect(folder).shortlist) == 2
+    content = collect(folder, ranking.name)
+    assert not content.is_main
+    assert dict(content.provenance)["ranking digest"] == again.ranking_digest
+    assert dict(content.provenance)["ranked"].endswith("by screener rank")
     assert [objective.column for objective in content.ranking.objectives] == ["homo_b3lyp_ev"]
     assert len(content.shortlist) == 3
     chosen, fewer = content.warnings
@@ -322,8 +328,8 @@ def test_another_ranking_is_told_with_a_warning(campaign):
 
 
 def test_a_tick_is_a_mark_and_not_a_name(campaign):
-    folder, setup = campaign
-    path = f"rankings/{setup.ranking_digest}/known.parquet"
+    folder, _ = campaign
+    path = f"{find_ranking(folder).path}known.parquet"
     table = folder.read_table(path)
     ticks = pa.array(["True"] * table.num_rows)
     place = table.schema.get_field_index("known_as")

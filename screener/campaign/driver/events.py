@@ -19,7 +19,7 @@ these fields (bytes and seconds are plain numbers):
   n_workers, worker_min_bytes, worker_median_bytes, worker_max_bytes
 - `warning`: logger, message; any other warning or error of this package
 - `stage finished`: stage, counts, quarantine
-- `ranked`: ranking, shortlisted
+- `ranked`: ranking, name, shortlisted
 - `stopped`: reason; the session ended before the shortlist
 
 Events are also passed to `logging`, as INFO, where a handler finds them in `event` and `fields` of

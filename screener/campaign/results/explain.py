@@ -1,4 +1,4 @@
-"""Why a molecule of the library ended where it did, under the ranking of the current shortlist.
+"""Why a molecule of the library ended where it did, under a ranking of the campaign.
 
 Reads the campaign's folder and the library; predicts nothing. The molecule is looked up in the
 columns of the library that can hold what it was called, and followed through the units that it was
@@ -15,12 +15,10 @@ import numpy as np
 from rdkit import Chem
 
 from screener.campaign.results.known import follow, places_of
-from screener.campaign.results.not_ranked import no_shortlist
-from screener.campaign.results.provenance import last_ranking
+from screener.campaign.results.rankings import NamedRanking, as_ranked
 from screener.campaign.results.segments import Connect, workers_of
 from screener.campaign.results.shortlist import FILES
 from screener.campaign.settings.stage import Campaign
-from screener.campaign.settings.user_table import Joined
 from screener.chemistry.alerts import alerts, alerts_of
 from screener.chemistry.known_names import (
     KnownMolecule,
@@ -32,7 +30,6 @@ from screener.chemistry.known_names import (
 from screener.chemistry.nearest import nearest_known
 from screener.chemistry.standardise import StandardiseSettings, standardise
 from screener.errors import ConfigError, MoleculeError
-from screener.ranking.objectives import RankingSettings
 from screener.ranking.reasons import terms
 from screener.ranking.topk import Ranked
 from screener.stores.domain_reasons import in_words, reasons_in
@@ -71,20 +68,25 @@ class Explanation:
         }
 
 
-def explain(folder: Folder, name: str, connect: Connect | None = None) -> list[tuple[str, str]]:
+def explain(
+    folder: Folder, name: str, connect: Connect | None = None, ranking: str | None = None
+) -> list[tuple[str, str]]:
     """The lines of `explanation`, for people.
 
     Args:
         folder: of a finished campaign.
         name: of the molecule, see `explanation`.
         connect: gives a client, see `explanation`.
+        ranking: the name of one; None for the main one.
     Returns:
         pairs of a label and what is said.
     """
-    return explanation(folder, name, connect).lines
+    return explanation(folder, name, connect, ranking).lines
 
 
-def explanation(folder: Folder, name: str, connect: Connect | None = None) -> Explanation:
+def explanation(
+    folder: Folder, name: str, connect: Connect | None = None, ranking: str | None = None
+) -> Explanation:
     """What became of a molecule and why.
 
     Args:
@@ -93,13 +95,14 @@ def explanation(folder: Folder, name: str, connect: Connect | None = None) -> Ex
             the name, abbreviation or CAS number of a known molecule.
         connect: gives a client whose workers look at the rows of a large last stage; None to look
             at them here.
+        ranking: the name of one; None for the main one.
     Returns:
         lines for people, and the predictions that they rest on.
     Raises:
-        ConfigError: no finished campaign, or no such molecule in the library, its duplicates and
-            what it set aside.
+        ConfigError: no finished campaign, no such ranking, or no such molecule in the library, its
+            duplicates and what it set aside.
     """
-    campaign = as_ranked(folder)
+    campaign, under = as_ranked(folder, ranking)
     setup = campaign.setup
     library = open_library(setup.library, setup.library_digest)
     names = _names(name)
@@ -127,37 +130,30 @@ def explanation(folder: Folder, name: str, connect: Connect | None = None) -> Ex
     if others:
         mol_ids = ", ".join(each["mol_id"] for each in others)
         lines.append(("others of this name", f"{mol_ids}; explain them by these"))
-    ended = ends(campaign, {row: molecule["mol_id"]}, connect)[row]
+    ended = ends(campaign, under, {row: molecule["mol_id"]}, connect)[row]
     stage, predictions, said = _last(campaign, row)
+    about = [
+        ("ranking", f"{under.name}{' (the main one)' if under.is_main else ''}"),
+        ("score", f"{under.meaning.name}. {under.meaning.sentence}"),
+    ]
     return Explanation(
-        [("ended", ended), *lines, *_facts(molecule), *said], stage=stage, predictions=predictions
+        [("ended", ended), *about, *lines, *_facts(molecule), *said],
+        stage=stage,
+        predictions=predictions,
     )
 
 
-def as_ranked(folder: Folder) -> Campaign:
-    """The campaign with the ranking of its current shortlist.
-
-    Raises:
-        ConfigError: no campaign, or one without a shortlist.
-    """
-    campaign = Campaign.open(folder)
-    ranking = last_ranking(folder)
-    if ranking is None:
-        raise ConfigError(no_shortlist(folder))
-    settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: ranking")
-    joined = ranking.get("joined")
-    return campaign.with_setup(
-        campaign.setup.model_copy(
-            update={"ranking": settings, "joined": joined and Joined.model_validate(joined)}
-        )
-    )
-
-
-def ends(campaign: Campaign, mol_ids: Mapping[int, str], connect: Connect | None) -> dict[int, str]:
+def ends(
+    campaign: Campaign,
+    under: NamedRanking,
+    mol_ids: Mapping[int, str],
+    connect: Connect | None,
+) -> dict[int, str]:
     """Where molecules of the library ended, in words.
 
     Args:
         campaign: finished, see `as_ranked`.
+        under: its ranking.
         mol_ids: of the molecules, by row.
         connect: gives a client whose workers look at the rows of a large last stage; None to look
             at them here.
@@ -165,10 +161,10 @@ def ends(campaign: Campaign, mol_ids: Mapping[int, str], connect: Connect | None
         text by row.
     """
     fates = follow(campaign, np.array(sorted(mol_ids), dtype=np.int64))
-    listed = campaign.folder.read_table(FILES[0], ["row", "rank", "score"]).to_pylist()
+    listed = campaign.folder.read_table(under.path + FILES[0], ["row", "rank", "score"]).to_pylist()
     ranks = {entry["row"]: (entry["rank"], entry["score"]) for entry in listed}
     below = [
-        Ranked(fate.score, mol_ids[row], row)
+        Ranked(fate.score, mol_ids[row], row, fate.tie)
         for row, fate in fates.items()
         if row not in ranks and fate.state == "ranked" and fate.score is not None
     ]

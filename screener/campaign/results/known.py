@@ -48,6 +48,7 @@ class Fate:
     state: str
     reason: str
     score: float | None = None
+    tie: float = 0.0  # orders equal scores
 
 
 def follow_known(
@@ -67,7 +68,7 @@ def follow_known(
     places = places_of(
         campaign,
         [
-            Ranked(fate.score, marked[row]["mol_id"], row)
+            Ranked(fate.score, marked[row]["mol_id"], row, fate.tie)
             for row, fate in fates.items()
             if fate.state == "ranked" and fate.score is not None
         ],
@@ -132,6 +133,7 @@ def _fates(stage: CampaignStage, rows: NDArray[np.int64]) -> Iterator[tuple[int,
                     of_candidates if is_candidate else status.name(place),
                     status.reason(place),
                     None if np.isnan(score) else score,
+                    float(status.tie[place]),
                 ),
             )
         for record in unit.quarantine.to_pylist() if unit.quarantine is not None else []:

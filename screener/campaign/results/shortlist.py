@@ -1,10 +1,12 @@
-"""The shortlist as files: Parquet, CSV and SDF, from the rows that were chosen.
+"""The shortlist as files: Parquet, CSV and SDF, from the rows that were chosen; and what their
+columns mean.
 
 Each file's bytes follow from the chosen rows and the ranking alone. Text that a spreadsheet would
 run is marked as text in the CSV (`screener.stores.cells`).
 """
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +17,7 @@ import pyarrow.csv
 from rdkit import Chem
 from rdkit.Geometry import Point3D
 
+from screener.campaign.results.legend import legend
 from screener.errors import MoleculeError, StoreError
 from screener.library.columns import result_name
 from screener.ranking.columns import is_numeric, is_text
@@ -31,6 +34,7 @@ from screener.stores.plain_columns import plain_table, readable
 _LINE_END = re.compile("\r\n|\r|\n")
 
 FILES = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
+LEGEND = "columns.csv"
 
 
 def shortlist_table(
@@ -44,8 +48,9 @@ def shortlist_table(
         settings: the ranking.
         known_column: a row in which it is not empty is a known molecule.
     Returns:
-        `rank` (from 1), `score`, `desirability_<objective>`, `known` where there is such a column,
-        what `why_columns` says, then the columns of the predictions.
+        `rank` (from 1), `score`, `pareto_front` (from 1) and `pareto_utility` or `expected_utility`
+        where it is ranked by fronts or by probability, `desirability_<objective>`, `known` where
+        there is such a column, what `why_columns` says, then the columns of the predictions.
     """
     position = {row: index for index, row in enumerate(predictions["row"].to_pylist())}
     order = pa.array([position[row] for row in top.rows.tolist()], pa.int64())
@@ -55,6 +60,12 @@ def shortlist_table(
         "rank": pa.array(np.arange(1, chosen.num_rows + 1), pa.int64()),
         "score": pa.array([entry.score for entry in top.entries], pa.float64()),
     }
+    if settings.by == "pareto":
+        fronts = [math.ceil(-entry.score) for entry in top.entries]
+        columns["pareto_front"] = pa.array(fronts, pa.int64())
+        columns["pareto_utility"] = pa.array(status.score, pa.float64())
+    elif settings.by == "probability":
+        columns["expected_utility"] = pa.array(status.tie, pa.float64())
     for name, values in status.desirabilities.items():
         columns[f"desirability_{name}"] = pa.array(values, pa.float64())
     if known_column is not None:
@@ -81,27 +92,41 @@ def is_known(column: pa.ChunkedArray) -> pa.Array:
 
 
 def write_shortlist(
-    folder: Folder, path: str, table: pa.Table, structures: Sequence[Structure | MoleculeError]
+    folder: Folder,
+    path: str,
+    table: pa.Table,
+    structures: Sequence[Structure | MoleculeError],
+    settings: RankingSettings,
 ) -> dict[str, str]:
-    """Write the three files below `path`; returns the SHA-256 of each by name.
+    """Write the three files, and the one that says what their columns mean, below `path`.
 
     Args:
         folder: of the campaign.
         path: a folder below it that ends in '/', or nothing.
         table: from `shortlist_table`.
         structures: of its rows.
+        settings: the ranking.
     Returns:
         SHA-256 (hex) by name of the file.
     Raises:
         StoreError: a file cannot be written.
     """
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(to_cells(_flat(table)), sink)
-    contents = (to_parquet(table), sink.getvalue(), to_sdf(table, structures).encode())
+    contents = (
+        to_parquet(table),
+        _to_csv(_flat(table)),
+        to_sdf(table, structures).encode(),
+        _to_csv(legend(table.column_names, settings)),
+    )
     return {
         name: folder.write_bytes(f"{path}{name}", content)
-        for name, content in zip(FILES, contents, strict=True)
+        for name, content in zip((*FILES, LEGEND), contents, strict=True)
     }
+
+
+def _to_csv(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pyarrow.csv.write_csv(to_cells(table), sink)
+    return sink.getvalue()
 
 
 def _flat(table: pa.Table) -> pa.Table:

@@ -36,6 +36,7 @@ On = Literal["inchikey", "smiles"]
 _OF_RANKING = (
     *("rank", "score", "known", "why", "alerts_raised"),
     *("nearest_known", "nearest_known_similarity"),
+    *("pareto_front", "pareto_utility", "expected_utility"),
 )
 
 

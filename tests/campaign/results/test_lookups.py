@@ -40,7 +40,7 @@ def ranked(finished, tmp_path_factory) -> Folder:
     folder = tmp_path_factory.mktemp("ranked") / "campaign"
     shutil.copytree(finished.folder, folder)
     config = RankingConfig(objectives=["minimise:homo_b3lyp_ev"], top=3)
-    rank_again(Folder(str(folder)), config, command=[])
+    rank_again(Folder(str(folder)), config, command=[], main=True)
     return Folder(str(folder))
 
 
