@@ -23,7 +23,6 @@ from screener.stores.plain_columns import decoded, readable
 
 PREFIX = "input_"
 _UNNAMED = "unnamed_"  # and the place of a column of a table
-_NAMELESS = "unnamed"
 
 # `> <NAME>` is the line of an SD file: what would end the name, or the line
 _UNFIT = re.compile(r"[<>\x00-\x1f\x7f\x85\u2028\u2029]+")
@@ -63,21 +62,18 @@ def is_unnamed(name: str) -> bool:
 def library_name(name: str) -> str:
     """The name in the library of a column of the caller's.
 
-    It is another one where the library uses the name itself, or where it is empty (data of an SD
-    file may have no name); and where that other one is a column's own name, so that no two columns
-    ever get the same.
+    It is another one where the library uses the name itself; and where that other one is a column's
+    own name, so that no two columns ever get the same.
     """
-    if not name:
-        return _NAMELESS
     bare = name
     while bare.startswith(PREFIX):
         bare = bare.removeprefix(PREFIX)
-    return PREFIX + name if bare in (*STANDARD_SCHEMA.names, _NAMELESS) else name
+    return PREFIX + name if bare in STANDARD_SCHEMA.names else name
 
 
 def result_name(name: str) -> str:
     """The name of a column in results: the same, or one that fits the data of an SD file."""
-    fit = _UNFIT.sub("_", name.strip()).strip() or _NAMELESS
+    fit = _UNFIT.sub("_", name.strip()).strip() or "unnamed"
     if fit.startswith("_"):  # RDKit's own: `_Name` is the title of the record
         return f"own{fit}"
     return f"own_{fit}" if fit == _OF_RDKIT else fit

@@ -44,7 +44,7 @@ class JoinConfig(BaseModel):
     """A table as it is asked for.
 
     Args:
-        table: path or URL of a CSV or Parquet file.
+        table: path or URL of a file of text (CSV, TSV) or Parquet.
         on: its column that says which molecule: `inchikey`, or `smiles`, which are standardised as
             the library's were; by default whichever it has, the InChIKey first.
     """
@@ -132,9 +132,11 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
     if key_column == "smiles":
         key, keys = "mol_id", _mol_ids(keys, library)
     table = table.drop_columns([names[each] for each in ("inchikey", "smiles") if each in names])
-    if nameless := [name for name in table.column_names if is_unnamed(name)]:
-        log.warning("%d columns of %s have no name, and are not joined", len(nameless), source)
-        table = table.drop_columns(nameless)
+    # the index of a data frame, where the library was written from one too
+    both = [name for name in table.column_names if is_unnamed(name) and name in library.columns]
+    if both:
+        log.warning("column %s of %s has no name, and is not joined", both[0].removeprefix("unnamed_"), source)
+        table = table.drop_columns(both)
     if not table.column_names:
         raise ConfigError(
             f"{source} has no column besides {names[key_column]}: nothing is to be joined"
