@@ -18,7 +18,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.ranking.pareto import ParetoTop
 from screener.ranking.score import Exclusions, exclusions_before_prediction, score_table
 from screener.ranking.topk import Ranked, TopK
-from screener.stores.domain_reasons import sentences_in
+from screener.stores.domain_reasons import kinds_in
 
 CANDIDATE, FILTERED, OUT_OF_DOMAIN = 0, 1, 2
 NAMES = ("candidate", "filtered", "out of domain")  # by the codes above
@@ -84,7 +84,7 @@ class RowStatus:
         counts: Counter[str] = Counter()
         texts = self.domain_reasons.cast(pa.string()).filter(pa.array(self.code == OUT_OF_DOMAIN))
         for entry in pc.value_counts(pc.fill_null(texts, "")).to_pylist():
-            for reason in sentences_in(entry["values"]) or [""]:
+            for reason in kinds_in(entry["values"]) or [""]:
                 counts[reason] += entry["counts"]
         return dict(sorted(counts.items()))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 _BETWEEN = "; "
 _NUMBER = r"\w+ (?:-?[\d.]+|nan|inf)"
 _NUMBERS = re.compile(rf" \(({_NUMBER}(?:, {_NUMBER})*)\)$")
+_FIGURES = re.compile(r" \([^()]*\d[^()]*\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,12 @@ def reasons_in(text: str) -> list[Reason]:
 def sentences_in(text: str) -> list[str]:
     """The same without numbers, each sentence once."""
     return list(dict.fromkeys(each.sentence for each in reasons_in(text)))
+
+
+def kinds_in(text: str) -> list[str]:
+    """The sentences as they are counted, each once: without whatever a last bracket says in
+    figures, in which nearly every row differs."""
+    return list(dict.fromkeys(_FIGURES.sub("", each) for each in sentences_in(text)))
 
 
 def in_words(text: str) -> str:

@@ -8,6 +8,7 @@ from screener.models.uncertainty.domain import (
     distance_limits,
 )
 from screener.records import Structure
+from screener.stores.domain_reasons import Reason, reasons_in
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,20 @@ def test_distances_limit_the_domain_and_grow_with_size(domain, structure_of):
         (reason,) = domain.distance_reasons(structure, distances)
         assert "carbon" in reason
         assert f"{limit:.2f}" in reason
+
+
+def test_distances_are_told_of_the_atom_that_is_furthest_off(domain, structure_of):
+    carbonate = structure_of("O=C1OCCO1")
+    distances = np.zeros(carbonate.n_atoms)
+    distances[[1, 0]] = 3.0, 2.5  # of the atoms in the order of the SMILES
+    far, further = domain.distance_reasons(carbonate, distances)
+    assert reasons_in(far) == [
+        Reason(
+            "the environment of the carbonyl carbon is unlike any that the model was fitted to",
+            {"distance": 3.0, "limit": 1.0},
+        )
+    ]
+    assert "the environment of the carbonyl oxygen is unlike" in further
 
 
 def test_an_element_never_calibrated_is_outside(domain, structure_of):
