@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes
 PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --no-loadscope-reorder
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
-.PHONY: install screen test test-slow lint types layers bench labels soak check
+.PHONY: install screen test test-slow notebooks lint types layers bench labels soak check
 
 install: .venv/installed
 
@@ -24,6 +24,8 @@ test: install
 
 test-slow: install
 	$(PYTEST) -m slow $$(grep -rl --include='test_*.py' mark.slow tests)  # no others are imported
+
+notebooks: install
 	$(BIN)/pytest -p nbmake --nbmake notebooks
 
 lint: install

@@ -22,7 +22,12 @@ import grimp
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "screener"
-BASE = ("errors", "records", "units")  # imported by nearly all rooms; not listed in the boxes
+BASE = (
+    "errors",
+    "records",
+    "units",
+    "waiting",
+)  # imported by nearly all rooms; not listed in the boxes
 
 PURPOSES = {
     "cli": "the command line: reads options, prints results",
@@ -45,6 +50,7 @@ PURPOSES = {
     "registry": "levels, quantities, model types and goals; plug-ins",
     "records": "the objects that rooms hand to one another",
     "units": "conversions and free-atom energies",
+    "waiting": "tells a person what is waited for",
     "errors": "errors that callers can catch",
     "testing": "checks to run on levels, quantities, goals and models of your own",
 }

@@ -18,15 +18,19 @@ from distributed import Client
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.driver.stage_run import Progress
 from screener.campaign.results.accounts import Accounts, accounts
+from screener.campaign.results.quarantine import SetAside, of_campaign, of_library
 from screener.campaign.results.rank import rank_again
+from screener.campaign.results.rankings import find_ranking, rankings
+from screener.campaign.results.shortlist import FILES
 from screener.campaign.results.status import Status, status
 from screener.campaign.settings.config import CampaignConfig, StageConfig, read_config
+from screener.campaign.settings.stage import Campaign as StoredCampaign
 from screener.campaign.settings.stages import absolute
 from screener.campaign.tasks import WORKER_IMPORTS
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
-from screener.errors import ConfigError
+from screener.errors import ConfigError, Interrupted, interrupts_told
 from screener.inference.model import Model
 from screener.library_build import tasks
 from screener.library_build.build import build_library
@@ -36,9 +40,11 @@ from screener.stores.files import Folder
 from screener.stores.library import LibraryManifest, LibraryStore
 from screener.stores.predictions import with_names_of_now
 
-__all__ = ["Accounts", "Campaign", "Library", "Model", "Status", "load_model"]
+__all__ = ["Accounts", "Campaign", "Interrupted", "Library", "Model", "Status", "load_model"]
 
 Path = str | PathLike[str]
+
+_AGAIN = "the same call goes on where this one was"
 
 
 def load_model(name_or_path: Path) -> Model:
@@ -88,9 +94,10 @@ class Library:
         Raises:
             ConfigError: no input, no SMILES column, or no valid molecule.
             StoreError: a file cannot be read or written.
+            Interrupted: by the user; the same call goes on where this one was.
         """
         paths = [inputs] if isinstance(inputs, str | PathLike) else list(inputs)
-        with _connected(client, tasks.__name__) as connection:
+        with interrupts_told(_AGAIN), _connected(client, tasks.__name__) as connection:
             store = build_library(
                 [fspath(path) for path in paths],
                 fspath(out),
@@ -129,6 +136,15 @@ class Library:
         last = min(start + 10 if stop is None else stop, len(self))
         frame: pd.DataFrame = self.store.read_range(start, last).to_pandas()
         return frame
+
+    def quarantine(self) -> SetAside:
+        """The molecules that were set aside, of which there may be millions.
+
+        Returns:
+            their `counts` by stage and code; `reader()` gives them as a stream of Arrow batches,
+            `dask()` as a Dask data frame, and `export(FILE)` writes CSV or Parquet.
+        """
+        return of_library(self.store)
 
     def __repr__(self) -> str:
         return f"Library({self.url!r}, {len(self):,} molecules)"
@@ -240,27 +256,46 @@ class Campaign:
         self,
         client: Client | None = None,
         progress: Callable[[Progress], None] | None = None,
+        *,
+        name: str | None = None,
+        main: bool = False,
     ) -> "Campaign":
         """Run the campaign, or resume it, up to the shortlist and the report.
 
         Args:
             client: a Dask client; by default processes on this machine, one per CPU.
             progress: called with a `Progress` after every unit.
+            name: what the ranking is called, by default after its preset or objectives. Where the
+                campaign has other rankings, they stay as they are.
+            main: whether it becomes the main ranking; the first always does.
         Returns:
             the campaign itself.
         Raises:
-            ConfigError: the campaign cannot start with this configuration; nothing was written.
+            ConfigError: the campaign cannot start with this configuration, or another ranking has
+                the name; nothing was written.
             StoreError: a file cannot be read or written.
             ScreenerError: a task was lost with its worker several times.
+            Interrupted: by the user; the same call goes on where this one was.
         """
-        with _connected(client, WORKER_IMPORTS) as connection:
-            folder, _ = run_campaign(self.config, connection, progress=progress, command=_command())
+        with interrupts_told(_AGAIN), _connected(client, WORKER_IMPORTS) as connection:
+            folder, ranking = run_campaign(
+                self.config,
+                connection,
+                progress=progress,
+                command=_command(),
+                name=name,
+                main=main,
+            )
         write_report(folder)
+        if not ranking.is_main:
+            write_report(folder, ranking.name)
         return self
 
     def rank(
         self,
         *,
+        name: str | None = None,
+        main: bool = False,
         preset: str | None = None,
         objectives: Sequence[str | Objective] = (),
         constraints: Sequence[str | Constraint] = (),
@@ -274,16 +309,24 @@ class Campaign:
     ) -> pd.DataFrame:
         """Rank the rows of the last stage by other objectives, without computing anything again.
 
+        Other rankings stay as they are.
+
         Args:
+            name: what the ranking is called; by default after its preset or objectives, with a
+                number where another ranking has that name. With a name alone it is the ranking of
+                that name, which can be made the main one so.
+            main: whether it becomes the main one: its shortlist and report lie in the campaign's
+                folder, those of others below `rankings`.
             preset, objectives, constraints, by, top, max_similarity, per_scaffold: as for
                 `Campaign`; an argument that is not given is as in the campaign.
             known_column: column of yours that is filled for molecules that are known already.
             join: a table of yours whose columns can be ranked by.
             on: the column of `join` that identifies molecules, `inchikey` or `smiles`.
         Returns:
-            the new shortlist, which takes the place of the old one in the folder.
+            its shortlist, as `shortlist` gives it.
         Raises:
-            ConfigError: the campaign is not finished, or a column is unknown.
+            ConfigError: the campaign is not finished, a column is unknown, or another ranking has
+                the name.
         """
         options = CampaignConfig().with_options(
             preset=preset,
@@ -296,29 +339,48 @@ class Campaign:
             join=join,
             on=on,
         )
-        rank_again(
+        ranking = rank_again(
             self.folder,
             options.ranking,
             command=_command(),
+            name=name,
+            main=main,
             known_column=known_column,
             join=options.join,
             connect=partial(connect, LocalSettings()),
         )
-        write_report(self.folder)
-        return self.shortlist()
+        write_report(self.folder, ranking.name)
+        return self.shortlist(ranking.name)
 
-    def shortlist(self) -> pd.DataFrame:
-        """The ranked shortlist, best first.
+    def rankings(self) -> pd.DataFrame:
+        """The rankings of the campaign: the main one, then the others as they were made.
 
         Returns:
-            `rank`, `score` (larger is better), `desirability_<objective>` (0 to 1), the identity of
-            the molecule, and predicted columns in the unit that their name ends in, with `_std`,
-            `_lo90`, `_hi90` and for delta models `_delta`; the caller's own columns come last.
+            `name`, `main`, `by`, `objectives` and `constraints` (lists of text), `top`, `score` and
+            `score_meaning` (what the number is), `made` (UTC), `command`, `ranked` and
+            `shortlisted` (molecules), `folder` (below the campaign's).
         Raises:
-            StoreError: the campaign has no shortlist yet.
+            ConfigError: the campaign has not been started.
         """
-        table = with_names_of_now(self.folder.read_table("shortlist.parquet"))
+        return pd.DataFrame([each.as_json() for each in rankings(self.folder)])
+
+    def shortlist(self, ranking: str | None = None) -> pd.DataFrame:
+        """The shortlist of a ranking, best first.
+
+        Args:
+            ranking: its name; by default the main one.
+        Returns:
+            `rank`, `score` (larger is better; its name and meaning are in `frame.attrs`),
+            `desirability_<objective>` (0 to 1), the identity of the molecule, and predicted columns
+            in the unit that their name ends in, with `_std`, `_lo90`, `_hi90` and for delta models
+            `_delta`; the caller's own columns come last.
+        Raises:
+            ConfigError: the campaign has no shortlist yet, or no such ranking.
+        """
+        found = find_ranking(self.folder, ranking)
+        table = with_names_of_now(self.folder.read_table(found.path + FILES[0]))
         frame: pd.DataFrame = table.to_pandas()
+        frame.attrs |= {"score": found.meaning.name, "score_meaning": found.meaning.sentence}
         return frame
 
     def status(self) -> Status:
@@ -337,6 +399,14 @@ class Campaign:
         """
         final = accounts(self.folder).final
         return pd.DataFrame({"state": list(final), "rows": list(final.values())})
+
+    def quarantine(self) -> SetAside:
+        """The molecules that its library and its stages set aside; see `Library.quarantine`.
+
+        Raises:
+            ConfigError: the campaign has not been started.
+        """
+        return of_campaign(StoredCampaign.open(self.folder))
 
     def __repr__(self) -> str:
         return f"Campaign({self.folder.url!r})"

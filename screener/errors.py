@@ -5,6 +5,9 @@ record is broken, `MoleculeError` that one molecule cannot continue while the re
 Messages say what to do.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ScreenerError(Exception):
     """Root of every error raised on purpose by this package."""
@@ -55,3 +58,39 @@ class MoleculeError(ScreenerError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user ended the work (ctrl-C, or the stop button of a notebook); says how to go on.
+
+    A notebook shows this sentence alone, without the places where the work was.
+
+    Args:
+        message: one sentence for a person.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"interrupted; {self.message}"]
+
+
+@contextmanager
+def interrupts_told(message: str) -> Iterator[None]:
+    """An interrupt of what runs within becomes `Interrupted`.
+
+    Args:
+        message: how to go on.
+    Raises:
+        Interrupted: the user interrupted it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(message) from error

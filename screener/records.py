@@ -97,6 +97,7 @@ class QuarantineRecord:
     raw: str = ""  # the input text, cut
     row: int | None = None  # library row (later stages)
     mol_id: str = ""
+    source_id: str | None = None  # the caller's id, otherwise `file:line` (library)
 
     @classmethod
     def from_error(

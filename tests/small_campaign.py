@@ -35,7 +35,7 @@ objectives = ["minimise:homo_b3lyp_ev", "maximise:gap_b3lyp_ev"]
 top = 8
 """
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
-OTHER = ("--maximise", "dipole_b3lyp_debye", "--top", "5")
+OTHER = ("--maximise", "dipole_b3lyp_debye", "--top", "5", "--main")
 
 
 def in_local_folders(folder: Path, client: Client) -> SimpleNamespace:
@@ -54,12 +54,13 @@ def in_local_folders(folder: Path, client: Client) -> SimpleNamespace:
     run_campaign(config.with_options(library=library, out=campaign.url), client)
     first = shortlist(campaign)
     other = config.with_options(objectives=["maximise:dipole_b3lyp_debye"], top=5)
-    rank_again(campaign, other.ranking, command=["test"])
-    return SimpleNamespace(folder=folder, shortlist=first, other=shortlist(campaign))
+    ranking = rank_again(campaign, other.ranking, command=["test"])
+    return SimpleNamespace(folder=folder, shortlist=first, other=shortlist(campaign, ranking.path))
 
 
-def shortlist(folder: Folder) -> dict[str, bytes]:
-    return {name: folder.read_bytes(name) for name in SHORTLIST}
+def shortlist(folder: Folder, path: str = "") -> dict[str, bytes]:
+    """The files of the main ranking, or of the one below `path`."""
+    return {name: folder.read_bytes(path + name) for name in SHORTLIST}
 
 
 class Commands:

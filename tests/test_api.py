@@ -1,15 +1,17 @@
 """Screener from Python: cheap to import, thin over the same functions, at home in a notebook."""
 
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import screener
 from screener.api import Campaign, Library, load_model
-from screener.errors import ConfigError, StoreError
+from screener.errors import ConfigError, Interrupted, StoreError
 
 HEAVY = ("torch", "rdkit", "distributed", "pandas", "numpy", "pyarrow", "zarr")
 
@@ -65,6 +67,68 @@ def test_a_finished_campaign_answers(campaign, finished):
     assert accounts["rows"].sum() == 22
     assert accounts.set_index("state").loc["shortlisted", "rows"] == 4
     assert str(finished.folder) in repr(campaign)
+
+
+def test_what_was_set_aside_is_asked_for(campaign, finished):
+    of_library = Library.open(finished.library).quarantine()
+    assert of_library.reader().read_all()["source_id"].to_pylist() == ["nonsense"]
+    assert campaign.quarantine().counts.items() >= of_library.counts.items()
+
+
+def test_a_shortlist_that_is_not_there_yet_is_told_in_words(campaign, finished, tmp_path):
+    with pytest.raises(ConfigError, match="is not a campaign"):
+        Campaign(finished.library, tmp_path / "new").shortlist()
+    shutil.copytree(finished.folder, tmp_path / "begun")
+    begun = Campaign(finished.library, tmp_path / "begun")
+    for name in ("shortlist.parquet", "provenance.json"):
+        (tmp_path / "begun" / name).unlink()
+    with pytest.raises(ConfigError, match="all stages are done, and they are not ranked"):
+        begun.shortlist()
+    for path in sorted((tmp_path / "begun" / "receipts" / "gfn2-opt").glob("*.json"))[:2]:
+        path.unlink()
+    with pytest.raises(
+        ConfigError,
+        match=r"has no shortlist yet: stage gfn2-opt has 6 of 10 rows done; resume it with "
+        r"`screener screen`, or with `Campaign.run` in Python",
+    ):
+        begun.shortlist()
+
+
+def test_an_interrupt_is_one_line_in_a_notebook(campaign, client, monkeypatch):
+    def interrupt(*_arguments, **_named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("screener.api.run_campaign", interrupt)
+    with pytest.raises(Interrupted) as ended:
+        campaign.run(client)
+    assert isinstance(ended.value, KeyboardInterrupt)
+    shell = InteractiveShell()
+    lines: list[str] = []
+    monkeypatch.setattr(shell, "_showtraceback", lambda _kind, _error, text: lines.extend(text))
+    shell.showtraceback((Interrupted, ended.value, ended.tb))
+    assert lines == ["interrupted; the same call goes on where this one was"]
+    monkeypatch.setattr("screener.api.build_library", interrupt)
+    with pytest.raises(Interrupted, match="the same call goes on"):
+        Library.build("input.smi", "library", client=client)
+
+
+def test_rankings_have_names(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "campaign")
+    campaign = Campaign(finished.library, tmp_path / "campaign")
+    before = campaign.shortlist()
+    small = campaign.rank(name="small", objectives=["minimise:n_heavy"], top=2)
+    assert len(small) == 2
+    assert small.attrs["score"] == "minus value"
+    pd.testing.assert_frame_equal(campaign.shortlist(), before)
+    pd.testing.assert_frame_equal(campaign.shortlist("small"), small)
+    listed = campaign.rankings()
+    assert listed["name"].tolist() == ["minimise-homo_b3lyp_ev-and-2-more", "small"]
+    assert listed["main"].tolist() == [True, False]
+    assert (tmp_path / "campaign" / "rankings" / "small" / "report.html").exists()
+    pd.testing.assert_frame_equal(campaign.rank(name="small", main=True), small)
+    pd.testing.assert_frame_equal(campaign.shortlist(), small)
+    with pytest.raises(ConfigError, match="did you mean small"):
+        campaign.shortlist("smal")
 
 
 def test_it_shows_itself_in_a_notebook(campaign):

@@ -394,7 +394,7 @@ def test_links_in_a_campaign_that_lead_out(copied, outside, client, place, targe
     replace_by_link(copied.campaign / place, outside / target)
     changed = copied.config.with_options(objectives=["maximise:lumo_b3lyp_ev"])
     with pytest.raises(StoreError, match=f"{place} is a link that leads out of"):
-        run_campaign(changed, client)
+        run_campaign(changed, client, main=True)
 
 
 def test_a_report_is_not_written_through_a_link(copied, outside):
@@ -429,7 +429,7 @@ def test_folders_that_are_links_themselves_are_used_as_before(copied, client, tm
     config = copied.config.with_options(
         library=str(tmp_path / "library"), out=str(tmp_path / "campaign"), top=3
     )
-    run_campaign(config, client)
+    run_campaign(config, client, main=True)
     assert pq.read_table(copied.campaign / "shortlist.parquet").num_rows == 3
     assert list(verify(Folder(str(tmp_path / "campaign")))) == []
 

@@ -5,6 +5,7 @@ stored SMILES, hydrogens are added last, and the seed comes from `mol_id`, so ne
 work nor the process matters.
 """
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
-from screener.chemistry.geometry import has_stereochemistry, with_positions
+from screener.chemistry.geometry import has_flat_centre, has_stereochemistry, with_positions
 from screener.errors import MoleculeError
 
 _FORCE_FIELD_STEPS = 2000
 _KNOWLEDGE_TRIES = 10
 _PLAIN_TRIES = 5  # for one conformer of a batch
 _BATCH, _MAX_BATCHES = 8, 12
+_ATTEMPTS = 6  # seeds, each where all conformers of the one before are another molecule
+_SEEDS_APART = 7919
 
 
 def molecule_with_hydrogens(smiles: str) -> Chem.Mol:
@@ -42,7 +45,10 @@ def atomic_numbers_of(molecule: Chem.Mol) -> NDArray[np.uint8]:
 def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
     """Embed and relax conformers; the lowest in force-field energy alone is kept.
 
-    MMFF94 is used, UFF for molecules that it has no parameters for.
+    MMFF94 is used, UFF for molecules that it has no parameters for. Conformers with another
+    stereochemistry, or with a flat atom of four single bonds, do not count: ETKDG makes such ones
+    of spiropentane from a quarter of its seeds, and force fields keep them. Where none is left, all
+    is tried again from another seed.
 
     Args:
         smiles: canonical isomeric SMILES.
@@ -59,35 +65,52 @@ def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
     """
     molecule = molecule_with_hydrogens(smiles)
     seed = int(mol_id[:7], 16)
+    for attempt in range(_ATTEMPTS):
+        relaxed = _relaxed(molecule, seed + attempt * _SEEDS_APART, n_conformers)
+        right = [each for each in relaxed if _is_right(molecule, each[1])]
+        if right:
+            return with_positions(molecule, min(right, key=itemgetter(0))[1])
+    raise MoleculeError(
+        "another_molecule",
+        f"from {_ATTEMPTS} seeds a stereo centre changed in the force field, or an atom with four "
+        "single bonds is flat",
+    )
+
+
+def _is_right(molecule: Chem.Mol, positions: NDArray[np.float64]) -> bool:
+    return has_stereochemistry(molecule, positions) and not has_flat_centre(molecule, positions)
+
+
+def _relaxed(
+    molecule: Chem.Mol, seed: int, n_conformers: int
+) -> list[tuple[float, NDArray[np.float64]]]:
+    """Conformers from one seed at minima of the force field: energies and positions.
+
+    Raises:
+        MoleculeError: `embedding_failed`, `force_field_missing`, `force_field_not_converged`.
+    """
+    placed = Chem.Mol(molecule)
     with rdBase.BlockLogs():
         try:
-            if not _embed_by_knowledge(molecule, seed, n_conformers):
-                _embed_and_sort_out(molecule, seed, n_conformers)
-            relaxed = _relax(molecule)
+            if not _embed_by_knowledge(placed, seed, n_conformers):
+                _embed_and_sort_out(placed, seed, n_conformers)
+            relaxed = _relax(placed)
         except RuntimeError as error:  # an invariant of RDKit's that this molecule breaks
             reason = str(error).strip().splitlines()
             raise MoleculeError(
                 "embedding_failed", f"RDKit gave up: {' '.join(reason[:2])}"
             ) from error
-    energies = [
-        (energy, conformer.GetId())
-        for conformer, (unfinished, energy) in zip(molecule.GetConformers(), relaxed, strict=True)
+    minima = [
+        (energy, conformer.GetPositions())
+        for conformer, (unfinished, energy) in zip(placed.GetConformers(), relaxed, strict=True)
         if unfinished == 0
     ]
-    if not energies:
+    if not minima:
         raise MoleculeError(
             "force_field_not_converged",
             f"not at a minimum after {_FORCE_FIELD_STEPS} force-field steps",
         )
-    right = [
-        (energy, conformer)
-        for energy, conformer in energies
-        if has_stereochemistry(molecule, molecule.GetConformer(conformer).GetPositions())
-    ]
-    if not right:
-        raise MoleculeError("another_molecule", "a stereo centre changed in the force field")
-    lowest = molecule.GetConformer(min(right)[1])
-    return with_positions(molecule, lowest.GetPositions())
+    return minima
 
 
 def _embed_by_knowledge(molecule: Chem.Mol, seed: int, n_conformers: int) -> bool:

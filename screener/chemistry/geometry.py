@@ -13,6 +13,15 @@ from screener.registry.elements import N_ELEMENTS, covalent_radius
 BOND_TOLERANCE = 1.25  # two atoms are bonded when closer than this many sums of covalent radii
 _BONDED = 1.3  # relative distance up to which two atoms may be bonded
 _OPEN = (Chem.BondStereo.STEREONONE, Chem.BondStereo.STEREOANY)
+# sign of `corner_volume` of an atom's neighbours in the order of its bonds
+_HANDEDNESS = {
+    Chem.ChiralType.CHI_TETRAHEDRAL_CCW: -1.0,
+    Chem.ChiralType.CHI_TETRAHEDRAL_CW: 1.0,
+}
+# least volume of the corner at an atom with four single bonds, see `corner_volume`: methane has
+# 3.08, the centre of spiropentane 1.80, bridgeheads of [1.1.1]propellane 0.92, flat centres 0.00
+FLAT = 0.3
+_FOUR = (6, 14)  # elements of which an atom with four neighbours has them at the corners
 
 
 def relative_distances(structure: Structure) -> NDArray[np.float64]:
@@ -70,6 +79,11 @@ def require_same_molecule(molecule: Chem.Mol, structure: Structure) -> None:
         )
     if not has_stereochemistry(molecule, structure.positions):
         raise MoleculeError("another_molecule", "a stereo centre changed in the optimisation")
+    if has_flat_centre(molecule, structure.positions):
+        raise MoleculeError(
+            "another_molecule",
+            "an atom with four single bonds is flat after the optimisation: a saddle point",
+        )
 
 
 def with_positions(molecule: Chem.Mol, positions: NDArray[np.floating]) -> Chem.Mol:
@@ -92,18 +106,68 @@ def has_stereochemistry(molecule: Chem.Mol, positions: NDArray[np.floating]) -> 
         molecule: with hydrogens.
         positions: (n_atoms, 3), angstrom.
     """
-    posed = with_positions(molecule, positions)
-    Chem.AssignAtomChiralTagsFromStructure(posed, replaceExistingTags=True)
-    for before, after in zip(molecule.GetAtoms(), posed.GetAtoms(), strict=True):
-        chiral = before.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED
-        if chiral and before.GetAtomicNum() != 7 and before.GetChiralTag() != after.GetChiralTag():
-            return False
+    where = positions.astype(np.float64)
+    for atom in molecule.GetAtoms():
+        wanted = _HANDEDNESS.get(atom.GetChiralTag())
+        if wanted is not None and atom.GetAtomicNum() != 7 and atom.GetDegree() in (3, 4):
+            around = [bond.GetOtherAtomIdx(atom.GetIdx()) for bond in atom.GetBonds()]
+            if wanted * corner_volume(where[atom.GetIdx()], where[around]) < FLAT:
+                return False
     defined = [bond for bond in molecule.GetBonds() if bond.GetStereo() not in _OPEN]
     if not defined:
         return True
+    posed = with_positions(molecule, positions)
     for bond in posed.GetBonds():
         bond.SetStereo(Chem.BondStereo.STEREONONE)
     Chem.AssignStereochemistryFrom3D(posed, replaceExistingTags=False)
     return all(
         posed.GetBondWithIdx(bond.GetIdx()).GetStereo() == bond.GetStereo() for bond in defined
     )
+
+
+def corner_volume(centre: NDArray[np.float64], neighbours: NDArray[np.float64]) -> float:
+    """Six times the volume between the ends of unit vectors to an atom's four neighbours.
+
+    It is zero where the atom is flat, or the tip of a pyramid on a square, as geometries at a
+    saddle point have it. Its sign tells mirror images apart.
+
+    Args:
+        centre: (3,), angstrom.
+        neighbours: (4, 3), angstrom; (3, 3) where a lone pair is the fourth.
+    Returns:
+        positive where, seen from the first, the others follow each other clockwise.
+    """
+    bonds = neighbours - centre
+    bonds = bonds / np.linalg.norm(bonds, axis=1, keepdims=True)
+    if len(bonds) == 3:
+        opposite = -bonds.sum(axis=0)
+        bonds = np.vstack([bonds, opposite / max(float(np.linalg.norm(opposite)), 1e-9)])
+    return float(np.linalg.det(bonds[1:] - bonds[0]))
+
+
+def has_flat_centre(molecule: Chem.Mol, positions: NDArray[np.floating]) -> bool:
+    """Whether an atom that the drawing gives four single bonds is flat at `positions`.
+
+    Args:
+        molecule: with hydrogens.
+        positions: (n_atoms, 3), angstrom.
+    """
+    centres = [
+        (atom.GetIdx(), [other.GetIdx() for other in atom.GetNeighbors()])
+        for atom in molecule.GetAtoms()
+        if atom.GetDegree() == 4 and atom.GetHybridization() == Chem.HybridizationType.SP3
+    ]
+    return _any_flat(positions, centres)
+
+
+def has_flat_atom(structure: Structure) -> bool:
+    """Whether a carbon or silicon atom with four neighbours is flat, as far as a geometry tells."""
+    bonds = bonded(structure)
+    four = np.isin(structure.atomic_numbers, _FOUR) & (bonds.sum(axis=1) == 4)
+    centres = [(int(atom), np.flatnonzero(bonds[atom]).tolist()) for atom in np.flatnonzero(four)]
+    return _any_flat(structure.positions, centres)
+
+
+def _any_flat(positions: NDArray[np.floating], centres: list[tuple[int, list[int]]]) -> bool:
+    where = positions.astype(np.float64)
+    return any(abs(corner_volume(where[atom], where[around])) < FLAT for atom, around in centres)

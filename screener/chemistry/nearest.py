@@ -1,18 +1,17 @@
 """The known electrolyte molecule that is most like another one.
 
-The list is `screener/data/examples/known-molecules.csv`; likeness is the Tanimoto similarity of
-Morgan fingerprints.
+The list is that of `chemistry.known_names`; likeness is the Tanimoto similarity of Morgan
+fingerprints.
 """
 
-import csv
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from rdkit import Chem
 from rdkit.DataStructs import BulkTanimotoSimilarity
 
 from screener.chemistry.fingerprints import fingerprint
+from screener.chemistry.known_names import known_molecules
 
 
 def nearest_known(smiles: str) -> tuple[str, float]:
@@ -29,9 +28,8 @@ def nearest_known(smiles: str) -> tuple[str, float]:
 
 @lru_cache(maxsize=1)
 def _known() -> tuple[list[str], list[Any]]:
-    text = (files("screener.data") / "examples/known-molecules.csv").read_text(encoding="utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
-    return [row["known_as"] for row in rows], [_print(row["smiles"]) for row in rows]
+    known = known_molecules()
+    return [each.name for each in known], [_print(each.smiles) for each in known]
 
 
 def _print(smiles: str) -> Any:

@@ -1,7 +1,8 @@
 """One molecule from outside to the form in which the library keeps it, or the reason why not.
 
-Parsing, RDKit's clean-up (`MolStandardize`), isotopes, salts, charges, the checks of what geometry
-and GFN2 can treat, and open stereochemistry (`screener.chemistry.stereo`). Identity is made by
+Clean-up (RDKit's `MolStandardize` and `screener.chemistry.one_drawing`), isotopes, salts, charges,
+the checks of what geometry and GFN2 can treat, and open stereochemistry (`stereo` and
+`relative_stereo`). Text is read by `screener.chemistry.reading`, identity is made by
 `screener.chemistry.identity`. What a model knows is not decided here.
 """
 
@@ -15,12 +16,14 @@ from rdkit.Chem import rdqueries
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 from screener.chemistry.identity import bare, describe
+from screener.chemistry.one_drawing import with_one_drawing
+from screener.chemistry.reading import read_smiles
+from screener.chemistry.relative_stereo import hands
 from screener.chemistry.stereo import isomers
 from screener.errors import MoleculeError
 from screener.records import Molecule
 from screener.registry.elements import ORGANIC_ELEMENTS
 
-MAX_SMILES_LENGTH = 10_000  # characters; RDKit would spend minutes on a line of megabytes
 MAX_CLEANUPS = 8  # two are enough for nearly all
 
 # Every rule of RDKit's clean-up needs a charge, a radical or one of the elements that are not named
@@ -63,17 +66,16 @@ def standardise(smiles: str, settings: StandardiseSettings) -> list[Molecule]:
     """The standard form of a molecule given as SMILES.
 
     Args:
-        smiles: one molecule; a CXSMILES extension after white space is ignored.
+        smiles: one molecule; a CXSMILES extension may follow after white space.
         settings: see `StandardiseSettings`.
     Returns:
         One molecule, or up to `settings.enumerate_stereo` isomers. The same for every order in
         which the atoms can be written.
     Raises:
-        MoleculeError: `empty`, `too_long`, `invalid_smiles`, `impossible_valence`,
-            `impossible_aromaticity`, `sanitisation_failed`, and those of `standardise_mol`.
+        MoleculeError: see `screener.chemistry.reading.read_smiles` and `standardise_mol`.
     """
     with rdBase.BlockLogs():
-        return standardise_mol(_parsed(smiles), settings)
+        return standardise_mol(read_smiles(smiles), settings)
 
 
 def standardise_mol(mol: Chem.Mol, settings: StandardiseSettings) -> list[Molecule]:
@@ -83,16 +85,12 @@ def standardise_mol(mol: Chem.Mol, settings: StandardiseSettings) -> list[Molecu
         One molecule, or up to `settings.enumerate_stereo` isomers.
     Raises:
         MoleculeError: `no_heavy_atom`, `mixture`, `too_many_atoms`, `element_not_allowed`,
-            `charged`, `radical`, `unstable_smiles`, `rdkit_failed`.
+            `charged`, `radical`, `relative_stereo`, `unstable_smiles`, `rdkit_failed`.
     """
     with rdBase.BlockLogs():
         try:
-            mol = _cleaned(mol, settings)
-            _check(mol, settings)
-            return [
-                describe(smiles, isomer, n_undefined)
-                for smiles, isomer, n_undefined in isomers(mol, max(settings.enumerate_stereo, 1))
-            ]
+            found = [_isomers(hand, settings) for hand in hands(mol)]
+            return found[0] if len(found) == 1 else _relative(found, settings)
         except (RuntimeError, ValueError) as error:  # how RDKit's C++ errors arrive
             reason = str(error).strip().splitlines()
             raise MoleculeError(
@@ -100,43 +98,24 @@ def standardise_mol(mol: Chem.Mol, settings: StandardiseSettings) -> list[Molecu
             ) from error
 
 
-def _parsed(smiles: str) -> Chem.Mol:
-    if len(smiles) > MAX_SMILES_LENGTH:
-        raise MoleculeError(
-            "too_long", f"{len(smiles)} characters; at most {MAX_SMILES_LENGTH} are read"
-        )
-    text = smiles.split(maxsplit=1)
-    if not text:
-        raise MoleculeError("empty", "there is no SMILES")
-    unprintable = next((char for char in text[0] if not " " < char < "\x7f"), None)
-    if unprintable is not None:
-        raise MoleculeError("invalid_smiles", f"the character {unprintable!a} is not SMILES")
-    mol = Chem.MolFromSmiles(text[0])
-    return mol if mol is not None else _diagnosed(text[0])
+def _isomers(mol: Chem.Mol, settings: StandardiseSettings) -> list[Molecule]:
+    mol = _cleaned(mol, settings)
+    _check(mol, settings)
+    return [
+        describe(smiles, isomer, n_undefined)
+        for smiles, isomer, n_undefined in isomers(mol, max(settings.enumerate_stereo, 1))
+    ]
 
 
-def _diagnosed(smiles: str) -> Chem.Mol:
-    """Raises what is wrong with SMILES that RDKit refused."""
-    mol = Chem.MolFromSmiles(smiles, sanitize=False)
-    if mol is None:
-        raise MoleculeError("invalid_smiles", f"not SMILES: {_syntax_error(smiles)}")
-    try:
-        Chem.SanitizeMol(mol)
-    except Chem.AtomValenceException as error:
-        raise MoleculeError("impossible_valence", str(error)) from error
-    except (Chem.KekulizeException, Chem.AtomKekulizeException) as error:
-        raise MoleculeError("impossible_aromaticity", str(error)) from error
-    except (Chem.MolSanitizeException, RuntimeError) as error:
-        raise MoleculeError("sanitisation_failed", str(error)) from error
-    raise MoleculeError("invalid_smiles", "RDKit cannot make a molecule of it")
-
-
-def _syntax_error(smiles: str) -> str:
-    """The most likely mistake; RDKit only logs it."""
-    for opening, closing, name in (("(", ")", "parenthesis"), ("[", "]", "bracket")):
-        if smiles.count(opening) != smiles.count(closing):
-            return f"a {name} is not closed or was never opened"
-    return "RDKit finds a mistake in the syntax, such as an unclosed ring or an unknown atom"
+def _relative(found: list[list[Molecule]], settings: StandardiseSettings) -> list[Molecule]:
+    """The isomers of all hands: whichever hand was drawn, the same comes first."""
+    n_groups = len(found).bit_length() - 1  # each doubles the hands
+    hands_ = sorted(found, key=lambda isomers_: isomers_[0].smiles)
+    by_smiles = {each.smiles: each for isomers_ in hands_ for each in isomers_}
+    return [
+        each._replace(n_undefined_stereo=each.n_undefined_stereo + n_groups)
+        for each in list(by_smiles.values())[: max(settings.enumerate_stereo, 1)]
+    ]
 
 
 def _cleaned(mol: Chem.Mol, settings: StandardiseSettings) -> Chem.Mol:
@@ -169,7 +148,7 @@ def _settled_cleanup(mol: Chem.Mol) -> Chem.Mol:
     smiles = Chem.MolToSmiles(mol)
     while smiles not in seen and len(seen) < MAX_CLEANUPS:
         seen.append(smiles)
-        smiles = Chem.MolToSmiles(_tools().cleanup(_reparsed(smiles)))
+        smiles = Chem.MolToSmiles(_tools().cleanup(with_one_drawing(_reparsed(smiles))))
     cycle = seen[seen.index(smiles) :] if smiles in seen else [smiles]
     return _reparsed(min(cycle))
 

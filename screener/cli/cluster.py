@@ -17,7 +17,7 @@ Scheduler = Annotated[
 ]
 Cluster = Annotated[
     str | None,
-    typer.Option(help=r"TOML file with a \[cluster] table (deploy/README.md), or local or cuda."),
+    typer.Option(help="TOML file with a [cluster] table (deploy/README.md), or local or cuda."),
 ]
 
 
@@ -34,8 +34,10 @@ def cluster_settings(
     Returns:
         settings of the cluster; by default one process per CPU of this machine.
     Raises:
-        ConfigError: options contradict each other, or a file is not valid.
+        ConfigError: options contradict each other, a file is not valid, or Dask's configuration
+            keeps Dask from being imported.
     """
+    from screener.cluster.dask_import import require_dask
     from screener.cluster.settings import (
         AddressSettings,
         LocalSettings,
@@ -43,6 +45,7 @@ def cluster_settings(
         read_cluster,
     )
 
+    require_dask()
     if cluster is not None:
         if scheduler is not None or workers is not None:
             raise ConfigError("--cluster says it all; leave out --scheduler and --workers")

@@ -11,19 +11,30 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from screener.cli import coverage
+from screener.cli.help import shown
+from screener.cli.output import AsJson, plain, print_json, say
 from screener.errors import ConfigError, MoleculeError
 
 if TYPE_CHECKING:
     from screener.enumeration.space import Space
     from screener.enumeration.spec import Spec
     from screener.enumeration.stream import Stream, Tally
+    from screener.inference.coverage import Coverage
+    from screener.inference.domain_share import DomainShare
 
 N_REASONS = 8
+LITTLE = 0.5  # share of a set that a model knows, below which --inside is suggested
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the `library` commands."""
-    app.command("enumerate")(enumerate_candidates)
+    examples = [
+        "screener library enumerate battery --out mine.smi.gz --limit 9000",
+        "screener library enumerate battery --out known.smi --inside qm9-mmff94-direct",
+        "screener library enumerate mutations --seeds mine.smi --out near.smi",
+    ]
+    app.command("enumerate", epilog=shown(examples))(enumerate_candidates)
 
 
 def enumerate_candidates(
@@ -70,6 +81,7 @@ def enumerate_candidates(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes (default one per CPU).")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make candidates from scaffolds and substituents, from reactions, or by mutation.
 
@@ -80,7 +92,7 @@ def enumerate_candidates(
     from screener.enumeration.output import require_new, writing
     from screener.enumeration.space import make_space
     from screener.enumeration.spec import load_spec
-    from screener.enumeration.stream import SCHEMA, Stream
+    from screener.enumeration.stream import SCHEMA, Stream, beginning
 
     require_new(out)
     specification = load_spec(spec)
@@ -93,7 +105,13 @@ def enumerate_candidates(
     if inside is not None:
         specification = _inside(specification, inside)
     space = make_space(specification, spec, _seeds(seeds))
-    typer.echo(_described(space))
+    known = _coverage(beginning(space, seed))
+    if not as_json:
+        say(_described(space))
+        for text in coverage.lines(known, n_rows=None):
+            say(text)
+        if inside is None and (hint := _hint(known)):
+            say(hint)
     n_processes = workers or len(os.sched_getaffinity(0))
     stream = Stream(space, seed=seed, limit=limit, n_processes=n_processes, n_sample=domain_sample)
     started = time.perf_counter()
@@ -105,12 +123,40 @@ def enumerate_candidates(
         if not stream.tally.n_kept:
             raise ConfigError(_nothing(spec, stream.tally))
     seconds = time.perf_counter() - started
+    shares = _shares(stream) if domain_sample else []
+    if as_json:
+        print_json(
+            {"out": out, "seconds": seconds, "n_kept": stream.tally.n_kept, "coverage": known}
+            | plain(stream.tally)
+            | {"inside_domains": [{**plain(each), "interval": each.interval} for each in shares]}
+        )
+        return
+    say(_accounts(stream.tally))
     rate = stream.tally.n_kept / seconds
-    typer.echo(_accounts(stream.tally))
-    typer.echo(f"{rate:,.0f} molecules a second on {n_processes} processes")
-    if domain_sample:
-        _tell_domains(stream)
-    typer.echo(f"candidates: {out}")
+    say(f"{rate:,.0f} molecules a second on {n_processes} processes")
+    if shares:
+        _tell_domains(shares)
+    say(f"candidates: {out}")
+
+
+def _coverage(smiles: list[str]) -> "list[Coverage]":
+    """How many of the first molecules of a set the shipped models know."""
+    from screener.inference.coverage import MOST
+    from screener.inference.coverage import coverage as of
+    from screener.models.shipped import shipped_bundles
+
+    return of(smiles[:MOST], shipped_bundles()) if smiles else []
+
+
+def _hint(known: "list[Coverage]") -> str:
+    """What to do where the model of a campaign's first stage knows little of a set; empty where it
+    knows enough."""
+    from screener.models.shipped import QM9_DIRECT
+
+    for each in known:
+        if QM9_DIRECT in each.bundles and each.n_inside < LITTLE * each.n_molecules:
+            return f"--inside {QM9_DIRECT} makes only molecules that this model can speak about"
+    return ""
 
 
 def _inside(specification: "Spec", bundle: str) -> "Spec":
@@ -206,16 +252,20 @@ def _accounts(tally: "Tally") -> str:
     return "\n".join(lines)
 
 
-def _tell_domains(stream: "Stream") -> None:
+def _shares(stream: "Stream") -> "list[DomainShare]":
     from screener.execution.threads import one_thread
     from screener.inference.domain_share import domain_shares
 
     one_thread()
-    sample = stream.sample.smiles
-    typer.echo(f"inside the models' domains, of {len(sample):,} drawn evenly (95 % interval):")
-    for share in domain_shares(sample):
+    return domain_shares(stream.sample.smiles)
+
+
+def _tell_domains(shares: "list[DomainShare]") -> None:
+    n_sample = shares[0].n_sample
+    say(f"inside the models' domains, of {n_sample:,} drawn evenly (95 % interval):")
+    for share in shares:
         low, high = share.interval
         text = f"{share.n_inside / share.n_sample:.1%} ({low:.1%} to {high:.1%})"
         if share.is_limit:
             text = f"at most {text}, by elements, size and bonding"
-        typer.echo(f"  {share.bundle:<24} {text}")
+        say(f"  {share.bundle:<24} {text}")

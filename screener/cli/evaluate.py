@@ -4,7 +4,6 @@ Progress goes to standard error, results to standard output. The heavy parts are
 command, so that help and mistakes in options answer at once.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
+from screener.cli.help import shown
+from screener.cli.output import AsJson, Column, Table, number, print_json, print_table, say
 
 if TYPE_CHECKING:
     from screener.cluster.settings import ClusterSettings
@@ -75,9 +74,7 @@ def evaluate(
     out: Annotated[
         Path, typer.Option(help="Folder for parity plots, predictions and rows set aside.")
     ] = Path("evaluation"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a quantity.")] = (
-        False
-    ),
+    as_json: AsJson = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
@@ -119,7 +116,7 @@ def evaluate(
     evaluation = assess(loaded, table, options)
     _write(out, loaded.card.name, evaluation, table)
     if as_json:
-        typer.echo(json.dumps([each.as_json() for each in evaluation.quantities], indent=1))
+        print_json([each.as_json() for each in evaluation.quantities])
     else:
         _print(loaded.card.name, evaluation, table, out)
 
@@ -167,31 +164,38 @@ def _write(out: Path, bundle: str, evaluation: "Evaluation", table: "LabelledTab
 
 
 def _print(bundle: str, evaluation: "Evaluation", table: "LabelledTable", out: Path) -> None:
-    shown = Console()
-    if not shown.is_terminal:  # files and pipes get whole rows
-        shown = Console(width=max(shown.width, 160))
-    heads = ("n", "MAE", "RMSE", "bias", "in 90 %", "width")
-    whole = Table("quantity", *heads, "in domain", "quarantined", title=f"{bundle}: {table.source}")
+    heads = (
+        number("n"),
+        number("MAE"),
+        number("RMSE"),
+        number("bias", 2),
+        number("in 90 %"),
+        number("width", 1),
+    )
+    more = (number("in domain"), number("quarantined", 3))
+    title = f"{bundle}: {table.source}"
+    whole = Table(Column("quantity", wraps=True), *heads, *more, title=title)
     for each in evaluation.quantities:
         share = "" if each.in_domain is None else f"{100 * each.in_domain:.1f} %"
         name = f"{each.quantity} ({each.unit})"
         whole.add_row(name, *_cells(each.errors), share, f"{each.n_quarantined:,}")
-    shown.print(whole)
+    print_table(whole)
     for each in evaluation.quantities:
         sizes = Table("heavy atoms", *heads, title=f"{each.quantity} by size")
         for size, errors in each.by_n_heavy.items():
             sizes.add_row(str(size), *_cells(errors))
-        shown.print(sizes)
+        say("")
+        print_table(sizes)
         if each.note:
-            shown.print(f"{each.quantity}: {each.note}", highlight=False)
+            say(f"{each.quantity}: {each.note}")
     if table.n_left_out:
-        shown.print(f"{table.n_left_out:,} rows were not asked for", highlight=False)
+        say(f"{table.n_left_out:,} rows were not asked for")
     codes = Counter((record.code, record.message) for record in table.quarantine())
     for (code, message), n in codes.most_common(N_REASONS):
-        shown.print(f"quarantined: {n:,} {code}: {escape(message)}", highlight=False)
+        say(f"quarantined: {n:,} {code}: {message}")
     for reason, n in list(evaluation.outside.items())[:N_REASONS]:
-        shown.print(f"out of domain: {n:,} {escape(reason)}", highlight=False)
-    shown.print(f"plots and tables are in {out}", highlight=False, markup=False, soft_wrap=True)
+        say(f"out of domain: {reason} ({n:,})")
+    say(f"plots and tables are in {out}")
 
 
 def _cells(errors: "Errors") -> list[str]:
@@ -209,4 +213,5 @@ def _cells(errors: "Errors") -> list[str]:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the `screener` command."""
-    app.command()(evaluate)
+    example = "screener evaluate qm9-gfn2opt-delta my.csv --label homo_b3lyp_ev=homo"
+    app.command(epilog=shown([example]))(evaluate)

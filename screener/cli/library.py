@@ -1,27 +1,45 @@
-"""`screener library build` and `info`: build a library from files, and describe one.
+"""`screener library build`, `info`, `compact` and `convert`: libraries and their structures.
 
 Progress goes to standard error, results to standard output. The heavy parts are imported by the
 commands that use them, so that help and mistakes in options answer at once.
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import shlex
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from screener.cli import coverage
 from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
+from screener.cli.help import group, shown
+from screener.cli.output import AsJson, print_json, say
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
     from screener.chemistry.standardise import StandardiseSettings
     from screener.stores.library import LibraryStore
 
-app = typer.Typer(help="Make libraries of molecules from files, and look at them.")
+app = group(
+    "Make libraries of molecules from files, and look at them.",
+    [
+        "screener library build candidates.smi more/*.csv --out my-library",
+        "screener library info my-library",
+    ],
+)
 
 N_REASONS = 5
 N_RAW = 60
 
 
-@app.command()
+@app.command(
+    epilog=shown(
+        [
+            "screener library build candidates.smi.gz more/*.csv --out my-library",
+            "screener library build vendor.sdf --out my-library --id-column code",
+        ]
+    )
+)
 def build(
     inputs: Annotated[
         list[str],
@@ -76,6 +94,7 @@ def build(
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
+    as_json: AsJson = False,
 ) -> None:
     """Standardise and deduplicate molecules into a library.
 
@@ -109,24 +128,40 @@ def build(
             BuildDisplay(client.dashboard_link) as display,
         ):
             library = carry_out(plan, client, display.update)
-    typer.echo(_accounts(library))
-    typer.echo(f"library: {library.folder.url}")
+    if as_json:
+        print_json(_summary(library))
+        return
+    say(_accounts(library))
+    say(f"library: {library.folder.url}")
 
 
-@app.command()
+@app.command(epilog=shown(["screener library info my-library"]))
 def info(
     folder: Annotated[str, typer.Argument(help="Folder or URL of a library.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Print counts, sizes, elements, tautomers and the first reasons of quarantine."""
+    """Print which share the models know, counts, sizes, elements, tautomers and quarantine.
+
+    What models know is told by elements, size, charge and bonding, of at most 2,000 molecules.
+    """
     from screener.library.summary import tautomer_groups
+    from screener.models.shipped import shipped_bundles
     from screener.stores.library import LibraryStore
 
     library = LibraryStore.open(folder)
     manifest, totals = library.manifest, library.manifest.totals
-    typer.echo(_accounts(library))
-    typer.echo(f"isomer chosen by the build: {totals.undefined_stereo:,}")
+    known = coverage.of_library(library, shipped_bundles())
     groups = tautomer_groups(library)
-    typer.echo(
+    if as_json:
+        first = _first_of_quarantine(library)
+        more = {"coverage": known, "tautomers": asdict(groups), "first_quarantined": first}
+        print_json({**_summary(library), **more})
+        return
+    for line in coverage.lines(known, library.n_rows):
+        say(line)
+    say(_accounts(library))
+    say(f"isomer chosen by the build: {totals.undefined_stereo:,}")
+    say(
         f"tautomer groups (one InChIKey, several molecules): {groups.n_groups:,}"
         + (f" with {groups.n_rows:,} molecules, such as " if groups.n_groups else "")
         + ", ".join(f"{key} ({count})" for key, count in groups.largest)
@@ -138,15 +173,15 @@ def info(
     own = manifest.columns[len(library.standard_columns) :]
     if own:
         types = ", ".join(f"{name} ({kind})" for name, kind in own)
-        typer.echo(f"\nyour columns: {types}")
+        say(f"\nyour columns: {types}")
     if totals.quarantined:
         typer.echo("\nquarantine")
         typer.echo(_bars(totals.quarantined_by_code))
-        typer.echo(_first_reasons(library))
-    typer.echo(f"\nRDKit {manifest.rdkit_version}, digest {manifest.digest}")
+        say(_first_reasons(library))
+    say(f"\nRDKit {manifest.rdkit_version}, digest {manifest.digest}")
 
 
-@app.command()
+@app.command(epilog=shown(["screener library compact my-library"]))
 def compact(
     folder: Annotated[
         str, typer.Argument(help="Folder or URL of a library, or of structures in common.")
@@ -154,6 +189,7 @@ def compact(
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
+    as_json: AsJson = False,
 ) -> None:
     """Join the files of structures into large Zarr groups, which dask.array opens as well.
 
@@ -170,6 +206,7 @@ def compact(
 
     stores = stores_below(folder)
     where = cluster_settings(cluster, scheduler, workers)
+    results: list[dict[str, Any]] = []
     with connect(where) as client, Progress(console=Console(stderr=True)) as progress:
         for store in stores:
             bar = progress.add_task("molecules", total=None)
@@ -178,15 +215,21 @@ def compact(
                 progress.update(bar, completed=n_done, total=n_all)
 
             done = compact_store(on(client), store, show)
+            zarr = f"{store.folder.url}/{ROOT}"
+            results.append({**asdict(done), "zarr": zarr})
+            if as_json:
+                continue
             left = f"; {done.n_left:,} files are left" if done.n_left else ""
-            typer.echo(
+            say(
                 f"{done.digest}: {done.n_rows:,} molecules of {done.n_units:,} files in "
                 f"{done.n_groups:,} groups{left}"
             )
-            typer.echo(f"zarr: {store.folder.url}/{ROOT}")
+            say(f"zarr: {zarr}")
+    if as_json:
+        print_json(results)
 
 
-@app.command()
+@app.command(epilog=shown(["screener library convert my-library --campaign my-campaign"]))
 def convert(
     folder: Annotated[str, typer.Argument(help="Folder or URL of a library.")],
     structures: Annotated[
@@ -203,6 +246,7 @@ def convert(
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
+    as_json: AsJson = False,
 ) -> None:
     """Bring structures of earlier versions, which belonged to one library, up to date.
 
@@ -219,20 +263,31 @@ def convert(
 
     library = LibraryStore.open(absolute(folder))
     if not former_folders(library):
-        typer.echo(f"{library.folder.url} has no structures of earlier versions")
+        if as_json:
+            print_json([])
+        else:
+            say(f"{library.folder.url} has no structures of earlier versions")
         return
     campaigns = [Campaign.open(Folder(absolute(url))) for url in campaign or ()]
     recipes = [stage.recipe for each in campaigns for stage in each.stages if not stage.is_drawn]
     root = Folder(absolute(structures)) if structures else library.folder.child("structures")
     n_unknown = 0
+    results: list[dict[str, Any]] = []
     with connect(cluster_settings(cluster, scheduler, workers)) as client:
         for done in convert_structures(on(client), library, root, recipes):
-            if done.recipe is None:
-                n_unknown += 1
-                typer.echo(f"{done.folder}: made with settings that are not known here")
+            n_unknown += done.recipe is None
+            digest = None if done.recipe is None else done.recipe.digest
+            counts = {"n_units": done.n_units, "n_lost": done.n_lost}
+            results.append({"folder": done.folder, "structures": digest, **counts})
+            if as_json:
+                continue
+            if digest is None:
+                say(f"{done.folder}: made with settings that are not known here")
                 continue
             lost = f", {done.n_lost:,} are damaged and given up" if done.n_lost else ""
-            typer.echo(f"{done.folder}: {done.n_units:,} files are {done.recipe.digest} now{lost}")
+            say(f"{done.folder}: {done.n_units:,} files are {digest} now{lost}")
+    if as_json:
+        print_json(results)
     if n_unknown:
         raise ConfigError(
             f"{n_unknown} folders of structures stay as they are; name the campaigns that made "
@@ -275,11 +330,29 @@ def _bars(counts: dict[str, int], width: int = 40) -> str:
     return "\n".join(lines)
 
 
+def _summary(library: "LibraryStore") -> dict[str, Any]:
+    """What a program is told of a library: everything that its manifest says."""
+    return {"library": library.folder.url, **library.manifest.model_dump(mode="json")}
+
+
+def _first_of_quarantine(library: "LibraryStore") -> list[dict[str, Any]]:
+    tables = library.quarantine()
+    first = next(tables, None)
+    return [] if first is None else first.slice(0, N_REASONS).to_pylist()
+
+
 def _first_reasons(library: "LibraryStore") -> str:
-    first = next(library.quarantine()).slice(0, N_REASONS).to_pylist()
     # the input's text may hold anything, and goes to a terminal
     lines = (
-        f"  {row['source']}:{row['line']}: {row['code']}: {row['message']} {row['raw'][:N_RAW]!a}"
-        for row in first
+        f"  {row['source']}:{row['line']}: {_id(row)}{row['code']}: {row['message']} "
+        f"{row['raw'][:N_RAW]!a}"
+        for row in _first_of_quarantine(library)
     )
-    return "\n".join(["first of them", *lines])
+    all_of_them = f"screener library quarantine {shlex.quote(library.folder.url)}"
+    return "\n".join([f"first of them; all: {all_of_them}", *lines])
+
+
+def _id(row: dict[str, Any]) -> str:
+    """The user's own id, to stand before a reason; nothing where it is the place."""
+    name = row["source_id"]
+    return "" if name in (None, f"{row['source']}:{row['line']}") else f"{name!a}: "

@@ -1,7 +1,8 @@
 """The `screener` command and its exit codes.
 
-An error that the user can correct prints one message and ends with exit code 2. Any other exception
-is a bug and shows its traceback.
+An error that the user can correct prints one message and ends with exit code 2, and an interrupt
+prints one line that says how to go on and ends with 130. Any other exception is a bug and shows its
+traceback.
 """
 
 import logging
@@ -13,27 +14,46 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from screener.cli import enumerate as enumeration
-from screener.cli import evaluate, library, models, plugins, screen, train
+from screener.cli import evaluate, library, models, plugins, quarantine, rankings, screen, train
+from screener.cli.help import group
 from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
 
-app = typer.Typer(
+app = group(
+    "Screen libraries of molecules for batteries.",
+    [
+        "screener library build candidates.smi --out my-library",
+        "screener screen my-library --out my-campaign",
+        "screener status my-campaign",
+        "screener --install-completion",
+    ],
     name="screener",
-    help="Screen libraries of molecules for batteries.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    add_completion=True,
 )
 enumeration.register(library.app)
+quarantine.register(app, library.app)
 app.add_typer(library.app, name="library")
 app.add_typer(models.app, name="models")
 screen.register(app)
+rankings.register(app)
 train.register(app)
 evaluate.register(app)
 plugins.register(app)
 
 
-RESUMED = (("screen",), ("library", "build"), ("labels",), ("train",))
+# by the words of a command: what an interrupt leaves, and how to go on
+AFTER_INTERRUPT = {
+    ("screen",): "the same command goes on where this one was",
+    ("library", "build"): "the same command goes on where this one was",
+    ("library", "compact"): "the same command goes on where this one was",
+    ("library", "convert"): "the same command goes on where this one was",
+    ("library", "enumerate"): "no file was written; the same command begins again",
+    ("labels",): "the same command goes on where this one was",
+    ("train",): "the same command goes on where this one was",
+    ("evaluate",): "the same command uses the structures that are made",
+    ("rank",): "the same command ranks again, and nothing was computed that is lost",
+}
+NOTHING_LOST = "nothing was changed"
 
 
 def _print_version(wanted: bool) -> None:
@@ -76,7 +96,20 @@ def main() -> None:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except SystemExit as ended:
-        words = tuple(word for word in sys.argv[1:] if not word.startswith("-"))
-        if ended.code == screen.INTERRUPTED and any(words[: len(each)] == each for each in RESUMED):
-            typer.echo("interrupted; the same command goes on where this one was", err=True)
+        if ended.code == screen.INTERRUPTED:
+            _tell_interrupt()
         raise
+    except KeyboardInterrupt:  # of one who pressed it again while things were put in order
+        _tell_interrupt()
+        sys.exit(screen.INTERRUPTED)
+
+
+def _tell_interrupt() -> None:
+    """One line, below what a terminal shows of ctrl-C itself."""
+    if "--watch" in sys.argv:  # which goes on until it is interrupted
+        return
+    words = tuple(word for word in sys.argv[1:] if not word.startswith("-"))
+    left = (text for command, text in AFTER_INTERRUPT.items() if words[: len(command)] == command)
+    if sys.stderr.isatty():
+        typer.echo(err=True)  # the line may hold ^C
+    typer.echo(f"interrupted; {next(left, NOTHING_LOST)}", err=True)

@@ -1,22 +1,23 @@
 """`screener models list` and `info`: the bundles that ship, and the errors in a bundle's card."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from screener.cli.help import group, shown
+from screener.cli.output import AsJson, Column, Table, number, print_json, print_table, say
 
 if TYPE_CHECKING:
     from screener.models.card import Card
 
-app = typer.Typer(help="Show the trained models and their held-out errors.", no_args_is_help=True)
+app = group(
+    "Show the trained models and their held-out errors.",
+    ["screener models list", "screener models info qm9-gfn2opt-delta"],
+)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-
-@app.command("list")
+@app.command("list", epilog=shown(["screener models list"]))
 def list_models(as_json: AsJson = False) -> None:
     """List the bundles that ship with the package."""
     from screener.models.bundle_files import read_card
@@ -24,16 +25,19 @@ def list_models(as_json: AsJson = False) -> None:
 
     cards = [read_card(name) for name in shipped_bundles()]
     if as_json:
-        typer.echo(json.dumps([_summary(card) for card in cards], indent=1))
+        print_json([_summary(card) for card in cards])
         return
-    table = Table("name", "low", "high", "geometry level", "quantities")
+    quantities = Column("quantities", wraps=True)
+    table = Table("name", "low", "high", Column("geometry level"), quantities)
     for card in cards:
         low = card.low or ""
         table.add_row(card.name, low, card.high, card.geometry_level, " ".join(card.quantities))
-    Console().print(table)
+    print_table(table)
 
 
-@app.command()
+@app.command(
+    epilog=shown(["screener models info", "screener models info qm9-gfn2opt-delta --json"])
+)
 def info(
     name: Annotated[str | None, typer.Argument(help="A bundle's name or folder.")] = None,
     as_json: AsJson = False,
@@ -45,7 +49,7 @@ def info(
     names = [name] if name else shipped_bundles()
     if as_json:
         summaries = [_summary(read_card(each)) for each in names]
-        typer.echo(json.dumps(summaries[0] if name else summaries, indent=1))
+        print_json(summaries[0] if name else summaries)
         return
     for each in names:
         print_errors(each)
@@ -61,6 +65,13 @@ def _summary(card: "Card") -> dict[str, Any]:
     }
 
 
+def errors_json(name_or_path: str) -> dict[str, Any]:
+    """What a program is told of a bundle."""
+    from screener.models.bundle_files import read_card
+
+    return _summary(read_card(name_or_path))
+
+
 def print_errors(name_or_path: str) -> None:
     """Print the tables of errors in a bundle's card."""
     from screener.models.bundle_files import read_card
@@ -70,8 +81,17 @@ def print_errors(name_or_path: str) -> None:
         # the share of labels inside the 90 % intervals, in percent: of all molecules, of the 5 %
         # with the smallest and of the 5 % with the largest predictions; then Spearman's rank
         # correlation of standard deviation and error
-        columns = ("in 90 %", "least", "most", "rank")
-        table = Table("quantity", "n", "MAE", "RMSE", *columns, title=f"{card.name}: {test}")
+        table = Table(
+            "quantity",
+            number("n", 1),
+            number("MAE"),
+            number("RMSE"),
+            number("in 90 %"),
+            number("least", 3),
+            number("most", 3),
+            number("rank", 2),
+            title=f"{card.name}: {test}",
+        )
         for quantity, values in metrics.items():
             if "mae" not in values:
                 continue
@@ -85,7 +105,8 @@ def print_errors(name_or_path: str) -> None:
                 *("" if share is None else f"{100 * share:.1f}" for share in shares),
                 "" if ranked is None else f"{ranked:.2f}",
             )
-        Console().print(table)
+        print_table(table)
+        say("")
 
 
 def _flat(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:

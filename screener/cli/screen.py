@@ -5,11 +5,17 @@ commands that use them, so that help and mistakes in options answer at once.
 """
 
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
+from screener.cli import coverage
 from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
+from screener.cli.help import shown
+from screener.cli.output import AsJson, print_json, say
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,13 +23,20 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from screener.campaign.results.accounts import Accounts
     from screener.campaign.settings.config import CampaignConfig
+    from screener.campaign.settings.setup import Setup
     from screener.cluster.settings import ClusterSettings
+    from screener.stores.files import Folder as Store
 
 INTERRUPTED = 130  # exit code after ctrl-C
 
 Preset = Annotated[
-    str | None, typer.Option(help="Shipped ranking, such as electrolyte-solvent, or a TOML file.")
+    str | None,
+    typer.Option(
+        help="Shipped ranking, such as electrolyte-solvent, or a TOML file; "
+        "`screener presets list` describes those that ship."
+    ),
 ]
 Minimise = Annotated[
     list[str] | None, typer.Option(help="Column whose low values are wanted. Repeatable.")
@@ -70,6 +83,21 @@ Join = Annotated[
 On = Annotated[
     str | None, typer.Option(help="Column of --join that identifies molecules: inchikey or smiles.")
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the ranking (default after its preset or objectives). Others stay as they "
+        "are."
+    ),
+]
+Main = Annotated[
+    bool,
+    typer.Option(
+        "--main",
+        help="Make it the main ranking, whose shortlist and report lie in the campaign's folder.",
+    ),
+]
+Ranking = Annotated[str | None, typer.Option(help="Name of a ranking (default the main one).")]
 Folder = Annotated[str, typer.Argument(help="Folder or URL of the campaign.")]
 
 
@@ -90,6 +118,8 @@ def screen(
     top: Top = None,
     max_similarity: MaxSimilarity = None,
     per_scaffold: PerScaffold = None,
+    name: Name = None,
+    main: Main = False,
     finalists: Annotated[
         int | None,
         typer.Option(help="Most molecules that enter a later stage (default 5 times --top)."),
@@ -139,6 +169,7 @@ def screen(
     performance_report: Annotated[
         str | None, typer.Option(help="HTML file for Dask's report of what the workers did.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Screen a library: predict, choose finalists, predict those better, rank.
 
@@ -176,10 +207,10 @@ def screen(
             "with --workers how many threads that cluster has"
         )
     if estimate:
-        _estimate(settings, workers)
+        _estimate(settings, workers, as_json)
     else:
         where = cluster_settings(cluster, scheduler, workers, config)
-        _run(settings, where, performance_report)
+        _run(settings, where, performance_report, name, main=main, as_json=as_json)
 
 
 def _objectives(
@@ -192,19 +223,32 @@ def _objectives(
     ]
 
 
-def _estimate(settings: "CampaignConfig", workers: int | None) -> None:
+def _estimate(settings: "CampaignConfig", workers: int | None, as_json: bool) -> None:
     from dask.system import CPU_COUNT
 
     from screener.campaign.driver.estimate import estimate
+    from screener.campaign.settings.resolve import resolve
     from screener.cli import show
 
-    show.estimate(estimate(settings, workers or CPU_COUNT))
+    _tell_coverage(resolve(settings)[1])
+    needs = estimate(settings, workers or CPU_COUNT)
+    if as_json:
+        print_json({**asdict(needs), "seconds": needs.seconds, "n_bytes": needs.n_bytes})
+    else:
+        show.estimate(needs)
 
 
 def _run(
-    settings: "CampaignConfig", cluster: "ClusterSettings", performance_report: str | None
+    settings: "CampaignConfig",
+    cluster: "ClusterSettings",
+    performance_report: str | None,
+    name: str | None,
+    *,
+    main: bool,
+    as_json: bool,
 ) -> None:
     from screener.campaign.driver.run import carry_out
+    from screener.campaign.results.rankings import check_name
     from screener.campaign.settings.resolve import resolve
     from screener.campaign.settings.stage import Campaign
     from screener.campaign.tasks import WORKER_IMPORTS
@@ -215,17 +259,43 @@ def _run(
 
     require_report_path(performance_report)
     folder, setup = resolve(settings)  # mistakes are reported before a cluster is started
+    check_name(folder, setup, name)
     Campaign(folder, setup).require_writable()
+    _tell_coverage(setup)
     with (
         connect(cluster, WORKER_IMPORTS) as client,
         reported(client, performance_report),
         show.Display(client.dashboard_link) as display,
     ):
         command = ["screener", *sys.argv[1:]]
-        carry_out(folder, setup, client, progress=display.update, command=command)
+        ranking = carry_out(
+            folder,
+            setup,
+            client,
+            progress=display.update,
+            command=command,
+            name=name,
+            main=main,
+        )
     write_report(folder)
-    show.shortlist(folder, setup)
-    show.recall(folder)
+    if not ranking.is_main:
+        write_report(folder, ranking.name)
+    if as_json:
+        print_json(show.shortlist_json(folder, ranking))
+    else:
+        show.shortlist(folder, ranking)
+        show.recall(folder)
+
+
+def _tell_coverage(setup: "Setup") -> None:
+    """How many molecules of the library the models of the campaign can speak about."""
+    from screener.stores.library import open_library
+
+    bundles = [stage.bundle for stage in setup.stages]
+    bundles += [each.bundle for stage in setup.stages for each in stage.drawing_bundles]
+    library = open_library(setup.library, setup.library_digest)
+    for line in coverage.lines(coverage.of_library(library, bundles), library.n_rows):
+        say(line, Console(stderr=True))
 
 
 def status(
@@ -239,12 +309,9 @@ def status(
     every: Annotated[
         float, typer.Option(min=0.1, help="Seconds between two looks with --watch.")
     ] = 2.0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, for programs.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show how far a campaign is: progress, rate, time left, quarantine, memory, who runs it."""
-    from screener.campaign.results import accounts as account
     from screener.campaign.results import status as campaign_status
     from screener.campaign.settings.stages import absolute
     from screener.cli import show
@@ -255,8 +322,8 @@ def status(
     if as_json and watch:
         raise ConfigError("--json prints how it is now; leave out --watch, or call it repeatedly")
     if as_json:
-        balance = account.accounts(folder) if accounts else None
-        typer.echo(watching.as_json(campaign_status.status(folder), balance))
+        balance = _accounts(folder) if accounts else None
+        print_json(watching.as_json(campaign_status.status(folder), balance))
         return
     if watch:
         try:
@@ -266,7 +333,13 @@ def status(
     else:
         watching.show(campaign_status.status(folder))
     if accounts:
-        show.accounts(account.accounts(folder))
+        show.accounts(_accounts(folder))
+
+
+def _accounts(folder: "Store") -> "Accounts":
+    from screener.campaign.results.accounts import accounts
+
+    return accounts(folder)
 
 
 def rank(
@@ -283,8 +356,15 @@ def rank(
     known_column: KnownColumn = None,
     join: Join = None,
     on: On = None,
+    name: Name = None,
+    main: Main = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Rank a finished campaign by other objectives, without computing anything again."""
+    """Rank a finished campaign by other objectives, without computing anything again.
+
+    Other rankings stay as they are; `screener rankings CAMPAIGN` lists them. With a name and no
+    other option it shows the ranking of that name, and makes it the main one with --main.
+    """
     from screener.campaign.results.rank import rank_again
     from screener.campaign.settings.config import CampaignConfig
     from screener.campaign.settings.stages import absolute
@@ -304,48 +384,91 @@ def rank(
         on=on,
     )
     folder = Store(absolute(campaign))
-    setup, _ = rank_again(
+    ranking = rank_again(
         folder,
         settings.ranking,
         command=["screener", *sys.argv[1:]],
+        name=name,
+        main=main,
         known_column=known_column,
         join=settings.join,
         connect=_local_workers,
     )
-    write_report(folder)
-    show.shortlist(folder, setup)
+    write_report(folder, ranking.name)
+    if as_json:
+        print_json(show.shortlist_json(folder, ranking))
+    else:
+        show.shortlist(folder, ranking)
 
 
 def explain(
     campaign: Folder,
-    name: Annotated[str, typer.Argument(help="A mol_id, InChIKey, id of yours or SMILES.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A mol_id, InChIKey, id of yours or SMILES, or a known molecule by its name, "
+            "abbreviation or CAS number."
+        ),
+    ],
+    ranking: Ranking = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say where a molecule ended and why: values, desirabilities, constraints, domain, alerts."""
     from screener.campaign.results import explain as explaining
     from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
-    for label, text in explaining.explain(Store(absolute(campaign)), name, _local_workers):
-        typer.echo(f"{label}: {text}")
+    told = explaining.explanation(Store(absolute(campaign)), name, _local_workers, ranking)
+    if as_json:
+        print_json(told.as_json())
+        return
+    for label, text in told.lines:
+        say(f"{label}: {text}")
 
 
 def compare(
-    before: Folder, after: Annotated[str, typer.Argument(help="The other campaign.")]
+    before: Folder,
+    after: Annotated[
+        str | None,
+        typer.Argument(help="The other campaign (default the same, to compare two rankings)."),
+    ] = None,
+    ranking_before: Annotated[
+        str | None, typer.Option("--before", help="Ranking of BEFORE (default the main one).")
+    ] = None,
+    ranking_after: Annotated[
+        str | None, typer.Option("--after", help="Ranking of AFTER (default the main one).")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Say which molecules entered or left the shortlist from one campaign to another, and why."""
+    """Say which molecules entered or left from one shortlist to another, and why.
+
+    Two campaigns are compared, or with --before or --after two rankings of one.
+    """
     from screener.campaign.results import compare as comparing
     from screener.campaign.settings.stages import absolute
     from screener.cli import show
     from screener.stores.files import Folder as Store
 
-    folders = Store(absolute(before)), Store(absolute(after))
-    show.comparison(comparing.compare(*folders, _local_workers))
+    if after is None and ranking_before == ranking_after:
+        raise ConfigError(
+            "give another campaign, or another ranking of this one with --after; "
+            f"`screener rankings {before}` lists them"
+        )
+    folders = Store(absolute(before)), Store(absolute(after or before))
+    changes = comparing.compare(
+        *folders, _local_workers, ranking_before=ranking_before, ranking_after=ranking_after
+    )
+    if as_json:
+        print_json(changes)
+    else:
+        show.comparison(changes)
 
 
 def verify(
     folder: Annotated[
         str, typer.Argument(help="Folder or URL of a library, a campaign or structures in common.")
     ],
+    as_json: AsJson = False,
 ) -> None:
     """Read every file, compare it with its checksum, and name what is damaged.
 
@@ -355,13 +478,17 @@ def verify(
     from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
-    n_damaged = 0
+    damaged = []
     for line in damage(Store(absolute(folder))):
-        n_damaged += 1
-        typer.echo(line)
-    if n_damaged:
+        damaged.append(line)
+        if not as_json:
+            say(line)
+    if as_json:
+        print_json({"folder": folder, "damaged": damaged})
+    elif not damaged:
+        say("every file is as it was written")
+    if damaged:
         raise typer.Exit(1)
-    typer.echo("every file is as it was written")
 
 
 def _local_workers() -> "AbstractContextManager[Client]":
@@ -373,5 +500,29 @@ def _local_workers() -> "AbstractContextManager[Client]":
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (screen, status, rank, explain, compare, verify):
-        app.command()(command)
+    for command, examples in _EXAMPLES.items():
+        app.command(epilog=shown(examples))(command)
+
+
+_EXAMPLES: dict[Callable[..., None], list[str]] = {
+    screen: [
+        "screener screen my-library --out my-campaign --estimate",
+        "screener screen my-library --out my-campaign --preset electrolyte-solvent",
+        "screener screen my-library --out mine --maximise gap_b3lyp_ev --top 20",
+    ],
+    status: ["screener status my-campaign --accounts"],
+    rank: [
+        "screener rank my-campaign --maximise lumo_b3lyp_ev --constraint 'n_heavy<=8'",
+        "screener rank my-campaign --minimise n_heavy --top 20 --name small",
+        "screener rank my-campaign --name small --main",
+    ],
+    explain: [
+        "screener explain my-campaign 'O=C1OCCO1'",
+        "screener explain my-campaign 'ethylene carbonate'",
+    ],
+    compare: [
+        "screener compare my-campaign other-campaign",
+        "screener compare my-campaign --after small",
+    ],
+    verify: ["screener verify my-campaign"],
+}

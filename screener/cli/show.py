@@ -1,23 +1,24 @@
 """Prints campaigns on a terminal: live progress, accounts, estimate, shortlist and comparison."""
 
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich import box
+import pyarrow as pa
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
-from screener.campaign.driver.estimate import Estimate
-from screener.campaign.driver.stage_run import Progress as StageProgress
-from screener.campaign.results.accounts import Accounts
-from screener.campaign.results.compare import Comparison
 from screener.campaign.results.recall import read_recall, recall_text
-from screener.campaign.results.shortlist import FILES
-from screener.campaign.settings.setup import Setup
+from screener.cli.output import Column, Table, number, print_table, say
+from screener.ranking.columns import with_numbers
 from screener.stores.files import Folder
 from screener.stores.predictions import with_names_of_now
+
+if TYPE_CHECKING:  # models and Dask take seconds to be there, and `status` answers in one
+    from screener.campaign.driver.estimate import Estimate
+    from screener.campaign.driver.stage_run import Progress as StageProgress
+    from screener.campaign.results.accounts import Accounts
+    from screener.campaign.results.compare import Comparison
+    from screener.campaign.results.rankings import NamedRanking
 
 N_SHOWN = 10
 N_OUTSIDE = 5
@@ -57,7 +58,7 @@ class Display:
     ) -> None:
         self._progress.stop()
 
-    def update(self, now: StageProgress) -> None:
+    def update(self, now: "StageProgress") -> None:
         """Show how far a stage is."""
         if now.stage not in self._lines:
             self._lines[now.stage] = self._progress.add_task(
@@ -101,50 +102,93 @@ def size(n_bytes: float) -> str:
     raise AssertionError  # the loop returns at its last unit
 
 
-def shortlist(folder: Folder, setup: Setup, console: Console | None = None) -> None:
-    """Print the first ten molecules of the shortlist, and the paths of the results.
+def shortlist(folder: Folder, ranking: "NamedRanking") -> None:
+    """Print the first ten molecules of a ranking, what its score is, and the paths of the results.
 
     Args:
         folder: folder of the campaign.
-        setup: its frozen configuration.
-        console: where to print; by default standard output.
+        ranking: whose shortlist it is.
     """
-    console = console or for_results()
-    top = with_names_of_now(folder.read_table("shortlist.parquet"))
-    columns = [each.column for each in setup.ranking.objectives if each.column in top.column_names]
+    top = _shortlist(folder, ranking)
+    columns = [
+        each.column for each in ranking.settings.objectives if each.column in top.column_names
+    ]
     table = Table(
+        number("rank"),
+        number(ranking.meaning.name),
+        "id",
+        # a head of several words can take several lines
+        *(number(name.replace("_", " "), rank) for rank, name in enumerate(columns, 1)),
+        "SMILES",
         title=f"the best {min(N_SHOWN, top.num_rows)} of {top.num_rows:,} in the shortlist",
-        caption="± is half of the 90 % interval",
-        box=box.SIMPLE,
     )
-    for name in ("rank", "score", "id"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("SMILES", overflow="fold", min_width=16)
-    for name in columns:
-        table.add_column(name.replace("_", " "), justify="right")  # so that a header can wrap
-    for row in top.slice(0, N_SHOWN).to_pylist():
+    for row in with_numbers(top.slice(0, N_SHOWN), ranking.settings).to_pylist():
         mark = "*" if row.get("known") else ""
         shown = (str(row["rank"]), f"{row['score']:.3f}", f"{row['source_id'] or ''}{mark}")
-        values = (_value(row, name) for name in columns)
-        table.add_row(*map(escape, (*shown, row["smiles"], *values)))
-    console.print(table)
-    if setup.known_column is not None:
-        console.print("* known already", highlight=False)
-    for name in (*FILES, "report.html", "provenance.json"):
-        if folder.exists(name):
-            console.print(f"{folder.url}/{name}", highlight=False, markup=False, soft_wrap=True)
+        table.add_row(*shown, *(_value(row, name) for name in columns), row["smiles"])
+    print_table(table)
+    say("± is half of the 90 % interval")
+    if "known" in top.column_names:
+        say("* known already")
+    for text in (*about(ranking), *results_of(folder, ranking)):
+        say(text)
 
 
-def recall(folder: Folder, console: Console | None = None) -> None:
+def about(ranking: "NamedRanking") -> list[str]:
+    """What a reader of a shortlist is told about its ranking, in sentences."""
+    texts = [f"{ranking.meaning.name}: {ranking.meaning.sentence}"]
+    if left_out := ranking.told["left_out"]:
+        texts.append(f"left out, for want of a column: {', '.join(left_out)}")
+    if ranking.is_main:
+        return [*texts, f"this is {ranking.name}, the main ranking of the campaign"]
+    return [
+        *texts,
+        f"this is the ranking {ranking.name}; the main one stays as it was, and "
+        f"`screener rank CAMPAIGN --name {ranking.name} --main` makes this one the main one",
+    ]
+
+
+def shortlist_json(folder: Folder, ranking: "NamedRanking") -> dict[str, Any]:
+    """A whole shortlist with all its columns, its ranking, the estimated recall and the paths of
+    the results.
+
+    Args:
+        folder: folder of the campaign.
+        ranking: whose shortlist it is.
+    """
+    return {
+        "campaign": folder.url,
+        "ranking": ranking.as_json(),
+        "left_out": ranking.told["left_out"],
+        "shortlist": _shortlist(folder, ranking).to_pylist(),
+        "recall": read_recall(folder),
+        "files": results_of(folder, ranking),
+    }
+
+
+def _shortlist(folder: Folder, ranking: "NamedRanking") -> pa.Table:
+    return with_names_of_now(folder.read_table(f"{ranking.path}shortlist.parquet"))
+
+
+def results_of(folder: Folder, ranking: "NamedRanking") -> list[str]:
+    """Paths of the results of a ranking; those of the main one lie in the campaign's folder."""
+    from screener.campaign.results.shortlist import FILES, LEGEND
+
+    place = "" if ranking.is_main else ranking.path
+    names = [f"{place}{name}" for name in (*FILES, LEGEND, "report.html")]
+    return [f"{folder.url}/{name}" for name in (*names, "provenance.json") if folder.exists(name)]
+
+
+def recall(folder: Folder) -> None:
     """Print the estimated recall of each stage that was searched; nothing without a budget."""
-    console = console or for_results()
     for each in read_recall(folder):
-        text = f"recall at {each['stage']}: {recall_text(each)}"
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(f"recall at {each['stage']}: {recall_text(each)}")
 
 
 def _value(row: dict[str, Any], name: str) -> str:
     value, low, high = row[name], row.get(f"{name}_lo90"), row.get(f"{name}_hi90")
+    if value is None:
+        return ""
     if isinstance(value, int):
         return str(value)
     if low is None or high is None:
@@ -152,78 +196,73 @@ def _value(row: dict[str, Any], name: str) -> str:
     return f"{value:.2f} ± {(high - low) / 2:.2f}"
 
 
-def for_results() -> Console:
-    """Standard output; where it is no terminal, wide enough for rows to stay whole."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 160))
-
-
-def comparison(changes: Comparison) -> None:
+def comparison(changes: "Comparison") -> None:
     """Print what changed between two shortlists."""
-    console = for_results()
-
-    def line(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     for difference in changes.settings:
-        line(difference)
+        say(difference)
     for title, rows in (
         ("entered", changes.entered),
         ("left", changes.left),
         ("moved", changes.moved),
     ):
-        line(f"{title}: {len(rows):,}")
+        say(f"{title}: {len(rows):,}")
         for change in rows:
             ranks = " -> ".join(
                 "none" if rank is None else str(rank)
                 for rank in (change.rank_before, change.rank_after)
             )
             why = f" ({change.why})" if change.why else ""
-            line(f"  {ranks}  {change.source_id}  {change.smiles}{why}")
-    line(f"at the same rank: {changes.n_unmoved:,}")
+            say(f"  {ranks}  {change.source_id}  {change.smiles}{why}")
+    say(f"at the same rank: {changes.n_unmoved:,}")
 
 
-def accounts(balance: Accounts, console: Console | None = None) -> None:
+def accounts(balance: "Accounts") -> None:
     """Print the accounts: the final state of every molecule that was read."""
-    console = console or for_results()
     isomers = f" + {balance.n_isomers_added:,} isomers added" if balance.n_isomers_added else ""
-    console.print(
+    say(
         f"library: {balance.n_read:,} read{isomers} = {balance.n_kept:,} kept + "
-        f"{balance.n_duplicates:,} duplicates + {balance.n_quarantined:,} quarantined",
-        highlight=False,
+        f"{balance.n_duplicates:,} duplicates + {balance.n_quarantined:,} quarantined"
     )
     for stage in balance.stages:
-        table = Table(title=f"stage {stage.name}")
-        table.add_column("what became of them")
-        table.add_column("rows", justify="right")
-        table.add_row("in", f"{stage.n_in:,}", end_section=True)
+        table = _states(f"stage {stage.name}", "what became of them")
+        table.add_row("in", f"{stage.n_in:,}")
         table.add_row("passed", f"{stage.passed:,}")
         for rule, n_rows in stage.filtered.items():
-            table.add_row(escape(f"filtered: {rule}"), f"{n_rows:,}")
+            table.add_row(f"filtered: {rule}", f"{n_rows:,}")
         table.add_row("not selected", f"{stage.not_selected:,}")
         table.add_row("out of domain", f"{stage.out_of_domain:,}")
         table.add_row("quarantined", f"{stage.quarantined:,}")
         if stage.not_done:
             table.add_row("not done", f"{stage.not_done:,}")
-        console.print(table)
+        say("")
+        print_table(table)
         for reason, n_rows in list(stage.outside.items())[:N_OUTSIDE]:
-            console.print(f"out of domain: {n_rows:,} {escape(reason)}", highlight=False)
-    table = Table(title="final state of every row of the library")
-    table.add_column("state")
-    table.add_column("rows", justify="right")
+            say(f"out of domain: {reason} ({n_rows:,})")
+    table = _states("final state of every row of the library", "state")
     for state, n_rows in balance.final.items():
         table.add_row(state, f"{n_rows:,}")
-    table.add_section()
     table.add_row("all", f"{sum(balance.final.values()):,}")
-    console.print(table)
+    say("")
+    print_table(table)
 
 
-def estimate(needs: Estimate, console: Console | None = None) -> None:
+def _states(title: str, name: str) -> Table:
+    return Table(Column(name, wraps=True), number("rows"), title=title)
+
+
+def estimate(needs: "Estimate") -> None:
     """Print the time, memory and disk that a campaign needs."""
-    console = console or for_results()
-    table = Table(title=f"measured on {needs.n_sample} molecules, for {needs.n_workers} workers")
-    for name in ("stage", "rows", "units", "done", "ms/molecule", "failed", "time", "disk"):
-        table.add_column(name)
+    table = Table(
+        "stage",
+        number("rows"),
+        number("units", 3),
+        number("done", 4),
+        number("ms/molecule", 1),
+        number("failed", 2),
+        number("time"),
+        number("disk"),
+        title=f"measured on {needs.n_sample} molecules, for {needs.n_workers} workers",
+    )
     for stage in needs.stages:
         seconds = stage.structure_seconds + stage.prediction_seconds
         table.add_row(
@@ -236,9 +275,8 @@ def estimate(needs: Estimate, console: Console | None = None) -> None:
             duration(stage.seconds),
             size(stage.n_bytes),
         )
-    console.print(table)
-    console.print(
+    print_table(table)
+    say(
         f"in all {duration(needs.seconds)} and {size(needs.n_bytes)}; memory: "
-        f"{size(needs.worker_bytes)} per worker, {size(needs.driver_bytes)} for the client",
-        highlight=False,
+        f"{size(needs.worker_bytes)} per worker, {size(needs.driver_bytes)} for the client"
     )

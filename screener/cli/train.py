@@ -16,7 +16,9 @@ from rich.progress import Progress
 
 from screener.cli.cluster import Cluster, Scheduler, Workers, cluster_settings
 from screener.cli.evaluate import site
-from screener.cli.models import print_errors
+from screener.cli.help import shown
+from screener.cli.models import errors_json, print_errors
+from screener.cli.output import AsJson, print_json, say
 from screener.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def labels(
     only: Annotated[
         list[str] | None, typer.Option(help="Make only these kinds of structures.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make the training labels in $SCREENER_HOME; the same command again makes what is missing."""
     from screener.cluster.factory import connect
@@ -51,7 +54,10 @@ def labels(
             making.make_structures(
                 client, kind, molecules, committed_splits(), partial(progress.advance, bar)
             )
-    console.print(f"labels are in {making.labels_folder().url}")
+    if as_json:
+        print_json({"labels": making.labels_folder().url})
+    else:
+        say(f"labels are in {making.labels_folder().url}", console)
 
 
 def train(
@@ -66,6 +72,7 @@ def train(
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fit, calibrate, test and write a bundle, from your own labels or those of QM9.
 
@@ -76,7 +83,10 @@ def train(
         target = _from_file(Path(what), out, cluster_settings(cluster, scheduler, workers))
     else:
         target = _shipped(what, out)
-    print_errors(str(target))
+    if as_json:
+        print_json(errors_json(str(target)))
+    else:
+        print_errors(str(target))
 
 
 def _shipped(name: str, out: Path | None) -> Path:
@@ -135,5 +145,7 @@ def _from_file(path: Path, out: Path | None, cluster: "ClusterSettings") -> Path
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    for command in (labels, train):
-        app.command()(command)
+    app.command(epilog=shown(["screener labels"]))(labels)
+    app.command(epilog=shown(["screener train mine.toml", "screener train qm9-mmff94-direct"]))(
+        train
+    )

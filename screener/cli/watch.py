@@ -4,25 +4,27 @@ As text, once; redrawn on a terminal until the campaign has ended; as one line p
 output is no terminal; or as one JSON object.
 """
 
-import json
 import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from screener.campaign.results.accounts import Accounts
 from screener.campaign.results.recall import recall_text
 from screener.campaign.results.status import Follower, Runner, StageStatus, Status
-from screener.cli.show import duration, for_results, size
+from screener.cli.output import Table, number, print_table, rendered, results, say
+from screener.cli.show import duration, size
 from screener.stores.files import Folder
+
+if TYPE_CHECKING:
+    from screener.campaign.results.accounts import Accounts
 
 N_REASONS = 8
 LOOKING_SHARE = 0.2  # the largest share of the time that is spent reading the folder
@@ -30,10 +32,9 @@ LOOKING_SHARE = 0.2  # the largest share of the time that is spent reading the f
 
 def show(status: Status) -> None:
     """Print how far a campaign is, once."""
-    console = for_results()
-    console.print(_table(status))
+    print_table(_table(status))
     for text in _below(status):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say(text)
 
 
 def watch(folder: Folder, every_seconds: float) -> None:
@@ -47,9 +48,11 @@ def watch(folder: Folder, every_seconds: float) -> None:
     """
     looks = _looks(Follower(folder), every_seconds)
     if sys.stdout.isatty():
-        with Live(console=for_results(), auto_refresh=False) as live:
+        console = results()
+        with Live(console=console, auto_refresh=False) as live:
             for status in looks:
-                live.update(Group(_table(status), *map(Text, _below(status))), refresh=True)
+                table = rendered(_table(status), console.width)
+                live.update(Group(table, *map(Text, _below(status))), refresh=True)
     else:
         shown: set[str] = set()
         for status in looks:
@@ -73,13 +76,20 @@ def _looks(follower: Follower, every_seconds: float) -> Iterator[Status]:
 
 
 def _table(status: Status) -> Table:
-    table = Table(title=status.folder)
-    headers = ("stage", "units", "rows", "out of domain", "quarantined", "rate", "overall")
-    for name in (*headers, "time left"):
-        table.add_column(name)
+    table = Table(
+        "stage",
+        number("units", 2),
+        number("rows"),
+        number("out of domain"),
+        number("quarantined"),
+        number("rate", 1),
+        number("overall rate", 3),
+        number("time left"),
+        title=status.folder,
+    )
     for stage in status.stages:
         if stage.n_units is None:
-            progress = ("waits for the stage before", f"at most {stage.n_rows:,}")
+            progress = ("", f"at most {stage.n_rows:,}")
         else:
             progress = (
                 f"{stage.n_units_done:,}/{stage.n_units:,}",
@@ -92,9 +102,15 @@ def _table(status: Status) -> Table:
             f"{stage.n_quarantined:,}",
             _rate(stage.rate),
             _rate(stage.rate_overall),
-            "done" if stage.is_finished else duration(stage.seconds_left),
+            _left(stage),
         )
     return table
+
+
+def _left(stage: StageStatus) -> str:
+    if stage.n_units is None:
+        return "waits"  # for the stage before
+    return "done" if stage.is_finished else duration(stage.seconds_left)
 
 
 def _below(status: Status) -> list[str]:
@@ -206,8 +222,8 @@ def _memory(runner: Runner) -> str:
     return text
 
 
-def as_json(status: Status, accounts: Accounts | None) -> str:
-    """One JSON object for programs; the README lists its keys.
+def as_json(status: Status, accounts: "Accounts | None") -> dict[str, Any]:
+    """One object for programs; the README lists its keys.
 
     Args:
         status: how far the campaign is.
@@ -222,4 +238,4 @@ def as_json(status: Status, accounts: Accounts | None) -> str:
     del output["quarantine"]
     if accounts is not None:
         output["accounts"] = asdict(accounts)
-    return json.dumps(output, indent=1, ensure_ascii=False)
+    return output

@@ -2,23 +2,32 @@
 
 A scheduler listens on loopback alone unless the settings name another address. A scheduler that
 can be reached over the network runs whatever is sent to it, so a warning is logged if it has no
-TLS. The dashboard has no access control and always stays on loopback.
+TLS, and where Dask's configuration demands encryption there it is an error. The dashboard has no
+access control and always stays on loopback.
 """
 
 import ipaddress
 import logging
+import os
 import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import dask
 from distributed.security import Security
 
-from screener.cluster.settings import LOOPBACK, SecuredSettings
+from screener.cluster import dask_config
+from screener.cluster.settings import LOOPBACK, AddressSettings, SecuredSettings, SlurmSettings
 from screener.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+OWN_LINK = "{scheme}://{host}:{port}/status"  # of a scheduler of somebody else's
 DASHBOARD_PORT = 8787  # Dask's usual one
+ROLES = ("scheduler", "worker", "client")
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 3,
@@ -29,12 +38,60 @@ SETTINGS = {
     "distributed.worker.profile.enabled": False,
 }
 
-# for a scheduler in this process; its dashboard is on loopback, whatever address it listens on
-HERE = {**SETTINGS, "distributed.dashboard.link": f"{{scheme}}://{LOOPBACK}:{{port}}/status"}
+LINK = "distributed.dashboard.link"
+ENCRYPTION = "distributed.comm.require-encryption"
+_TLS = ("distributed.comm.tls",)
+_DEBUGGER = "distributed.admin.pdb-on-err"
+
+
+@contextmanager
+def configured(more: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """Dask as a scheduler of ours in this process needs it, until the context ends.
+
+    Args:
+        more: further settings by name.
+    Yields:
+        all of our settings by name, for `dask_config.inherited`.
+    """
+    settings = {**SETTINGS, **(more or {})}
+    # on loopback, whatever address the scheduler listens on
+    settings[LINK] = link_or(f"{{scheme}}://{LOOPBACK}:{{port}}/status")
+    tell_of_configuration()
+    with dask_config.set_ours(settings):
+        yield settings
+
+
+def tell_of_configuration() -> None:
+    """Log what the person has configured and a cluster of ours does not do."""
+    if left_out := dask_config.left_out():
+        log.info("of Dask's configuration this is not taken over: %s", "; ".join(left_out))
+    if dask_config.is_changed(_DEBUGGER):
+        log.warning(
+            "Dask's configuration sets %s: after an error inside Dask it waits for commands of a "
+            "debugger, without an end and perhaps without a word. Take the setting out",
+            dask_config.in_words(_DEBUGGER),
+        )
+
+
+def link_or(other: str) -> str:
+    """How the person has said that dashboards are reached; `other` where that is of no use."""
+    if not dask_config.is_changed(LINK):
+        return other
+    try:
+        link = str(dask.config.get(LINK))
+        link.format(**{**os.environ, "scheme": "", "host": "", "port": 0})
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        log.warning(
+            "Dask's configuration sets %s, which cannot be written out (%s: %s); the dashboard's "
+            "own address is shown",
+            *(dask_config.in_words(LINK), type(error).__name__, error),
+        )
+        return other
+    return link
 
 
 def variables() -> dict[str, str]:
-    """The same settings as environment variables, for Dask in processes started elsewhere."""
+    """Our settings as environment variables, for Dask in an image that has no other ones."""
     return {
         "DASK_" + key.upper().replace(".", "__").replace("-", "_"): str(value)
         for key, value in SETTINGS.items()
@@ -42,13 +99,17 @@ def variables() -> dict[str, str]:
 
 
 def security_of(settings: SecuredSettings) -> Security | None:
-    """Dask's TLS settings with the files that the settings name; None where they name none.
+    """Dask's TLS settings with the files that the settings name; None where there is to be no TLS.
+
+    Where Dask's configuration demands encryption and the scheduler can be reached over the network,
+    files of that configuration take the place of those that the settings do not name.
 
     Raises:
-        ConfigError: a file cannot be read.
+        ConfigError: a file cannot be read, or there is none where encryption is demanded.
     """
     if settings.tls_ca_file is None:
-        return None
+        is_demanded = dask.config.get(ENCRYPTION) and _is_open(settings)
+        return _of_configuration() if is_demanded else None
     files = {}
     for name in settings.tls_files():
         path = Path(getattr(settings, name)).absolute()
@@ -58,11 +119,37 @@ def security_of(settings: SecuredSettings) -> Security | None:
             raise ConfigError(f"{name}: cannot read {path}: {error.strerror}") from error
         files[name] = str(path)
     pairs = {
-        f"tls_{role}_{kind}": files[f"tls_{kind}"]
-        for role in ("scheduler", "worker", "client")
-        for kind in ("cert", "key")
+        f"tls_{role}_{kind}": files[f"tls_{kind}"] for role in ROLES for kind in ("cert", "key")
     }
-    return Security(tls_ca_file=files["tls_ca_file"], require_encryption=True, **pairs)
+    try:
+        return Security(tls_ca_file=files["tls_ca_file"], require_encryption=True, **pairs)
+    except ValueError as error:  # of a version in Dask's configuration
+        raise ConfigError(f"TLS cannot be used: {error}{dask_config.suspects(_TLS)}") from error
+
+
+def _is_open(settings: SecuredSettings) -> bool:
+    """Whether it is a scheduler of ours that listens beyond loopback."""
+    if isinstance(settings, AddressSettings):
+        return False
+    return isinstance(settings, SlurmSettings) or not is_loopback(settings.host)
+
+
+def _of_configuration() -> Security:
+    """TLS with the files of Dask's configuration, all of which have to be there."""
+    demand = f"Dask's configuration demands encryption: {dask_config.in_words(ENCRYPTION)}"
+    remedy = "give tls_ca_file, tls_cert and tls_key in [cluster], or take that setting out"
+    try:
+        security = Security()
+        certificates = [getattr(security, f"tls_{role}_cert") for role in ROLES]
+        for path in (security.tls_ca_file, *certificates):
+            if path is None:
+                raise ConfigError(f"{demand}, and names no certificates for it; {remedy}")
+            Path(path).open("rb").close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{demand}, and its certificates are of no use: {error}; {remedy}") from (
+            error
+        )
+    return security
 
 
 def protocol_of(security: Security | None) -> str:
@@ -74,12 +161,14 @@ def tls_options(security: Security | None) -> dict[str, str]:
     """Options of `dask worker` that name the same files; none without TLS."""
     if security is None:
         return {}
-    return {
+    options = {
         "--protocol": "tls",
         "--tls-ca-file": str(security.tls_ca_file),
         "--tls-cert": str(security.tls_worker_cert),
-        "--tls-key": str(security.tls_worker_key),
     }
+    if security.tls_worker_key is not None:  # else it is in the file of the certificate
+        options["--tls-key"] = str(security.tls_worker_key)
+    return options
 
 
 def warn_if_open(address: str) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import dask
 import distributed
 from dask.system import CPU_COUNT
 from distributed import Client
@@ -21,6 +22,7 @@ from distributed.core import rpc
 from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
+from screener.cluster import dask_config, dask_scheduler
 from screener.cluster.cuda import cuda_groups
 from screener.cluster.dask_scheduler import security_of, warn_if_open
 from screener.cluster.local import Group, local_cluster
@@ -32,10 +34,13 @@ from screener.cluster.settings import (
     LocalSettings,
 )
 from screener.errors import ConfigError
+from screener.waiting import waiting
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 8.0  # for the first answer, and once more for connecting the client
+# what a person configures that decides how a client talks to a scheduler of somebody else's
+_TALK = ("distributed.comm", "distributed.client")
 
 
 def connect(
@@ -73,10 +78,16 @@ def connect(
 @contextmanager
 def _running(scheduler: str, security: Security | None) -> Iterator[Client]:
     address = _address_in(Path(scheduler)) if scheduler.endswith(".json") else scheduler
-    security = security or Security()  # takes TLS files from Dask's own configuration
-    with warnings.catch_warnings(record=True) as caught:
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        waiting(
+            f"a scheduler to answer at {scheduler}",
+            "Check the address, and that the name of the machine is known here.",
+        ),
+    ):
         warnings.simplefilter("always", VersionMismatchWarning)
         try:
+            security = security or Security()  # takes TLS files from Dask's own configuration
             with ThreadPoolExecutor(1) as executor:  # in a notebook this thread has a running loop
                 kind = executor.submit(asyncio.run, _kind_of_server(address, security)).result()
             if kind != "Scheduler":
@@ -89,12 +100,13 @@ def _running(scheduler: str, security: Security | None) -> Iterator[Client]:
                 f"no Dask scheduler answers at {scheduler} ({reason}). Check the address, that "
                 "`dask scheduler` runs there with the same versions of dask and Python, that both "
                 "sides or neither use TLS, and that no firewall is in between; or leave the option "
-                "out to use this machine"
+                f"out to use this machine{dask_config.suspects(_TALK)}"
             ) from error
     for warning in caught:
         log.warning("%s", warning.message)
     warn_if_open(address)
-    with client:
+    link = dask_scheduler.link_or(dask_scheduler.OWN_LINK)
+    with dask.config.set({dask_scheduler.LINK: link}), client:
         yield client
 
 

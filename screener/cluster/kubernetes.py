@@ -5,22 +5,27 @@ has to be installed in the Kubernetes cluster (deploy/kubernetes/README.md). A n
 other pods out.
 """
 
+import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any, Literal
 
 import dask
 from distributed import Client
 
-from screener.cluster import dask_scheduler, unit_worker
+from screener.cluster import dask_config, dask_scheduler, unit_worker
 from screener.cluster.extras import missing
 from screener.cluster.network_policy import others_kept_out
 from screener.cluster.settings import KubernetesPool, KubernetesSettings
 from screener.errors import ConfigError
+from screener.waiting import Wait, waiting
+
+log = logging.getLogger(__name__)
 
 START_SECONDS = 1800.0  # long, because Kubernetes may have to add nodes first
+_ANSWERS = "`kubectl get pods` says whether the cluster answers."
 
 
 @contextmanager
@@ -34,30 +39,60 @@ def kubernetes_cluster(settings: KubernetesSettings) -> Iterator[Client]:
         operator = import_module("dask_kubernetes.operator")
     except ImportError as error:
         raise missing("kubernetes", error) from error
-    with dask.config.set(dask_scheduler.SETTINGS), others_kept_out(settings):
+    dask_scheduler.tell_of_configuration()
+    if dask.config.get(dask_scheduler.ENCRYPTION):
+        log.warning(
+            "Dask's configuration sets %s: the pods of a Dask cluster in Kubernetes talk to one "
+            "another without TLS, and a network policy keeps other pods out",
+            dask_config.in_words(dask_scheduler.ENCRYPTION),
+        )
+    with dask_config.set_ours(dask_scheduler.SETTINGS), ExitStack() as stack:
+        with waiting("Kubernetes to take the network policy", _ANSWERS):
+            stack.enter_context(others_kept_out(settings))
         try:
-            cluster = operator.KubeCluster(
-                custom_cluster_spec=cluster_object(settings),
-                namespace=settings.namespace,
-                resource_timeout=int(START_SECONDS),
-                quiet=True,
-            )
+            with waiting(
+                f"Kubernetes to start the scheduler of {settings.name}",
+                f"`kubectl get daskclusters` and `kubectl get pods -l "
+                f"dask.org/cluster-name={settings.name}` show it, and `kubectl describe` what it "
+                "lacks: the Dask operator, an image that can be pulled, or room on a node.",
+            ):
+                cluster = operator.KubeCluster(
+                    custom_cluster_spec=cluster_object(settings),
+                    namespace=settings.namespace,
+                    resource_timeout=int(START_SECONDS),
+                    quiet=True,
+                )
         except Exception as error:
             raise ConfigError(
                 f"the Dask cluster does not start in Kubernetes: {type(error).__name__}: {error}. "
                 "Check that `kubectl get daskclusters` works, which wants the Dask operator "
-                "(deploy/kubernetes/README.md), and the image"
+                f"(deploy/kubernetes/README.md), and the image{dask_config.suspects()}"
             ) from error
-        with cluster, Client(cluster) as client:
+        entered = ExitStack()
+        stack.callback(_close, entered)
+        entered.enter_context(cluster)
+        with waiting(f"the scheduler of {settings.name} to answer", _ANSWERS):
+            client = stack.enter_context(Client(cluster))
             if settings.gpu is not None:
                 cluster.add_worker_group("gpu", custom_spec=worker_object(settings, "GPU"))
-            _wait(client, 1 if settings.gpu is None else 2)
-            yield client
+        _wait(client, 1 if settings.gpu is None else 2)
+        yield client
+
+
+def _close(cluster: ExitStack) -> None:
+    with waiting("Kubernetes to delete the Dask cluster", _ANSWERS):
+        cluster.close()
 
 
 def _wait(client: Client, n_pools: int) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while _n_pools(client) < n_pools:
+    wait = Wait(
+        "Kubernetes to start workers",
+        "`kubectl get pods -l dask.org/component=worker` shows their pods, and `kubectl describe` "
+        "what they lack: an image that can be pulled, memory, CPUs or GPUs on a node.",
+    )
+    while (n_there := _n_pools(client)) < n_pools:
+        wait.tell_if_due(f"{n_there} of {n_pools} pools have one")
         if time.monotonic() > deadline:
             raise ConfigError(
                 f"not every pool had a worker within {START_SECONDS:g} s; "

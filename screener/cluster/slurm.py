@@ -12,31 +12,30 @@ import logging
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import dask
 from distributed import Client, Scheduler, SpecCluster
 from distributed.core import Status
 from distributed.security import Security
 
-from screener.cluster import dask_scheduler
+from screener.cluster import dask_config, dask_scheduler
 from screener.cluster.settings import SlurmSettings
 from screener.cluster.slurm_jobs import job_class, job_options
 from screener.cluster.slurm_pool import MAX_FAILURES, Pool
 from screener.errors import ConfigError
+from screener.waiting import Wait, waiting
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0  # between two questions to Slurm; more would burden it
-TELL_SECONDS = 600.0  # between two warnings about a queue
-QUIET_SECONDS = 30.0  # before the first of them
 COMMAND_SECONDS = 60.0
 LOG_LINES = 5
 # a queue may be long, and the campaign continues by itself once jobs start again
 NO_WORKERS_TIMEOUT = "14 days"
+_ANSWERS = "`sinfo` says whether Slurm's controller answers; it may be busy or down."
 
 
 @contextmanager
@@ -56,37 +55,39 @@ def slurm_cluster(settings: SlurmSettings, security: Security | None) -> Iterato
     """
     job = job_class()
     Path(settings.log_folder).mkdir(parents=True, exist_ok=True)
-    tuned = {
-        **dask_scheduler.HERE,
-        "distributed.scheduler.no-workers-timeout": NO_WORKERS_TIMEOUT,
-    }
-    with dask.config.set(tuned):
+    more = {"distributed.scheduler.no-workers-timeout": NO_WORKERS_TIMEOUT}
+    with dask_scheduler.configured(more) as ours, ExitStack() as stack:
         try:
-            cluster = SlurmCluster(settings, job, security)
+            with waiting("Slurm to take the first jobs (`sbatch`)", _ANSWERS):
+                cluster = SlurmCluster(settings, job, security, ours)
+                stack.callback(_close, cluster)
+                client = stack.enter_context(Client(cluster))
         except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"the Slurm cluster does not start: {error}\nCheck partition, account, memory and "
                 "walltime in [cluster] (`sinfo` and `scontrol show partition` tell what there "
-                "is), and that `sbatch` works on this machine"
+                f"is), and that `sbatch` works on this machine{dask_config.suspects()}"
             ) from error
-        with cluster, Client(cluster) as client:
-            dask_scheduler.warn_if_open(cluster.scheduler_address)
-            _wait(cluster)
-            yield client
+        dask_scheduler.warn_if_open(cluster.scheduler_address)
+        _wait(cluster)
+        yield client
+
+
+def _close(cluster: "SlurmCluster") -> None:
+    with waiting("Slurm to cancel the jobs (`scancel`)", _ANSWERS):
+        cluster.close()
 
 
 def _wait(cluster: "SlurmCluster") -> None:
-    tell_at = time.monotonic() + QUIET_SECONDS
+    wait = Wait(
+        "Slurm to start workers",
+        f"`squeue --name={cluster.name}` shows their jobs and why they wait, `sinfo` what is free; "
+        "a smaller walltime or memory in [cluster] often starts sooner.",
+    )
     while missing := [pool.name for pool in cluster.pools if not cluster.n_running(pool)]:
         if cluster.failure:
             raise ConfigError(cluster.failure)
-        if time.monotonic() > tell_at:
-            tell_at += TELL_SECONDS
-            log.warning(
-                "waiting for Slurm to start workers (%s); `squeue --name=%s` shows their jobs",
-                ", ".join(missing),
-                cluster.name,
-            )
+        wait.tell_if_due(f"the pool {' and the pool '.join(missing)} has none")
         time.sleep(0.2)
 
 
@@ -97,11 +98,18 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
         settings: pools and addresses.
         job: class of the jobs, from `job_class`.
         security: TLS for scheduler, workers and client; None for none.
+        dask_settings: Dask's settings for the workers, by name.
     Raises:
         RuntimeError: one of the first jobs cannot be submitted; those submitted are cancelled.
     """
 
-    def __init__(self, settings: SlurmSettings, job: type, security: Security | None) -> None:
+    def __init__(
+        self,
+        settings: SlurmSettings,
+        job: type,
+        security: Security | None,
+        dask_settings: Mapping[str, Any],
+    ) -> None:
         name = f"screener-{uuid.uuid4().hex[:8]}"
         self.pools = [Pool("cpu", "CPU", settings.cpu)]
         if settings.gpu is not None:
@@ -110,7 +118,9 @@ class SlurmCluster(SpecCluster):  # type: ignore[misc]  # distributed has no typ
         self._specs = {
             pool.name: {
                 "cls": job,
-                "options": job_options(pool.settings, pool.resource, settings, security, name),
+                "options": job_options(
+                    pool.settings, pool.resource, settings, security, name, dask_settings
+                ),
             }
             for pool in self.pools
         }

@@ -7,14 +7,16 @@ leave some time before the wall time is over, so that Slurm does not have to kil
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+import dask
 from distributed.core import Status
 from distributed.security import Security
 
-from screener.cluster import dask_scheduler, unit_worker
+from screener.cluster import dask_config, dask_scheduler, job_main, unit_worker
 from screener.cluster.extras import missing
 from screener.cluster.settings import SlurmPool, SlurmSettings
 
@@ -50,6 +52,7 @@ def job_options(
     settings: SlurmSettings,
     security: Security | None,
     job_name: str,
+    dask_settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Arguments of dask-jobqueue's `SLURMJob`, except the scheduler and the name.
 
@@ -59,6 +62,7 @@ def job_options(
         settings: settings that all jobs share.
         security: TLS for the workers; None for none.
         job_name: name that all jobs of this cluster have in Slurm.
+        dask_settings: Dask's settings for the workers, by name.
     Returns:
         keyword arguments by name.
     """
@@ -68,8 +72,11 @@ def job_options(
         **lifetime(pool.walltime_seconds),
         **dask_scheduler.tls_options(security),
     }
+    if pool.workers_per_job > 1:
+        options["--nworkers"] = str(pool.workers_per_job)
     if settings.interface:
         options["--interface"] = settings.interface
+    temporary = dask.config.get("temporary-directory", None)
     return {
         "job_name": job_name,
         "queue": pool.partition,
@@ -80,13 +87,15 @@ def job_options(
         "memory": f"{pool.memory_mebibytes * pool.workers_per_job}MiB",
         "job_mem": f"{pool.memory_mebibytes * pool.workers_per_job}M",
         "job_extra_directives": [*([f"--gres={pool.gres}"] if pool.gres else ()), *pool.directives],
-        "job_script_prologue": [*settings.prologue, *_environment(resource)],
+        "job_script_prologue": [*settings.prologue, *_environment(resource, dask_settings)],
+        "worker_command": job_main.__name__,
         "worker_extra_args": [
+            "--nanny",
             "--no-dashboard",
             *(shlex.quote(text) for option in options.items() for text in option),
         ],
         "death_timeout": DEATH_SECONDS,
-        "local_directory": '"${TMPDIR:-/tmp}"',
+        "local_directory": '"${TMPDIR:-/tmp}"' if temporary is None else shlex.quote(temporary),
         "log_directory": str(Path(settings.log_folder).absolute()),
         "python": shlex.quote(sys.executable),
         "shebang": "#!/bin/bash",
@@ -102,11 +111,11 @@ def lifetime(walltime_seconds: int) -> dict[str, str]:
     }
 
 
-def _environment(resource: str) -> list[str]:
+def _environment(resource: str, dask_settings: Mapping[str, Any]) -> list[str]:
     """Lines of shell that give workers this process's module path and Dask settings."""
     variables = {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        **dask_scheduler.variables(),
+        **dask_config.inherited(dask_settings, {}),
     }
     if resource == "CPU":
         variables[unit_worker.VISIBLE] = (

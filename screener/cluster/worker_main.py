@@ -16,12 +16,16 @@ import sys
 import threading
 
 import dask
-from distributed.cli.dask_worker import main as dask_worker
+
+from screener.cluster.dask_config import take_over
 
 
 def main() -> None:
     """Run `dask worker` until standard input is closed."""
     threading.Thread(target=_end_with_owner, daemon=True).start()
+    take_over()
+    from distributed.cli.dask_worker import main as dask_worker
+
     # Dask's own name for it would import pandas there as well
     dask.config.set({"distributed.worker.multiprocessing-method": None})
     multiprocessing.set_start_method("forkserver")

@@ -24,6 +24,7 @@ from screener.enumeration.limits import Judge
 from screener.enumeration.seen import Digests, EvenSample, Seen
 from screener.enumeration.space import Space
 from screener.errors import ScreenerError
+from screener.waiting import waiting as notices_of_waiting
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("smiles", "id", "family", "scaffold", "parts")]
@@ -180,6 +181,21 @@ class _Maker:
         )
 
 
+def beginning(space: Space, seed: int) -> list[str]:
+    """The molecules of the first block of draws, in this process: what a stream begins with.
+
+    Families and templates take turns and draws are shuffled, so they stand for the whole space.
+
+    Args:
+        space: the templates to draw from.
+        seed: seed of the shuffled order.
+    Returns:
+        SMILES, each once; none where the block has no molecule inside the limits.
+    """
+    block = _Maker(space, seed)(list(islice(turns(space), BLOCK_DRAWS)))
+    return list(dict.fromkeys(block.table["smiles"].to_pylist()))
+
+
 @contextmanager
 def _blocks(space: Space, seed: int, n_processes: int) -> Iterator[Iterator[_Block]]:
     """The blocks in order; `_WAITING` per process are being made ahead."""
@@ -209,9 +225,18 @@ def _in_order(
     for portion in portions:
         waiting.append(pool.submit(_make, portion))
         if len(waiting) == window:
-            yield waiting.popleft().result()
+            yield _ended(waiting.popleft())
     while waiting:
-        yield waiting.popleft().result()
+        yield _ended(waiting.popleft())
+
+
+def _ended(block: "Future[_Block]") -> _Block:
+    with notices_of_waiting(
+        "processes to make molecules",
+        "They start a Python each, which takes long on a cold network file system; fewer --workers "
+        "start sooner.",
+    ):
+        return block.result()
 
 
 _maker: _Maker | None = None  # of a process of the pool

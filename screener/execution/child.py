@@ -28,6 +28,7 @@ import cloudpickle
 from screener.errors import MoleculeError, ScreenerError
 from screener.execution import child_main as protocol
 from screener.execution.threads import ONE_THREAD
+from screener.waiting import Wait
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,6 +43,10 @@ ENDING_SECONDS = 2.0  # between closing its pipe and its exit code
 POLL_SECONDS = 0.1
 MAX_FAILED_STARTS = 3
 _READ_BYTES = 1 << 20
+_SLOW_START = (
+    "A file system that has not read them before, or too little memory, makes this slow; after "
+    f"{LOADING_SECONDS:g} s the process is started again."
+)
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _of_thread = threading.local()
@@ -202,6 +207,7 @@ class _Child:
         outgoing = memoryview(protocol.LENGTH.pack(len(request)) + request)
         incoming = bytearray()
         next_look = time.monotonic() + POLL_SECONDS
+        start = Wait("a chemistry process to start and to import its libraries", _SLOW_START)
         while True:
             writing = [self._requests] if outgoing else []
             readable, writable, _ = select.select([self._replies], writing, [], POLL_SECONDS)
@@ -217,6 +223,8 @@ class _Child:
                 return None
             if (now := time.monotonic()) >= next_look:
                 next_look = now + POLL_SECONDS
+                if self._mark[0] == protocol.LOADING:
+                    start.tell_if_due()
                 if death := self._look(call, incoming):
                     return death
 

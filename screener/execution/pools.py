@@ -13,6 +13,7 @@ from typing import Any, Literal
 from distributed import Client
 
 from screener.errors import ConfigError
+from screener.waiting import Wait
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Pools:
         self._declared: set[Resource] = (
             set()
         )  # by any worker so far; never shrinks, so routing is stable
-        self._missing_since: dict[Resource | None, float] = {}
+        self._missing: dict[Resource | None, Wait] = {}
         self._next_look = 0.0
 
     def of(self, resource: Resource | None) -> Resource | None:
@@ -59,6 +60,11 @@ class Pools:
     def workers(self, pool: Resource | None) -> list[str]:
         """Addresses of the workers of the pool."""
         return self._workers.get(pool, [])
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether no pool that was needed at the last `refresh` is without a worker."""
+        return not self._missing
 
     def refresh(self, resources: Iterable[Resource | None]) -> None:
         """Ask the scheduler about its workers, at most every few seconds.
@@ -85,10 +91,17 @@ class Pools:
         )
         missing = {pool for pool in map(self.of, resources) if not self.slots(pool)}
         self._next_look = now + (REFRESH_SECONDS_WHEN_MISSING if missing else REFRESH_SECONDS)
-        self._missing_since = {pool: self._missing_since.get(pool, now) for pool in missing}
-        for pool, since in self._missing_since.items():
-            if now - since > self._patience_seconds:
-                raise ConfigError(self._how_to_start(pool))
+        self._missing = {
+            pool: self._missing.get(pool) or Wait(f"a {_worker_of(pool)} to connect", "")
+            for pool in missing
+        }
+        for pool, wait in self._missing.items():
+            if wait.seconds > self._patience_seconds:
+                raise ConfigError(
+                    f"no {_worker_of(pool)} was connected to the scheduler at {self._address} for "
+                    f"{self._patience_seconds:g} s; start one with: {self._how_to_start(pool)}"
+                )
+            wait.tell_if_due(f"{self.slots(None)} worker threads in all", self._what_to_do(pool))
 
     def _count(self, workers: dict[str, dict[str, Any]]) -> None:
         self._slots = {None: sum(worker["nthreads"] for worker in workers.values())}
@@ -103,12 +116,22 @@ class Pools:
             if self._slots[resource]:
                 self._declared.add(resource)
 
+    @property
+    def _address(self) -> str:
+        return str(self._client.scheduler.address)
+
+    def _what_to_do(self, pool: Resource | None) -> str:
+        if self._client.cluster is not None:  # ours, which replaces what it loses
+            return (
+                "Workers that are lost are replaced by themselves. Should none come, the same "
+                "command later goes on from here."
+            )
+        return f"Start one with: {self._how_to_start(pool)}"
+
     def _how_to_start(self, pool: Resource | None) -> str:
-        address = self._client.scheduler.address
-        what = "no worker" if pool is None else f"no worker that declares {pool}"
         option = "" if pool is None else f' --resources "{pool}=1"'
-        return (
-            f"{what} was connected to the scheduler at {address} for "
-            f"{self._patience_seconds:g} s; start one with: "
-            f"dask worker {address} --nthreads 1{option}"
-        )
+        return f"dask worker {self._address} --nthreads 1{option}"
+
+
+def _worker_of(pool: Resource | None) -> str:
+    return "worker" if pool is None else f"worker that declares {pool}"

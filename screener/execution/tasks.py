@@ -30,6 +30,7 @@ from distributed.scheduler import NoValidWorkerError
 from screener.errors import ScreenerError
 from screener.execution.pools import Pools, Resource
 from screener.execution.scheduler_spans import forget_submissions
+from screener.waiting import Wait
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +113,9 @@ def run_tasks(
         while window.fill():
             if completed := window.next():
                 yield completed
+                window.goes_on()
+            else:
+                window.tell_if_due()
     finally:
         window.cancel()
 
@@ -152,6 +156,28 @@ class _Window:
         self._longest = 0.0  # seconds from submission to result
         self._next_look = 0.0  # for late tasks
         self._n_submitted = 0
+        self._wait = Wait(
+            "the next task to end",
+            "Large molecules take minutes; a worker that died is replaced, and one that hangs gets "
+            "its task taken away.",
+        )
+
+    def goes_on(self) -> None:
+        """Wait for the next task from now on; what the caller did meanwhile does not count."""
+        self._wait.begin()
+
+    def tell_if_due(self) -> None:
+        """Give a notice where no task has ended for long, and for longer than any has taken."""
+        if not self._wait.is_long or self._wait.seconds < self._longest:
+            return
+        if not self._flying or not self._pools.are_complete:  # pools tell of themselves
+            return
+        oldest = min(self._flying.values(), key=lambda attempt: attempt.started)
+        n_workers = len(self._pools.workers(None))
+        self._wait.tell_if_due(
+            f"{len(self._flying)} are with {n_workers} workers, {oldest.task.name} for "
+            f"{time.monotonic() - oldest.started:.0f} s; dashboard {self._client.dashboard_link}"
+        )
 
     def fill(self) -> bool:
         """Submit until the window is full; False when nothing is left to do or to wait for."""

@@ -11,14 +11,17 @@ and one for the count. Stereochemistry is not part of them: stereoisomers have e
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
-from scipy import sparse
 
 from screener.errors import MoleculeError, SchemaError
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 ELEMENT_COLUMNS = (1, 5, 6, 7, 8, 9, 14, 15, 16, 17, 35, 53)  # atomic numbers that are counted
 _N_OTHERS = 6
@@ -87,9 +90,11 @@ class Bits:
         )
         return Bits(offsets, self.columns[entries], self.counts[entries])
 
-    def logarithms(self) -> sparse.csr_matrix:
+    def logarithms(self) -> "sparse.csr_matrix":
         """log(1 + count), float32 (n, N_COLUMNS), sparse: the second of a kind says less."""
         values = np.log1p(self.counts.astype(np.float32))
+        from scipy import sparse  # who plans a campaign or looks at one reads no features
+
         return sparse.csr_matrix(
             (values, self.columns.astype(np.int32), self.offsets), shape=(len(self), N_COLUMNS)
         )

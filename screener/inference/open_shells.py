@@ -12,6 +12,7 @@ from rdkit import Chem
 
 from screener.chemistry.radicals import unpaired_electrons
 from screener.models.uncertainty.domain import electron_reasons
+from screener.stores.domain_reasons import joined
 
 
 def closed_shells_alone(
@@ -35,7 +36,7 @@ def closed_shells_alone(
         return predicted
     inside = pa.array([not reasons for reasons in electrons])
     texts = [
-        "; ".join([*reasons, *filter(None, [others])])
+        joined([*reasons, *filter(None, [others])])
         for reasons, others in zip(electrons, predicted["domain_reasons"].to_pylist(), strict=True)
     ]
     columns = {name: predicted[name] for name in predicted.column_names}

@@ -8,15 +8,15 @@ from typing import NamedTuple
 import pyarrow as pa
 from rdkit import Chem, rdBase
 
+from screener.chemistry.reading import read_molblock
 from screener.chemistry.standardise import StandardiseSettings, standardise, standardise_mol
 from screener.errors import MoleculeError
-from screener.library.columns import text_kind
-from screener.library.record_schema import OWN, RAW_CHARACTERS
+from screener.library.columns import ColumnFacts, column_facts
+from screener.library.record_schema import OWN
 from screener.records import Molecule, QuarantineRecord
 from screener.stores.library import STANDARD_SCHEMA
-from screener.stores.quarantine import quarantine_table
+from screener.stores.quarantine import quarantine_table, shortened
 
-TYPED = "typed"  # kind of a column that came with a type
 # what a block hands on: where a row is from, then the library's columns without `row`
 ORIGIN_SCHEMA = pa.schema(
     [
@@ -37,37 +37,40 @@ class Standardised(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnColumn:
+    """What a block holds of one of the caller's columns.
+
+    Args:
+        facts: of the values in the block's molecules.
+        first: the first of them that is text and no number, and where it stands.
+    """
+
+    facts: ColumnFacts
+    first: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BlockResult:
     """What one block became."""
 
     molecules: pa.Table  # MOLECULE_SCHEMA, then the caller's columns as in the block
     quarantine: pa.Table
     codes: dict[str, int]
-    own: dict[str, str]  # the caller's columns: kind of their values in `molecules`
+    own: dict[str, OwnColumn]  # by name
 
 
 def standardise_entry(entry: tuple[bool, str], settings: StandardiseSettings) -> Standardised:
     """Standardise SMILES, or a mol block where the first of the pair is true.
 
     Raises:
-        MoleculeError: see `screener.chemistry.standardise`; `invalid_molblock`.
+        MoleculeError: see `screener.chemistry.standardise` and `screener.chemistry.reading`.
     """
     is_molblock, text = entry
     if not is_molblock:
         return Standardised(text, standardise(text, settings))
     with rdBase.BlockLogs():
-        mol = Chem.MolFromMolBlock(text)
-        if mol is None:
-            raise MoleculeError("invalid_molblock", _molblock_problem(text))
+        mol = read_molblock(text)
         return Standardised(Chem.MolToSmiles(mol), standardise_mol(mol, settings))
-
-
-def _molblock_problem(text: str) -> str:
-    mol = Chem.MolFromMolBlock(text, sanitize=False)
-    if mol is None:
-        return "RDKit cannot read the mol block"
-    problems = Chem.DetectChemistryProblems(mol)
-    return problems[0].Message() if problems else "RDKit cannot make a molecule of the mol block"
 
 
 def entries(records: pa.Table) -> list[tuple[bool, str]]:
@@ -80,6 +83,7 @@ def compose(
     records: pa.Table,
     results: Sequence[Standardised | MoleculeError],
     source_names: Mapping[int, str],
+    from_text: bool,
 ) -> BlockResult:
     """Put together what became of a block's records.
 
@@ -87,6 +91,7 @@ def compose(
         records: the block (see `screener.library.record_schema`).
         results: one for each of `entries(records)`, in order.
         source_names: the inputs by position, for messages.
+        from_text: whether the records come from text formats, which say nothing of types.
     Returns:
         The rows of the molecules, and the records that are set aside.
     """
@@ -97,9 +102,9 @@ def compose(
     molecules: list[Molecule] = []
     quarantine: list[QuarantineRecord] = []
     codes: Counter[str] = Counter()
-    columns = ("source", "line", "text", "code", "message")
+    columns = ("source", "line", "text", "code", "message", "source_id")
     rows = zip(*(records[name].to_pylist() for name in columns), strict=True)
-    for position, (source, line, text, code, message) in enumerate(rows):
+    for position, (source, line, text, code, message, source_id) in enumerate(rows):
         result = MoleculeError(code, message) if code is not None else next(waiting)
         if isinstance(result, MoleculeError):
             codes[result.code] += 1
@@ -110,7 +115,8 @@ def compose(
                     message=result.message,
                     source=source_names[source],
                     line=line,
-                    raw=text[:RAW_CHARACTERS],
+                    raw=shortened(text),
+                    source_id=source_id,
                 )
             )
             continue
@@ -136,11 +142,15 @@ def compose(
         "n_undefined_stereo": [molecule.n_undefined_stereo for molecule in molecules],
     }
     table = pa.table(made, schema=MOLECULE_SCHEMA)
-    own: dict[str, str] = {}
+    own: dict[str, OwnColumn] = {}
     for name in kept.column_names:
         if name.startswith(OWN):
-            column = kept[name]
-            table = table.append_column(name, column)
-            is_text = pa.types.is_string(column.type)
-            own[name] = text_kind(column.to_pylist()) if is_text else TYPED
+            table = table.append_column(name, kept[name])
+            facts, first = column_facts(kept[name], from_text)
+            if first is None:
+                own[name] = OwnColumn(facts, None)
+            else:
+                place, text = first
+                source, line = (kept[each][place].as_py() for each in ("source", "line"))
+                own[name] = OwnColumn(facts, f"{text!r} in {source_names[source]}:{line}")
     return BlockResult(table, quarantine_table(quarantine), dict(sorted(codes.items())), own)

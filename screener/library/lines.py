@@ -5,7 +5,7 @@ A line of megabytes is cut while it is read, so that memory stays bounded, and s
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from screener.errors import MoleculeError
@@ -18,16 +18,31 @@ class Line(NamedTuple):
 
     number: int
     text: str
-    cut: bool
+    error: MoleculeError | None  # the text is not what the file holds
     start: int  # byte at which the line begins
+    encoding: str
+
+    def pieces(self, lengths: Sequence[int]) -> "list[Line]":
+        """The line cut into several, each without the character that follows it.
+
+        Args:
+            lengths: characters of each.
+        """
+        pieces, at, start = [], 0, self.start
+        for length in lengths:
+            pieces.append(self._replace(text=self.text[at : at + length], start=start))
+            start += len(self.text[at : at + length + 1].encode(self.encoding))
+            at += length + 1
+        return pieces
 
 
 class Lines:
     """Iterates over the lines of a stream without their ends.
 
-    UTF-8 is expected, and a line that is not is read as Latin-1. `number` is the 1-based number of
-    the last line read, `cut` whether it was longer than `MAX_LINE_BYTES`, `start` and `end` the
-    bytes at which it begins and at which the next one does.
+    UTF-8 is expected, and a line that is not is read as Windows-1252, which spreadsheets write and
+    of which Latin-1 is a part. `number` is the 1-based number of the last line read, `error` what
+    is wrong with it if it was longer than `MAX_LINE_BYTES` or in neither encoding, `encoding` how
+    it was read, `start` and `end` the bytes at which it begins and at which the next one does.
 
     Args:
         stream: begins at the start of a line.
@@ -39,7 +54,8 @@ class Lines:
         self, stream: "io.BufferedReader[Any]", offset: int = 0, lines_before: int = 0
     ) -> None:
         self.number = lines_before
-        self.cut = False
+        self.error: MoleculeError | None = None
+        self.encoding = "utf-8"
         self.start = self.end = offset
         self._readline = stream.readline
 
@@ -53,25 +69,35 @@ class Lines:
         self.number += 1
         self.start = self.end
         self.end += len(line)
-        self.cut = len(line) >= MAX_LINE_BYTES and not line.endswith(b"\n")
+        is_cut = len(line) >= MAX_LINE_BYTES and not line.endswith(b"\n")
         rest = line
         while rest and not rest.endswith(b"\n"):  # the remainder of a cut line, or the file's end
             rest = self._readline(MAX_LINE_BYTES)
             self.end += len(rest)
-        line = line.rstrip(b"\r\n")
-        try:
-            return line.decode("utf-8")
-        except UnicodeDecodeError:
-            return line.decode("latin-1")
+        if line.endswith(b"\n"):  # and CR, or CR CR, before it
+            line = line[:-1].removesuffix(b"\r")
+        line = line.removesuffix(b"\r")
+        self.error = _too_long() if is_cut else None
+        for self.encoding in ("utf-8", "cp1252"):
+            try:
+                return line.decode(self.encoding)
+            except UnicodeDecodeError as error:
+                place, value = error.start, line[error.start]
+        self.encoding = "latin-1"
+        self.error = self.error or MoleculeError(
+            "unknown_encoding",
+            f"byte {place + 1} of line {self.number} is 0x{value:02x}, which is no text in UTF-8 "
+            "and none in Windows-1252; save the file as UTF-8",
+        )
+        return line.decode(self.encoding)
 
 
 def numbered(lines: Lines) -> Iterator[Line]:
-    """The lines, each with its number, whether it was cut, and where it begins."""
-    return (Line(lines.number, text, lines.cut, lines.start) for text in lines)
+    """The lines, each with its number, what is wrong with it, and where it begins."""
+    return (Line(lines.number, text, lines.error, lines.start, lines.encoding) for text in lines)
 
 
-def too_long() -> MoleculeError:
-    """What is wrong with a line that was cut."""
+def _too_long() -> MoleculeError:
     return MoleculeError("too_long", f"longer than {MAX_LINE_BYTES} bytes; the rest is left out")
 
 

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from screener.errors import ConfigError
-from screener.library.columns import library_names
+from screener.library.columns import distinct_names, library_name
 from screener.library.readers import TableColumns, choose_columns
 from screener.library.record_schema import OWN, RECORD_SCHEMA
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import Source
+from screener.stores.plain_columns import decoded, plain_table, plain_type, readable, require_plain
 from screener.stores.remote import failures, filesystem_of, reason
 
 
@@ -62,10 +63,10 @@ def parquet_types(
             with opened_parquet(source) as file:
                 schema = file.schema_arrow
                 columns = parquet_columns(source, schema, settings)
-            for name in schema.names:
+            names = distinct_names(schema.names, source.url)
+            for name, kind in zip(names, schema.types, strict=True):
                 if name not in (columns.smiles, columns.id):
-                    stored = library_names([name])[name]
-                    types.setdefault(stored, []).append(_plain(schema.field(name).type))
+                    types.setdefault(library_name(name), []).append(plain_type(kind))
     return types
 
 
@@ -79,21 +80,22 @@ def parquet_columns(source: Source, schema: pa.Schema, settings: BuildSettings) 
     Returns:
         The names of the two columns.
     Raises:
-        ConfigError: there is no SMILES column, it is not text, or names collide.
+        ConfigError: there is no SMILES column, it is not text, the ids are no single values, names
+            repeat, or a type is not known.
     """
-    columns = choose_columns(source, schema.names, settings.smiles_column, settings.id_column)
-    library_names([name for name in schema.names if name not in (columns.smiles, columns.id)])
-    kind = _plain(schema.field(columns.smiles).type)
-    if kind != pa.string():
+    names = distinct_names(schema.names, source.url)
+    columns = choose_columns(source, names, settings.smiles_column, settings.id_column)
+    require_plain(schema, source.url)
+    types = dict(zip(names, map(plain_type, schema.types), strict=True))
+    kind = types[columns.smiles]
+    if kind not in (pa.string(), pa.binary()):
         raise ConfigError(f"{source.url}: column {columns.smiles!r} is {kind}, not text")
+    if columns.id is not None and pa.types.is_nested(types[columns.id]):
+        raise ConfigError(
+            f"{source.url}: column {columns.id!r} is {types[columns.id]}, and an id is a single "
+            "value; name another column with --id-column"
+        )
     return columns
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type without dictionary encoding, and one kind of text."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return pa.string() if pa.types.is_large_string(kind) else kind
 
 
 def pieces_of_row_groups(
@@ -146,12 +148,13 @@ def parquet_records(
         ConfigError: there is no SMILES column.
     """
     columns = parquet_columns(source, table.schema, settings)
+    table = plain_table(table).rename_columns(distinct_names(table.column_names, source.url))
     n = table.num_rows
     lines = np.arange(rows_before + 1, rows_before + n + 1)
     places = pa.array([f"{source.name}:{line}" for line in lines])
     ids = places
     if columns.id is not None:
-        given = table[columns.id].cast(pa.string())
+        given = _texts(table[columns.id])
         named = pc.fill_null(pc.greater(pc.utf8_length(given), 0), False)
         ids = pc.if_else(named, given, pa.chunked_array([places]))
     result = pa.table(
@@ -159,15 +162,22 @@ def parquet_records(
             pa.array(np.full(n, position, dtype=np.int32)),
             pa.array(lines),
             pa.array(np.zeros(n, dtype=bool)),
-            pc.fill_null(table[columns.smiles].cast(pa.string()), ""),
+            pc.fill_null(_texts(table[columns.smiles]), ""),
             ids,
             pa.nulls(n, pa.string()),
             pa.nulls(n, pa.string()),
         ],
         schema=RECORD_SCHEMA,
     )
-    own = [name for name in table.column_names if name not in (columns.smiles, columns.id)]
-    for name, stored in library_names(own).items():
-        column = table[name]
-        result = result.append_column(OWN + stored, column.cast(_plain(column.type)))
+    for name in table.column_names:
+        if name not in (columns.smiles, columns.id):
+            result = result.append_column(OWN + library_name(name), table[name])
     return result
+
+
+def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Values as text; of bytes that are no text one by one, so that the others can be read."""
+    if not pa.types.is_binary(column.type) or decoded(column) is not None:
+        return readable(column)
+    texts = [value and value.decode("utf-8", "replace") for value in column.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])

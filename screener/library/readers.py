@@ -6,38 +6,39 @@ for which a table's header is read before. Parquet is read by `screener.library.
 
 A line of a SMILES file is the SMILES, white space, and a name up to a tab; what further tabs
 separate are the caller's columns `column_3`, `column_4` and so on. Such a file has no header.
-Columns of a table are separated by commas, semicolons or tabs, as its header shows. What marks its
-cells as text for spreadsheets is taken away (`screener.stores.cells`).
+Tables are read by `screener.library.text_tables`, SD files are cut by `screener.library.sdf`.
 """
 
-import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import takewhile
 
+from screener.chemistry.reading import is_smiles
 from screener.errors import ConfigError, MoleculeError
-from screener.library.csv_rows import CsvRows, Row
+from screener.library.columns import distinct_names
+from screener.library.csv_rows import CsvRows
 from screener.library.lines import (
     MAX_LINE_BYTES,
-    Line,
     Lines,
     numbered,
     skip_byte_order_mark,
-    too_long,
 )
+from screener.library.sdf import sdf_blocks
 from screener.library.sources import Format, Source, opened
+from screener.library.text_tables import is_blank, names_of, problem_of, read_header
 from screener.stores.cells import from_cell
 
 # The first of these that a table has, whatever its case, is the column of that kind.
 SMILES_COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "smiles_string", "smi")
 ID_COLUMNS = ("id", "source_id", "identifier", "compound_id", "molecule_id", "name", "title")
-MAX_SDF_RECORD_CHARACTERS = 1 << 20
 TABLES: tuple[Format, ...] = ("csv", "tsv")
 MAX_SMILES_FILE_COLUMNS = 100  # what a line has beyond stays together in the last
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-# SMILES, a CXSMILES extension, which is passed over, and the rest
+# SMILES, a CXSMILES extension, and the rest
 _SMILES_LINE = re.compile(r"\s*(\S+)(?:\s+\|[^|]*\|)?(.*)", re.DOTALL)
+
+# what programs that divide SMILES into words put between blanks
+_TOKEN = re.compile(r"\[[^\[\]]+\]|Br|Cl|[BCNOPSFIbcnops*().=#$:/\\~@?+-]|%?\d{1,2}")
 
 
 @dataclass(slots=True)
@@ -78,13 +79,8 @@ def choose_columns(
     Returns:
         The names of the two columns.
     Raises:
-        ConfigError: there is no such column, or names are missing or repeated.
+        ConfigError: there is no such column.
     """
-    if len(set(names)) != len(names) or not all(name.strip() for name in names):
-        raise ConfigError(
-            f"{source.url}: the column names {', '.join(map(repr, names))[:300]} repeat or are "
-            "empty; give each column a name of its own in the first line"
-        )
     listed = ", ".join(names)[:300]
     for wanted, option in ((smiles_column, "--smiles-column"), (id_column, "--id-column")):
         if wanted is not None and wanted not in names:
@@ -146,13 +142,14 @@ def read_head(source: Source, smiles_column: str | None, id_column: str | None) 
 def _table_head(
     source: Source, text: Lines, smiles_column: str | None, id_column: str | None
 ) -> InputHead:
-    lines = numbered(text)
-    first = next((line for line in lines if line.text.strip(' \t,;"')), None)
-    if first is None:
-        raise ConfigError(f"{source.url} has no line that names its columns")
-    separator = _separator(source, first, smiles_column)
-    rows = iter(CsvRows(chain([first], lines), separator))
-    names = _header(source, next(rows))
+
+    def fit(names: list[str]) -> int:
+        if smiles_column:
+            return smiles_column in names
+        return _first_present(names, SMILES_COLUMNS) is not None
+
+    separator, cells, rows = read_header(source, numbered(text), fit)
+    names = distinct_names(names_of(cells), source.url)
     columns = choose_columns(source, names, smiles_column, id_column)
     head = TableHead(separator, tuple(names), columns)
     row = next(rows, None)
@@ -225,119 +222,73 @@ def records_of(
 
 def _smiles_records(lines: Lines, blank: BlankCount) -> Iterator[Record]:
     for line in numbered(lines):
-        if line.cut:
-            yield Record(line.number, line.text, error=too_long())
+        if line.error is not None:
+            yield Record(line.number, line.text, error=line.error)
             continue
         match = _SMILES_LINE.match(line.text)
         if match is None:
             blank.n += 1
             continue
+        extension = line.text[match.end(1) : match.start(2)].strip()
+        if not extension and (error := _of_pieces(match[1], match[2])) is not None:
+            yield Record(line.number, line.text.strip(), error=error)
+            continue
         name, *fields = match[2].rstrip().split("\t", MAX_SMILES_FILE_COLUMNS)
         if not name.strip() and fields:  # a tab, and no blank, stands after the SMILES
             name, *fields = fields
         own = {f"column_{number}": text for number, text in enumerate(fields, start=3)}
-        yield Record(line.number, match[1], name.strip(), own)
+        yield Record(line.number, f"{match[1]} {extension}".rstrip(), name.strip(), own)
+
+
+def _of_pieces(first: str, rest: str) -> MoleculeError | None:
+    """What is wrong with a line whose SMILES may have blanks in it, such as `C C # N`.
+
+    Args:
+        first: what stands before the first blank.
+        rest: what stands after it.
+    Returns:
+        None if the rest is a name: `C` may be followed by one, and even by `1`.
+    """
+    pieces = [first, *rest.split("\t", 1)[0].split()]
+    tokens = list(takewhile(_TOKEN.fullmatch, pieces))
+    if len(tokens) < 2:
+        return None
+    has_atoms = any(token[0].isalpha() or token[0] == "[" for token in tokens[1:])
+    if (len(tokens) < 3 or not has_atoms) and not is_smiles("".join(tokens)):
+        return None
+    return MoleculeError(
+        "blank_in_smiles",
+        f"{' '.join(tokens)[:60]!r} may be one SMILES with blanks in it, or {first} with a name; "
+        "write SMILES without blanks, and a tab before the name",
+    )
 
 
 def _table_records(table: TableHead, lines: Lines, blank: BlankCount) -> Iterator[Record]:
     names, columns = table.names, table.columns
     own = [name for name in names if name not in (columns.smiles, columns.id)]
-    for line, fields, error in CsvRows(numbered(lines), table.separator, len(names)):
-        if error is not None:
-            yield Record(line.number, line.text, error=error)
-            continue
-        if not any(text.strip() for text in fields) and len(fields) < 2:
+    for row in CsvRows(numbered(lines), table.separator, len(names)):
+        if is_blank(row):
             blank.n += 1
             continue
-        values = dict(zip(names, map(from_cell, fields), strict=False))
-        record = Record(
-            line.number,
+        error = problem_of(row, table.separator, len(names))
+        if row.error is not None:
+            yield Record(row.first.number, row.first.text, error=error)
+            continue
+        values = dict(zip(names, map(from_cell, row.fields), strict=False))
+        yield Record(
+            row.first.number,
             values.get(columns.smiles, "").strip(),
             values.get(columns.id, "").strip() if columns.id else "",
             {name: values.get(name, "") for name in own},
+            error,
         )
-        if len(fields) > len(names):
-            record.error = MoleculeError(
-                "invalid_csv",
-                f"{len(fields)} fields, but {len(names)} columns; "
-                f"put fields with {SEPARATORS[table.separator]} in quotes",
-            )
-        yield record
-
-
-def _separator(source: Source, header: Line, smiles_column: str | None) -> str:
-    """What gives the header a SMILES column, else what gives it most; at a tie the format's own."""
-
-    def fit(separator: str) -> tuple[bool, int]:
-        try:
-            names = [name.strip() for name in next(csv.reader([header.text], delimiter=separator))]
-        except csv.Error:  # it is told when the header is read as a row
-            return False, 0
-        if smiles_column:
-            return smiles_column in names, len(names)
-        return _first_present(names, SMILES_COLUMNS) is not None, len(names)
-
-    own = "\t" if source.format == "tsv" else ","
-    return max([own, *SEPARATORS], key=fit)
-
-
-def _header(source: Source, row: Row) -> list[str]:
-    if row.error is not None:
-        raise ConfigError(
-            f"{source.url}: line {row.first.number} is no list of columns: {row.error.message}"
-        )
-    return [from_cell(name).strip() for name in row.fields]
 
 
 def _sdf_records(lines: Lines, id_column: str | None, blank: BlankCount) -> Iterator[Record]:
-    for line, block, error in _sdf_blocks(lines, blank):
-        end = next((k for k, text in enumerate(block) if text.startswith("M  END")), None)
-        cut = len(block) if end is None else end + 1
-        own = _sdf_data(block[cut:])
-        title = block[0].strip()
-        source_id = own.pop(id_column, "") if id_column is not None else title
-        yield Record(line, "\n".join(block[:cut]) + "\n", source_id, own, error)
-
-
-def _sdf_blocks(
-    lines: Lines, blank: BlankCount
-) -> Iterator[tuple[int, list[str], MoleculeError | None]]:
-    """Each record's first line number, its lines without `$$$$`, and what is wrong with it."""
-    block: list[str] = []
-    start, size = lines.number + 1, 0
-    for line in lines:
-        if line.startswith("$$$$"):
-            yield start, block or [""], _sdf_error(size)
-            block, start, size = [], lines.number + 1, 0
+    for block in sdf_blocks(lines):
+        if not block.is_ended and not any(text.strip() for text in block.lines):
+            blank.n += len(block.lines)
             continue
-        size += len(line) + 1
-        if size <= MAX_SDF_RECORD_CHARACTERS:
-            block.append(line)
-    if any(line.strip() for line in block):
-        yield start, block, _sdf_error(size)
-    else:
-        blank.n += len(block)
-
-
-def _sdf_error(size: int) -> MoleculeError | None:
-    if size > MAX_SDF_RECORD_CHARACTERS:
-        return MoleculeError("too_long", f"a record of {size} characters")
-    return None
-
-
-def _sdf_data(lines: list[str]) -> dict[str, str]:
-    """The data items after the mol block: `> <NAME>`, then lines up to a blank one."""
-    data: dict[str, str] = {}
-    name: str | None = None
-    values: list[str] = []
-    for line in [*lines, ""]:
-        if name is None and line.startswith(">"):
-            start, end = line.find("<"), line.rfind(">")
-            if 0 <= start < end:
-                name, values = line[start + 1 : end].strip(), []
-        elif name is not None and line.strip():
-            values.append(line)
-        elif name is not None:
-            data[name] = "\n".join(values)
-            name = None
-    return data
+        molecule, own = block.molecule() or [""], block.data()
+        source_id = own.pop(id_column, "") if id_column is not None else molecule[0].strip()
+        yield Record(block.start, "\n".join(molecule) + "\n", source_id, own, block.error)

@@ -13,15 +13,18 @@ import numpy as np
 import pyarrow as pa
 
 from screener.errors import ConfigError
-from screener.library.columns import library_names
+from screener.library.columns import library_name
+from screener.library.line_ends import OneLineEnd
 from screener.library.lines import Lines
 from screener.library.parquet_input import parquet_records, require_rows
 from screener.library.readers import BlankCount, Record, TableHead, has_record, records_of
-from screener.library.record_schema import ORDER_BITS, OWN, RAW_CHARACTERS, RECORD_SCHEMA
+from screener.library.record_schema import ORDER_BITS, OWN, RECORD_SCHEMA
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import FORMATS, RangeReader, Source, require_content
+from screener.stores.quarantine import shortened
 
 TABLES = ("csv", "tsv", "parquet")
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +151,12 @@ def read_block(
         def read(start: int, stop: int, each: RecordRange = each) -> bytes:
             return read_bytes(each, start, stop)
 
-        with io.BufferedReader(RangeReader(read, each.start, each.stop)) as stream:
+        table = inputs[each.source].table
+        data: io.RawIOBase = RangeReader(read, each.start, each.stop)
+        if table is None:  # a table whose lines end in CR was copied
+            data = OneLineEnd(data)
+        with io.BufferedReader(data, _CHUNK) as stream:
             lines = Lines(stream, each.start, each.line)
-            table = inputs[each.source].table
             for record in records_of(source.format, table, lines, settings.id_column, blank):
                 texts.add(each.source, source, record)
     if texts.records:
@@ -168,7 +174,7 @@ class _Texts:
 
     def add(self, position: int, source: Source, record: Record) -> None:
         if record.error is not None:
-            record.text = record.text[:RAW_CHARACTERS]
+            record.text = shortened(record.text)
         self.records.append((position, source, record))
 
     def table(self) -> pa.Table:
@@ -186,8 +192,8 @@ class _Texts:
             "message": [error.message if error else None for error in errors],
         }
         table = pa.Table.from_pydict(columns, schema=RECORD_SCHEMA)
-        own = library_names(list(dict.fromkeys(name for _, _, r in records for name in r.own)))
-        for name, stored in own.items():
-            values = [record.own.get(name) for _, _, record in records]
-            table = table.append_column(OWN + stored, pa.array(values, pa.string()))
+        for name in dict.fromkeys(name for _, _, record in records for name in record.own):
+            values = [record.own.get(name) or None for _, _, record in records]
+            stored = OWN + library_name(name)
+            table = table.append_column(stored, pa.array(values, pa.string()))
         return table

@@ -6,7 +6,6 @@ The caller's columns follow, named `own.` and their name in the library.
 import pyarrow as pa
 
 OWN = "own."
-RAW_CHARACTERS = 200
 
 # In front of these stands `input_order`, an int64 that grows over all records of all inputs: the
 # number of the record's block times 2 ** ORDER_BITS, and its position in the block.

@@ -4,7 +4,6 @@ Paths, globs and fsspec URLs become a list of sources in a fixed order.
 `screener.library.readers` makes records of them.
 """
 
-import codecs
 import gzip
 import hashlib
 import io
@@ -12,13 +11,15 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, cast
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Literal
 
 import zstandard
 from fsspec import AbstractFileSystem
 
 from screener.errors import ConfigError
+from screener.library.line_ends import HEAD, OneLineEnd, ends_in_returns
+from screener.library.text_bytes import N_FIRST, as_utf8, unpacked, wide_encoding
 from screener.stores.library import InputFile
 from screener.stores.remote import failures, filesystem_of, reason
 
@@ -39,7 +40,6 @@ FORMATS: dict[str, Format] = {
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _CHUNK = 1 << 20
 _RANGE = 4 << 20  # bytes asked for at once
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +102,42 @@ def _source(url: str, name_repeats: bool) -> Source:
             f"{', '.join(FORMATS)}, and {' or '.join(COMPRESSIONS)} after it where it is compressed"
         )
     if FORMATS[extension] == "parquet" and compression is not None:
-        raise ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
+        raise _packed_parquet(url)
     return Source(
         url=url,
         name=url if name_repeats else _file_name(url),
         format=FORMATS[extension],
         compression=compression,
     )
+
+
+def _packed_parquet(url: str) -> ConfigError:
+    return ConfigError(f"{url}: Parquet compresses itself; unpack the file first")
+
+
+def table_source(url: str) -> Source:
+    """A single table, by the ending of its name; without one that is known, by its first bytes.
+
+    Args:
+        url: path or URL of CSV, TSV or Parquet, text also compressed.
+    Raises:
+        ConfigError: the name is that of no table, or the file cannot be read.
+    """
+    name = _file_name(url)
+    stem, extension = os.path.splitext(name.lower())
+    compression = COMPRESSIONS.get(extension)
+    if compression is not None:
+        extension = os.path.splitext(stem)[1]
+    kind = FORMATS.get(extension, "csv")
+    if kind == "sdf" or (kind == "smiles" and extension != ".txt"):
+        raise ConfigError(f"{url} is no table with named columns; give CSV, TSV or Parquet")
+    if kind == "parquet" and compression is not None:
+        raise _packed_parquet(url)
+    source = Source(url, name, kind if kind != "smiles" else "csv", compression)
+    if extension in FORMATS or compression is not None:
+        return source
+    with _raw(source) as file:
+        return replace(source, format="parquet") if file.read(4) == b"PAR1" else source
 
 
 def fingerprint(source: Source) -> InputFile:
@@ -149,6 +178,12 @@ def _readable(source: Source) -> Iterator[tuple[AbstractFileSystem, str]]:
         raise ConfigError(f"cannot read {source.url}: {reason(error)}") from error
 
 
+def content(source: Source) -> bytes:
+    """All bytes of the file as it lies there. Raises ConfigError: it cannot be read."""
+    with _readable(source) as (filesystem, path):
+        return bytes(filesystem.cat_file(path))
+
+
 def require_content(source: Source) -> None:
     """Raises ConfigError: the file is missing, cannot be read, or is empty."""
     with _raw(source) as file:
@@ -158,37 +193,32 @@ def require_content(source: Source) -> None:
 
 @contextmanager
 def opened(source: Source) -> Iterator["io.BufferedReader[Any]"]:
-    """The source's bytes, unpacked as they are read, and UTF-16 text as UTF-8.
+    """The source's bytes: unpacked as they are read, in UTF-8, with one kind of line end.
 
-    UTF-16 is told from its byte order mark, and comes without it.
+    UTF-16 and UTF-32 are told from their byte order mark, which is left out, and UTF-16 without one
+    from its zeros. How lines end is told in `screener.library.line_ends`.
 
     Raises:
         ConfigError: the file cannot be read, or its compressed data are broken or end too early.
     """
-    with _raw(source) as raw, _unpacked(raw, source.compression) as buffered:
-        if buffered.peek(2)[:2] in _UTF_16:
-            text = io.TextIOWrapper(buffered, encoding="utf-16", errors="replace", newline="\n")
-            with io.BufferedReader(_AsUtf8(text), _CHUNK) as recoded:
-                yield recoded
-        else:
-            yield buffered
+    with (
+        _raw(source) as raw,
+        unpacked(raw, source.compression) as packed,
+        as_utf8(source.url, packed) as text,
+        io.BufferedReader(OneLineEnd(text, is_table(source)), _CHUNK) as lines,
+    ):
+        yield lines
 
 
-@contextmanager
-def _unpacked(raw: BinaryIO, compression: str | None) -> Iterator["io.BufferedReader[Any]"]:
-    if compression == "gzip":
-        with gzip.open(raw, "rb") as unpacked, io.BufferedReader(unpacked, _CHUNK) as buffered:
-            yield buffered
-    elif compression == "zstd":
-        with io.BufferedReader(_ZstdReader(raw), _CHUNK) as buffered:
-            yield buffered
-    else:
-        with io.BufferedReader(cast(io.RawIOBase, raw)) as buffered:
-            yield buffered
+def is_table(source: Source) -> bool:
+    """Whether it is text in columns with a header."""
+    return source.format in ("csv", "tsv")
 
 
 def is_plain(source: Source) -> bool:
     """Whether a text source's bytes lie in the file as `opened` gives them.
+
+    Line ends of SMILES and SDF do not count, as `OneLineEnd` makes the same of every part of them.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -196,7 +226,10 @@ def is_plain(source: Source) -> bool:
     if source.compression is not None:
         return False
     with _raw(source) as file:
-        return file.read(2) not in _UTF_16
+        head = file.read(HEAD if is_table(source) else N_FIRST)
+    if wide_encoding(head[:N_FIRST]) is not None:
+        return False
+    return not (is_table(source) and ends_in_returns(head))
 
 
 def size_of(source: Source) -> int:
@@ -246,55 +279,6 @@ class RangeReader(io.RawIOBase):
         if not self._ready and self._at < self._stop:
             self._ready = self._read(self._at, min(self._stop, self._at + _RANGE))
             self._at += len(self._ready)
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
-
-
-class _AsUtf8(io.RawIOBase):
-    """Text of another encoding, as UTF-8."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        self._ready = self._ready or self._text.read(_CHUNK // 4).encode()
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
-
-
-class _ZstdReader(io.RawIOBase):
-    """Zstandard frames one after another; unlike `stream_reader` it notices a missing end."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._frame_begun = False
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        while not self._ready:
-            packed = self._frame.unused_data if self._frame.eof else b""
-            if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-                self._frame_begun = False
-            packed = packed or self._raw.read(_CHUNK // 8)
-            if not packed:
-                if self._frame_begun:
-                    raise EOFError("the last frame is cut")
-                return 0
-            self._frame_begun = True
-            self._ready = self._frame.decompress(packed)
         n = min(len(buffer), len(self._ready))
         buffer[:n] = self._ready[:n]
         self._ready = self._ready[n:]

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.errors import StoreError
-from screener.library.blocks import TYPED
-from screener.library.columns import wider_kind
+from screener.library.blocks import OwnColumn
+from screener.library.columns import ColumnFacts
 from screener.library_build.tasks import Piece
 from screener.records import Receipt
 from screener.stores.library import LibraryTotals
+from screener.stores.number_texts import TextFacts
 
 
 class BlockTotals:
@@ -27,7 +28,8 @@ class BlockTotals:
         self.quarantined: NDArray[np.int64] = np.zeros(n_blocks, dtype=np.int64)
         self.counts: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
-        self._columns: dict[str, tuple[tuple[int, int], str | None]] = {}
+        self._columns: dict[str, tuple[tuple[int, int], ColumnFacts]] = {}
+        self._firsts: dict[str, tuple[int, str]] = {}  # block, and what is no number
 
     def add(self, block: int, receipt: Receipt) -> None:
         """Count a block."""
@@ -35,18 +37,21 @@ class BlockTotals:
         self.quarantined[block] = receipt.counts["quarantined"]
         self.counts.update(receipt.counts)
         self.codes.update(receipt.details["codes"])
-        for position, (name, kind) in enumerate(receipt.details["own"]):
-            place, known = self._columns.get(name, ((block, position), None))
-            if kind != TYPED:
-                known = kind if known is None else wider_kind(known, kind)
-            self._columns[name] = min(place, (block, position)), known
+        for position, (name, values, first) in enumerate(receipt.details["own"]):
+            facts = ColumnFacts(**values | {"texts": TextFacts(**values["texts"])})
+            place, known = self._columns.get(name, ((block, position), facts))
+            self._columns[name] = min(place, (block, position)), known.and_(facts)
+            if first is not None:
+                self._firsts[name] = min(self._firsts.get(name, (block, first)), (block, first))
 
     @property
-    def own_columns(self) -> dict[str, str | None]:
-        """The caller's columns in the order in which they first appear, each with the kind of its
-        texts (see `columns.text_kind`); None where it came with a type."""
+    def own_columns(self) -> dict[str, OwnColumn]:
+        """The caller's columns in the order in which they first appear, and what they hold."""
         by_place = sorted(self._columns.items(), key=lambda column: column[1][0])
-        return {name: kind for name, (_, kind) in by_place}
+        return {
+            name: OwnColumn(facts, self._firsts.get(name, (0, None))[1])
+            for name, (_, facts) in by_place
+        }
 
 
 def pieces_of(ends: NDArray[np.int64], first: int, stop: int) -> list[Piece]:

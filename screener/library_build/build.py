@@ -25,8 +25,10 @@ from screener.stores.files import Folder
 from screener.stores.lease import Lease
 from screener.stores.library import (
     MANIFEST,
+    InputFile,
     LibraryStore,
 )
+from screener.waiting import waiting
 
 __all__ = [
     "BuildPlan",
@@ -63,8 +65,12 @@ def plan_build(
             record, or a column that is named; or `out` is not free or cannot be written.
     """
     build = BuildSettings(molecules=settings, smiles_column=smiles_column, id_column=id_column)
-    sources = tuple(find_sources(inputs))
-    check_sources(sources, build)
+    with waiting(
+        "the inputs to be opened",
+        "It goes on by itself once the file system, or the service behind a URL, answers.",
+    ):
+        sources = tuple(find_sources(inputs))
+        check_sources(sources, build)
     folder = Folder(out)
     if folder.is_local:  # workers have other working directories
         folder = Folder(str(folder.local_path()))
@@ -74,8 +80,16 @@ def plan_build(
             folder.require_writable()
         except StoreError as error:
             raise ConfigError(f"the library cannot be written: {error}") from error
-    files = tuple(fingerprint(source) for source in sources)
-    return BuildPlan(folder, sources, files, build, layout or Layout())
+    files: list[InputFile] = []
+    with waiting(
+        "the checksums of the inputs",
+        "All inputs are read once by this process before the work begins; it goes as fast as they "
+        "can be read from here.",
+        lambda: f"{len(files)} of {len(sources)} files are done",
+    ):
+        for source in sources:
+            files.append(fingerprint(source))
+    return BuildPlan(folder, sources, tuple(files), build, layout or Layout())
 
 
 def finished_library(plan: BuildPlan) -> LibraryStore | None:

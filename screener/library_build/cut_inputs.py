@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from screener.errors import ConfigError
 from screener.library.cutting import Cutter, Mark
+from screener.library.line_ends import LOOKED_AT, OneLineEnd
 from screener.library.parquet_input import pieces_of_row_groups, row_group_sizes
 from screener.library.readers import InputHead, TableColumns, TableHead, read_head
 from screener.library.record_blocks import RecordRange
@@ -155,7 +156,11 @@ def _cut_text(
         marks = _copied(temporary, span, head, cutter, layout)
     else:
         read = partial(read_range, span.source)
-        with io.BufferedReader(RangeReader(read, head.offset, span.stop), _CHUNK) as stream:
+        stop = min(span.stop + LOOKED_AT, span.n_bytes)
+        data: io.RawIOBase = RangeReader(read, head.offset, stop)
+        if head.table is None:  # a table whose lines end in CR is copied
+            data = OneLineEnd(data, n_bytes=span.stop - head.offset)
+        with io.BufferedReader(data, _CHUNK) as stream:
             marks = list(cutter.marks(stream))
     return {
         "start": head.offset,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from screener.execution.child import isolated_map
 from screener.execution.tasks import Task, run_tasks
-from screener.library.columns import column_type
+from screener.library.columns import column_type, is_unnamed, why_no_numbers
 from screener.library.dedupe import Shuffle
 from screener.library.parquet_input import parquet_types
 from screener.library.record_blocks import Input, RecordRange, join_ranges
@@ -113,12 +113,12 @@ class Passes:
         totals = self._standardise(blocks, inputs)
         self._require_molecules(totals)
         with refusing():  # types that do not go together
-            own = self._own_columns(totals)
+            own, no_numbers = self._own_columns(totals)
         n_rows = totals.counts["rows"]
         shuffle = Shuffle.of(len(blocks), n_rows, self._layout.bucket_rows)
         duplicates = self._deduplicate(shuffle)
         shards, parts = self._write(totals, duplicates, shuffle, own)
-        self._finish(add_up(totals, shards, parts), own, shards, parts)
+        self._finish(add_up(totals, shards, parts), own, no_numbers, shards, parts)
 
     def _carry_out(
         self,
@@ -261,14 +261,21 @@ class Passes:
             f"{row['source']} line {row['line']}: {row['message']}: {row['raw'][:80]!r}"
         )
 
-    def _own_columns(self, totals: BlockTotals) -> pa.Schema:
-        """The caller's columns, in the order in which they first appear."""
+    def _own_columns(self, totals: BlockTotals) -> tuple[pa.Schema, dict[str, str]]:
+        """The caller's columns, in the order in which they first appear, and which of those of text
+        hold what is no number. A column with neither name nor value is none."""
         typed = parquet_types(self._plan.sources, self._settings)
-        fields = []
-        for name, kind in totals.own_columns.items():
+        fields, no_numbers = [], {}
+        for name, column in totals.own_columns.items():
             stored = name.removeprefix(OWN)
-            fields.append((stored, column_type(stored, kind, typed.get(stored, []))))
-        return pa.schema(fields)
+            types = typed.get(stored, [])
+            if is_unnamed(stored) and column.facts.texts.is_empty and not types:
+                continue
+            kind = column_type(stored, column.facts, types)
+            fields.append((stored, kind))
+            if (why := why_no_numbers(kind, column.first, types)) is not None:
+                no_numbers[stored] = why
+        return pa.schema(fields), no_numbers
 
     def _deduplicate(self, shuffle: Shuffle) -> NDArray[np.int64]:
         """int64 (n_blocks,), duplicates in each block."""
@@ -337,6 +344,7 @@ class Passes:
         self,
         totals: LibraryTotals,
         own: pa.Schema,
+        no_numbers: dict[str, str],
         shards: Sequence[Receipt],
         parts: Sequence[Receipt],
     ) -> None:
@@ -359,6 +367,7 @@ class Passes:
             inputs=list(self._plan.inputs),
             totals=totals,
             columns=[(field.name, str(field.type)) for field in [*STANDARD_SCHEMA, *own]],
+            no_numbers=no_numbers,
             shard_rows=self._layout.shard_rows,
             duplicates=[path for path in files if path.startswith("duplicates/")],
             quarantine=[path for path in files if path.startswith("quarantine/")],

@@ -9,7 +9,7 @@ of the library; `screener.library_build.passes` says which tasks there are, and 
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -79,7 +79,8 @@ def standardise_block(
     standardise = partial(standardise_entry, settings=settings.molecules)
     results = mapper(standardise, entries(records))
     names = {position: each.source.name for position, each in inputs.items()}
-    result = compose(records, results, names)
+    from_text = all(each.source.format != "parquet" for each in inputs.values())
+    result = compose(records, results, names, from_text)
     temporary.write_table(storage_key("molecules", block, suffix=_PARQUET), result.molecules)
     keys = dedupe.keys_of(result.molecules)
     temporary.write_bytes(storage_key("keys", block), keys.tobytes())
@@ -93,7 +94,8 @@ def standardise_block(
     }
     details = {
         "codes": result.codes,
-        "own": [[name, kind] for name, kind in result.own.items()],  # JSON objects lose the order
+        # JSON objects lose the order
+        "own": [[name, asdict(facts.facts), facts.first] for name, facts in result.own.items()],
     }
     return _publish(temporary, "block", block, started, counts, details=details)
 

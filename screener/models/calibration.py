@@ -12,6 +12,7 @@ from screener.models.raw_predictions import RawPredictions
 from screener.models.targets import Targets
 from screener.models.uncertainty.conformal import Tail, widening
 from screener.models.uncertainty.limits import Interval, refusals, within_bounds
+from screener.stores.domain_reasons import joined
 
 FloatArray = NDArray[np.float64]
 
@@ -134,6 +135,6 @@ def domain_columns(
         has_answer |= each.is_valid().to_numpy(zero_copy_only=False)
     return {
         "in_domain": pa.array(in_domain & has_answer, type=pa.bool_()),
-        "domain_reasons": pa.array(["; ".join(each) for each in reasons], type=pa.string()),
+        "domain_reasons": pa.array(list(map(joined, reasons)), type=pa.string()),
         "geometry_level": pa.array([geometry_level] * len(reasons), type=pa.string()),
     }

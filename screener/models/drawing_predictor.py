@@ -14,7 +14,7 @@ from screener.models.calibration import Calibration, Rows, calibrated_columns, d
 from screener.models.card import DRAWING
 from screener.models.registry import evaluator_of
 from screener.models.targets import Targets
-from screener.models.uncertainty.domain import DrawingDomain, electron_reasons
+from screener.models.uncertainty.domain import DomainOfKinds, DrawingDomain, electron_reasons
 from screener.registry.elements import number_of
 
 FloatArray = NDArray[np.float64]
@@ -91,7 +91,7 @@ class DrawingPredictor:
 
 
 def drawing_reasons(
-    domain: DrawingDomain, molecule: Chem.Mol | None, *, is_plain: bool = False
+    domain: DomainOfKinds, molecule: Chem.Mol | None, *, is_plain: bool = False
 ) -> list[str]:
     """Why a drawing is outside, but for its distance; empty where it is inside.
 

@@ -20,9 +20,10 @@ from scipy.special import ndtr
 
 from screener.ranking.columns import inputs_of, numbers, with_asked
 from screener.ranking.objectives import RankingSettings
-from screener.ranking.score import SIDE, interval_ends, score_table
+from screener.ranking.score import interval_ends, score_table
+from screener.ranking.split_normal import SIDE
 from screener.registry.columns import PER_ATOM, columns
-from screener.registry.refused import without_refusals
+from screener.stores.refused import without_refusals
 
 FloatArray = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ expression of such columns (`screener.ranking.expressions`), which is then calle
 """
 
 import difflib
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from screener.errors import ConfigError
 from screener.ranking.expressions import is_name, parse_expression
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
 from screener.registry.columns import PER_ATOM, columns, levels, names_of_now
+from screener.stores.number_texts import first_text, numbers_of
 from screener.stores.predictions import with_names_of_now
 
 FloatArray = NDArray[np.float64]
@@ -235,19 +236,35 @@ def _available(stored_columns: Iterable[str]) -> set[str]:
     return known
 
 
-def check_numeric(settings: RankingSettings, schema: pa.Schema) -> None:
-    """Refuse objectives and constraints on columns of text before anything is started.
+def check_numeric(
+    settings: RankingSettings, schema: pa.Schema, texts: Mapping[str, str | None]
+) -> None:
+    """Refuse objectives and constraints on columns without numbers before anything is started.
 
+    Args:
+        settings: what is asked.
+        schema: of the table; columns that it does not have are no concern of this.
+        texts: of the user's columns of text, what keeps them from being read as numbers; None
+            where nothing does.
     Raises:
-        ConfigError: names the column and its type. Columns that the schema does not have are no
-            concern of this.
+        ConfigError: names the column, and its type or what is in it.
     """
     for column in inputs_of(settings, schema.names):
-        if column in schema.names and not is_numeric(schema.field(column).type):
+        if column not in schema.names:
+            continue
+        kind = schema.field(column).type
+        why = texts.get(column, f"it holds {kind}") if is_text(kind) else f"it holds {kind}"
+        if not is_numeric(kind) and why is not None:
             raise ConfigError(
-                f"column {column!r} holds {schema.field(column).type}, and an objective or "
-                "constraint needs numbers; convert it in the input, or ask for another column"
+                f"column {column!r} is no column of numbers, which an objective or constraint "
+                f"needs: {why}; change it in the input (an empty field or NA is a missing number), "
+                "or ask for another column"
             )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text, from which numbers may be read."""
+    return bool(pa.types.is_string(kind))
 
 
 def is_numeric(kind: pa.DataType) -> bool:
@@ -261,9 +278,16 @@ def numbers(table: pa.Table, column: str) -> FloatArray:
     """A column as contiguous float64 (n,), NaN where it is null or not finite.
 
     Raises:
-        ConfigError: the column holds no numbers.
+        ConfigError: the column holds no numbers, nor text that all reads as numbers.
     """
     kind = table.schema.field(column).type
+    if is_text(kind):
+        if (first := first_text(table[column])) is not None:
+            raise ConfigError(
+                f"column {column!r} holds {first[1]!r}, and an objective or constraint needs "
+                "numbers"
+            )
+        return numbers_of(table[column])
     if not is_numeric(kind):
         raise ConfigError(
             f"column {column!r} holds {kind}, and an objective or constraint needs numbers"
@@ -273,3 +297,24 @@ def numbers(table: pa.Table, column: str) -> FloatArray:
     values = np.array(values, dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def with_numbers(table: pa.Table, settings: RankingSettings) -> pa.Table:
+    """What of a table can be said in words: numbers, and text.
+
+    Args:
+        table: rows with columns of the user's.
+        settings: what is asked.
+    Returns:
+        columns of text and decimals that are asked for are float64; columns of dates, lists and the
+        like, which no ranking reads, are left out.
+    """
+    sayable = [each.name for each in table.schema if is_numeric(each.type) or is_text(each.type)]
+    table = table.select(sayable)
+    for name in inputs_of(settings, table.column_names):
+        if name in table.column_names:
+            kind = table.schema.field(name).type
+            if is_text(kind) or pa.types.is_decimal(kind):
+                values = pa.array(numbers(table, name), pa.float64(), from_pandas=True)
+                table = table.set_column(table.column_names.index(name), name, values)
+    return table

@@ -2,8 +2,10 @@
 
 A molecule dominates another that it equals or surpasses in every objective, and surpasses in one.
 The first front is dominated by nobody, the second by the first alone, and so on. Within a front a
-molecule comes the sooner the more room there is around it (crowding distance), and equal ones come
-by `mol_id`.
+molecule comes the sooner the more room there is around it (crowding distance). Both ends of a front
+in each objective have all the room there is, so several molecules have the same: of these the one
+of the higher utility comes first, which is what they would be worth if they were ranked by value,
+and equal ones come by `mol_id`.
 
 Molecules go by in pieces, and only those that fewer than k others dominate are kept. That loses
 nothing. Of k or more dominators, the k that dominate one another least are kept themselves; so
@@ -20,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.ranking.topk import Ranked, TopK
+from screener.ranking.topk import TIE_DIGITS, TopK
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -42,15 +44,19 @@ class ParetoTop:
         self._values = np.empty((0, n_objectives))
         self._rows = np.empty(0, np.int64)
         self._mol_ids = np.empty(0, dtype=str)
+        self._utility = np.empty(0)
         self._n_dominators = np.empty(0, np.int64)
 
-    def add(self, values: FloatArray, mol_ids: Sequence[str], rows: IntArray) -> None:
+    def add(
+        self, values: FloatArray, mol_ids: Sequence[str], rows: IntArray, utility: FloatArray
+    ) -> None:
         """More molecules.
 
         Args:
             values: float64 (n, n_objectives), finite, larger is better.
             mol_ids: (n,).
             rows: int64 (n,), of the library.
+            utility: float64 (n,), finite, larger is better; orders what has equal scores.
         """
         if not len(rows):
             return
@@ -66,11 +72,12 @@ class ParetoTop:
         kept = n_dominators < self._k
         self._values, self._mol_ids = everything[kept], names[kept]
         self._rows = np.concatenate([self._rows, rows])[kept]
+        self._utility = np.concatenate([self._utility, np.round(utility, TIE_DIGITS)])[kept]
         self._n_dominators = n_dominators[kept]
 
     def merge(self, other: "ParetoTop") -> None:
         """Add what another one was given."""
-        self.add(other._values, other._mol_ids.tolist(), other._rows)
+        self.add(other._values, other._mol_ids.tolist(), other._rows, other._utility)
 
     @property
     def top(self) -> TopK:
@@ -84,13 +91,7 @@ class ParetoTop:
             with np.errstate(invalid="ignore"):
                 share = np.where(np.isinf(room), 1.0, room / (1.0 + room))
             scores[members] = 0.5 * share - (number + 1)
-        entries = (
-            Ranked(*each)
-            for each in zip(
-                scores.tolist(), self._mol_ids.tolist(), self._rows.tolist(), strict=True
-            )
-        )
-        return TopK.of(entries, self._k)
+        return TopK.from_arrays(scores, self._mol_ids.tolist(), self._rows, self._k, self._utility)
 
 
 def fronts(values: FloatArray) -> IntArray:

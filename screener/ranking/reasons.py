@@ -9,10 +9,11 @@ from rdkit import Chem
 from screener.chemistry.alerts import alerts_of
 from screener.chemistry.nearest import nearest_known
 from screener.ranking.between_stages import DISAGREE, EARLIER
-from screener.ranking.columns import with_asked
+from screener.ranking.columns import with_asked, with_numbers
 from screener.ranking.objectives import Constraint, RankingSettings
 from screener.ranking.row_status import RowStatus
 from screener.registry.columns import unit_of
+from screener.stores.domain_reasons import in_words
 
 Terms = list[tuple[str, str]]
 
@@ -27,7 +28,7 @@ def terms(table: pa.Table, settings: RankingSettings, status: RowStatus) -> list
     Returns:
         (n,), in the order of the rows.
     """
-    rows = with_asked(table, settings).to_pylist()
+    rows = with_numbers(with_asked(table, settings), settings).to_pylist()
     return [list(_terms(row, place, settings, status)) for place, row in enumerate(rows)]
 
 
@@ -47,7 +48,7 @@ def why_columns(
         `alerts_raised`, `nearest_known`, `nearest_known_similarity` and `why`, all terms in words.
     """
     full = with_asked(table, settings)
-    rows = full.to_pylist()
+    rows = with_numbers(full, settings).to_pylist()
     columns = {
         name: full[name].combine_chunks()
         for name in full.column_names
@@ -76,11 +77,7 @@ def why_columns(
 def _terms(
     row: Mapping[str, Any], place: int, settings: RankingSettings, status: RowStatus
 ) -> Iterator[tuple[str, str]]:
-    reasons = row["domain_reasons"]
-    if not row["in_domain"]:
-        yield "domain", f"outside: {reasons}"
-    else:
-        yield "domain", f"inside, but {reasons}" if reasons else "inside"
+    yield "domain", _domain(row)
     if row.get(EARLIER):
         yield "decided by the earlier stage", row[EARLIER]
     if row.get(DISAGREE):
@@ -103,6 +100,13 @@ def _terms(
             met = "met" if margin >= 0 else "broken"
             shown = _with_unit(value, constraint.column)
             yield constraint.text, f"{shown}, {met} by {abs(margin):.4g}"
+
+
+def _domain(row: Mapping[str, Any]) -> str:
+    reasons = in_words(row["domain_reasons"] or "")
+    if not row["in_domain"]:
+        return f"outside: {reasons}"
+    return f"inside, but {reasons}" if reasons else "inside"
 
 
 def _margin(constraint: Constraint, value: float | None) -> float | None:

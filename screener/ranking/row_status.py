@@ -7,7 +7,6 @@ status of their unit's rows by the acquisition's settings, the ranking that of t
 own.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from screener.ranking.pareto import ParetoTop
 from screener.ranking.score import Exclusions, exclusions_before_prediction, score_table
 from screener.ranking.topk import Ranked, TopK
 from screener.registry.columns import PER_ATOM
-from screener.registry.refused import PATTERN, refusals_of, refused_columns
+from screener.stores.domain_reasons import joined, kinds_in
+from screener.stores.refused import PATTERN, refusals_of, refused_columns
 
 CANDIDATE, FILTERED, OUT_OF_DOMAIN = 0, 1, 2
 NAMES = ("candidate", "filtered", "out of domain")  # by the codes above
@@ -35,6 +35,7 @@ class RowStatus:
 
     Args:
         score: float64 (n,), NaN for every row that is no candidate.
+        tie: float64 (n,), finite; of equal scores the larger one comes first.
         desirabilities: of each objective by column, float64 (n,).
         code: uint8 (n,), `CANDIDATE`, `FILTERED` or `OUT_OF_DOMAIN`.
         exclusions: which rule filters a row.
@@ -44,6 +45,7 @@ class RowStatus:
     """
 
     score: NDArray[np.float64]
+    tie: NDArray[np.float64]
     desirabilities: dict[str, NDArray[np.float64]]
     code: NDArray[np.uint8]
     exclusions: Exclusions
@@ -82,12 +84,12 @@ class RowStatus:
 
     @property
     def outside(self) -> dict[str, int]:
-        """Rows out of domain by reason, of which a row may have several; without the distances in
-        parentheses, in which nearly every row differs."""
+        """Rows out of domain by reason, of which a row may have several; without the numbers, in
+        which nearly every row differs."""
         counts: Counter[str] = Counter()
         texts = self.domain_reasons.cast(pa.string()).filter(pa.array(self.code == OUT_OF_DOMAIN))
         for entry in pc.value_counts(pc.fill_null(texts, "")).to_pylist():
-            for reason in set(re.sub(r" \([^()]*\)", "", entry["values"]).split("; ")):
+            for reason in kinds_in(entry["values"]) or [""]:
                 counts[reason] += entry["counts"]
         return dict(sorted(counts.items()))
 
@@ -126,6 +128,7 @@ def row_status(table: pa.Table, settings: RankingSettings) -> RowStatus:
         reasons = pa.chunked_array([pa.array(texts, pa.string())])
     return RowStatus(
         score=np.where(code == OUT_OF_DOMAIN, np.nan, scores.score),
+        tie=scores.tie,
         desirabilities=scores.desirabilities,
         code=code,
         exclusions=scores.exclusions,
@@ -145,9 +148,7 @@ def _refusals(table: pa.Table, settings: RankingSettings) -> dict[int, str]:
     asked = {name.removesuffix(PER_ATOM) for name in names}
     why: dict[int, list[str]] = {}
     for name in table.column_names:
-        if not name.startswith(
-            "domain_reasons"
-        ):  # of the stage, or of a bundle that reads drawings
+        if not name.startswith("domain_reasons"):  # of the stage, or of a bundle beside it
             continue
         texts = table[name].combine_chunks()
         has_any = pc.fill_null(pc.match_substring_regex(texts, PATTERN), False)
@@ -160,21 +161,25 @@ def _refusals(table: pa.Table, settings: RankingSettings) -> dict[int, str]:
             ]
             if missing:
                 why.setdefault(row, []).append(refusals_of(text, missing))
-    return {row: "; ".join(texts) for row, texts in why.items()}
+    return {row: joined(texts) for row, texts in why.items()}
 
 
-def candidate_scores(table: pa.Table, settings: RankingSettings) -> NDArray[np.float64]:
-    """Scores alone, as of `row_status`, float64 (n,), NaN for every row that is no candidate.
+def candidate_scores(
+    table: pa.Table, settings: RankingSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores alone, and what orders equal ones, as of `row_status`.
 
     Args:
         table: (n,) rows with `in_domain` and the columns of `stored_inputs`.
         settings: objectives and constraints.
+    Returns:
+        scores, float64 (n,), NaN for every row that is no candidate; ties, float64 (n,), finite.
     Raises:
         ConfigError: no objective has a column here, or a column is not numeric.
     """
     scores = score_table(table, settings)
     is_outside = _codes(table, scores.exclusions) == OUT_OF_DOMAIN
-    return np.where(is_outside, np.nan, scores.score)
+    return np.where(is_outside, np.nan, scores.score), scores.tie
 
 
 def row_status_before_prediction(table: pa.Table, settings: RankingSettings) -> RowStatus:
@@ -189,6 +194,7 @@ def row_status_before_prediction(table: pa.Table, settings: RankingSettings) -> 
     exclusions = exclusions_before_prediction(table, settings)
     return RowStatus(
         score=np.full(table.num_rows, np.nan),
+        tie=np.zeros(table.num_rows),
         desirabilities={},
         code=_codes(table, exclusions),
         exclusions=exclusions,
@@ -287,7 +293,12 @@ class Best:
             self._pareto = ParetoTop(self._top.k, worth.shape[1])
         chosen = np.isfinite(status.score)
         kept = table.filter(pa.array(chosen))
-        self._pareto.add(worth[chosen], kept["mol_id"].to_pylist(), kept["row"].to_numpy())
+        self._pareto.add(
+            worth[chosen],
+            kept["mol_id"].to_pylist(),
+            kept["row"].to_numpy(),
+            status.score[chosen],  # the weighted geometric mean of these
+        )
 
     def merge(self, other: "Best") -> None:
         """Add the best of other tables, by the same settings."""
@@ -331,9 +342,13 @@ def best(table: pa.Table, status: RowStatus, k: int, floor: Ranked | None = None
         near = near[status.score[near] >= least]
     chosen = table.select(["mol_id", "row"]).take(pa.array(near, pa.int64()))
     top = TopK.from_arrays(
-        status.score[near], chosen["mol_id"].to_pylist(), chosen["row"].to_numpy(), k
+        status.score[near],
+        chosen["mol_id"].to_pylist(),
+        chosen["row"].to_numpy(),
+        k,
+        status.tie[near],
     )
     if floor is None:
         return top
-    limit = (-floor.score, floor.mol_id)
-    return TopK(k, tuple(e for e in top.entries if (-e.score, e.mol_id) <= limit))
+    limit = (-floor.score, -floor.tie, floor.mol_id)
+    return TopK(k, tuple(e for e in top.entries if (-e.score, -e.tie, e.mol_id) <= limit))

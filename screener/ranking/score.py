@@ -4,8 +4,10 @@ Each objective's value becomes a desirability between 0 and 1 (Derringer and Sui
 Technol. 12, 214 (1980)), and the score is their weighted geometric mean, so that a molecule that
 fails in one respect is not saved by the others.
 
-What a value is worth is told by the objective's goal (`screener.ranking.goals`). Equal scores are
-ordered by `mol_id` (`screener.ranking.topk`).
+What a value is worth is told by the objective's goal (`screener.ranking.goals`). Equal
+probabilities are ordered by the expected utility, and what is equal then by `mol_id`
+(`screener.ranking.topk`). What a score is called and means stands in
+`screener.ranking.score_meaning`.
 
 All is float64, element by element and in the order of the objectives: equal rows give equal bytes,
 in any table.
@@ -16,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from screener.errors import ConfigError
 from screener.ranking.columns import (
@@ -27,11 +28,11 @@ from screener.ranking.columns import (
 )
 from screener.ranking.expressions import is_name
 from screener.ranking.objectives import Constraint, Objective, RankingSettings
+from screener.ranking.split_normal import N_PARTS, chance, equally_likely
+from screener.ranking.topk import TIE_DIGITS
 from screener.registry.columns import columns
 
 FloatArray = NDArray[np.float64]
-
-SIDE = 1.6448536269514722  # standard deviations from the median to either end of 90 %
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +40,7 @@ class Scores:
     """What the ranking says of each row of a table, in the order of its rows."""
 
     score: FloatArray  # (n,), larger is better, NaN where `exclusions` tells why
+    tie: FloatArray  # (n,), finite, of equal scores the larger one comes first
     values: dict[str, FloatArray]  # of each objective, by column, (n,)
     desirabilities: dict[str, FloatArray]  # by column, (n,); empty when ranked by value
     exclusions: "Exclusions"
@@ -132,20 +134,23 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     exclusions = _exclusions(constraints, values, ends, table.num_rows)
 
     desirabilities: dict[str, FloatArray] = {}
+    tie = np.zeros(table.num_rows)
     if settings.by == "probability":
         score = np.ones(table.num_rows)
         spread = {name: _spread(name, values[name], each) for name, each in ends.items()}
         for each in objectives:
             column = each.column
-            range_ = _within_nature(column, *each.acceptable)
-            chance = _chance(values[column], spread[column], *range_)
-            desirabilities[column] = chance
-            score = score * chance
+            likely_met = chance(
+                values[column], spread[column], *_within_nature(column, *each.acceptable)
+            )
+            desirabilities[column] = likely_met
+            score = score * likely_met
         for one in likely:
             low_end = -np.inf if one.min is None else one.min
             high_end = np.inf if one.max is None else one.max
             range_ = _within_nature(one.column, low_end, high_end)
-            score = score * _chance(values[one.column], spread[one.column], *range_)
+            score = score * chance(values[one.column], spread[one.column], *range_)
+        tie = _expected_utility(objectives, values, spread)
     elif settings.objectives[0].by_value:  # then it is the only one
         only = objectives[0]
         low, high = ends[only.column]
@@ -165,6 +170,7 @@ def score_table(table: pa.Table, settings: RankingSettings) -> Scores:
     return Scores(
         # adding zero turns -0.0 into 0.0: equal values, equal bytes
         score=np.where(exclusions.any, np.nan, score + 0.0),
+        tie=tie,
         values={each.column: values[each.column] for each in objectives},
         desirabilities=desirabilities,
         exclusions=exclusions,
@@ -204,6 +210,30 @@ def desirability(values: FloatArray, objective: Objective) -> FloatArray:
         ConfigError: the objective has no scale.
     """
     return objective.entry.desirability(values, objective.whole)
+
+
+def _expected_utility(
+    objectives: list[Objective],
+    values: dict[str, FloatArray],
+    ends: dict[str, tuple[FloatArray, FloatArray]],
+) -> FloatArray:
+    """The weighted geometric mean of desirabilities that is to be expected.
+
+    Args:
+        objectives: all on a scale.
+        values: of each column, float64 (n,).
+        ends: of each column, both ends of the 90 % intervals, float64 (n,) each.
+    Returns:
+        float64 (n,), 0 to 1, as if columns were independent of one another; 0 without a value.
+    """
+    total = sum(each.weight for each in objectives)
+    utility = np.ones(len(next(iter(values.values()))))
+    for each in objectives:
+        worth = np.zeros(len(utility))
+        for value in equally_likely(values[each.column], ends[each.column]):
+            worth = worth + desirability(value, each) ** (each.weight / total)
+        utility = utility * (worth / N_PARTS)
+    return np.nan_to_num(np.round(utility, TIE_DIGITS), nan=0.0)
 
 
 def _ends(
@@ -272,24 +302,6 @@ def _spread(
     if upper is not None:
         high = np.where(high >= upper, np.maximum(high, values + (values - ends[0])), high)
     return low, high
-
-
-def _chance(
-    values: FloatArray, ends: tuple[FloatArray, FloatArray], low: float, high: float
-) -> FloatArray:
-    """How likely a value lies between two bounds, (n,); 0 or 1 where it has no interval."""
-    below, above = ((end - values) / SIDE for end in ends)  # standard deviations, signed
-
-    def share_up_to(bound: float, at: float) -> FloatArray:
-        """Of a value without spread that is at the bound itself, `at`."""
-        distance = bound - values
-        deviation = np.where(distance < 0.0, -below, above)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            position = np.where(deviation > 0.0, distance / deviation, np.sign(distance) * np.inf)
-        return np.where(np.isnan(position), at, ndtr(position))
-
-    chance: FloatArray = share_up_to(high, 1.0) - share_up_to(low, 0.0)
-    return chance
 
 
 def _exclusions(

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from screener.errors import SchemaError
 
+TIE_DIGITS = 12  # of what orders equal scores; what differs by rounding alone is equal
+
 
 class Ranked(NamedTuple):
     """One molecule that has a score."""
@@ -22,15 +24,17 @@ class Ranked(NamedTuple):
     score: float  # finite, larger is better
     mol_id: str
     row: int
+    tie: float = 0.0  # finite; of equal scores the larger one comes first
 
 
-def _order(entry: Ranked) -> tuple[float, str, int]:
-    return (-entry.score, entry.mol_id, entry.row)
+def _order(entry: Ranked) -> tuple[float, float, str, int]:
+    return (-entry.score, -entry.tie, entry.mol_id, entry.row)
 
 
 @dataclass(frozen=True, slots=True)
 class TopK:
-    """At most k molecules, score descending, `mol_id` ascending where scores are equal. Immutable.
+    """At most k molecules, score descending; equal scores by what breaks their tie, descending,
+    then by `mol_id`, ascending. Immutable.
 
     Args:
         k: how many are kept, positive.
@@ -47,7 +51,9 @@ class TopK:
     @classmethod
     def of(cls, entries: Iterable[Ranked], k: int) -> "TopK":
         """The best k of any entries; those without a finite score never enter."""
-        ranked = {entry for entry in entries if math.isfinite(entry.score)}
+        ranked = {
+            entry for entry in entries if math.isfinite(entry.score) and math.isfinite(entry.tie)
+        }
         return cls(k, tuple(sorted(ranked, key=_order)[:k]))
 
     @classmethod
@@ -57,6 +63,7 @@ class TopK:
         mol_ids: Sequence[str],
         rows: Sequence[int] | NDArray[np.int64],
         k: int,
+        ties: NDArray[np.float64] | None = None,
     ) -> "TopK":
         """The best k of one unit.
 
@@ -65,13 +72,15 @@ class TopK:
             mol_ids: (n,).
             rows: (n,), row numbers in the library.
             k: how many to keep.
+            ties: float64 (n,), finite, what orders equal scores; None where nothing does.
         Returns:
-            the best k, equal scores in the order of `mol_id`.
+            the best k; what is equal in all of this in the order of `mol_id`.
         Raises:
             ValueError: the lengths differ, or k is not positive.
         """
-        pairs = zip(scores.tolist(), mol_ids, rows, strict=True)
-        return cls.of((Ranked(score, mol_id, int(row)) for score, mol_id, row in pairs), k)
+        breaking = [0.0] * len(scores) if ties is None else ties.tolist()
+        each = zip(scores.tolist(), mol_ids, rows, breaking, strict=True)
+        return cls.of((Ranked(score, name, int(row), tie) for score, name, row, tie in each), k)
 
     def merge(self, other: "TopK") -> "TopK":
         """The best k of both.
@@ -92,11 +101,13 @@ class TopK:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value; `from_json` gives back an equal object, to the last bit of every score."""
+        ties = [entry.tie for entry in self.entries]
         return {
             "k": self.k,
             "scores": [entry.score for entry in self.entries],
             "mol_ids": [entry.mol_id for entry in self.entries],
             "rows": [entry.row for entry in self.entries],
+            **({"ties": ties} if any(ties) else {}),
         }
 
     @classmethod
@@ -107,12 +118,14 @@ class TopK:
             SchemaError: the value was not written by `to_json`.
         """
         try:
-            columns = zip(value["scores"], value["mol_ids"], value["rows"], strict=True)
+            ties = value.get("ties") or [0.0] * len(value["scores"])
+            columns = zip(value["scores"], value["mol_ids"], value["rows"], ties, strict=True)
             entries = [
-                Ranked(float(score), str(mol_id), int(row)) for score, mol_id, row in columns
+                Ranked(float(score), str(mol_id), int(row), float(tie))
+                for score, mol_id, row, tie in columns
             ]
             made = cls.of(entries, int(value["k"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise SchemaError(f"not a stored top-k list: {error}") from error
         if list(made.entries) != entries:
             raise SchemaError("not a stored top-k list: its molecules are out of order")

@@ -148,14 +148,16 @@ def names_of_now(names: Iterable[str]) -> dict[str, str]:
     """Those of some columns that had other names before, and what they are called now.
 
     Args:
-        names: of columns, also such as `eox_gfn2_v_li_std`, which says something of another.
+        names: of columns, also such as `eox_gfn2_v_li_std` and `margin_eox_gfn2_v_li`, which say
+            something of another.
     """
     renamed: dict[str, str] = {}
     known = set(names)
     for before, now in former_columns().items():
         for name in known:
-            if name == before or name.startswith(f"{before}_"):
-                renamed[name] = now + name.removeprefix(before)
+            whose = name.removeprefix("desirability_").removeprefix("margin_")
+            if whose == before or whose.startswith(f"{before}_"):
+                renamed[name] = name.removesuffix(whose) + now + whose.removeprefix(before)
     return {before: now for before, now in renamed.items() if now not in known}
 
 

@@ -8,7 +8,7 @@ recommendation.
 """
 
 from screener.registry.quantities import Quantity
-from screener.registry.units import COUNT, DEBYE, EV, HARTREE, KCAL, VOLT_LI
+from screener.registry.units import COUNT, DEBYE, EV, HARTREE, KCAL, VOLT_LI_UNCORRECTED
 
 ENERGY = Quantity("energy", "total energy", HARTREE, extensive=True)
 ATOMIZATION_ENERGY_0K = Quantity(
@@ -91,14 +91,14 @@ ELECTRON_AFFINITY = Quantity(
 OXIDATION_POTENTIAL = Quantity(
     "eox_uncorrected",
     "vertical oxidation, uncorrected",
-    VOLT_LI,
+    VOLT_LI_UNCORRECTED,
     typical={"gfn2": (9.5, 12.5)},  # trimethylamine 9.5; nitromethane 12.4
     former=("eox",),
 )
 REDUCTION_POTENTIAL = Quantity(
     "ered_uncorrected",
     "vertical reduction, uncorrected",
-    VOLT_LI,
+    VOLT_LI_UNCORRECTED,
     typical={"gfn2": (-4.0, 7.5)},  # trimethylamine -4.1; benzoquinone 7.3
     former=("ered",),
 )

@@ -13,8 +13,8 @@ import importlib.util
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache, lru_cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,12 @@ def lost_plugins(used: Mapping[str, Mapping[str, str]]) -> list[str]:
     Args:
         used: by group and name, as `signature` tells them.
     """
-    failed = {(each.group, each.name): each.error for each in plugins() if each.error}
+    failed = {
+        (each.group, each.name): each.error
+        for group in used  # of others nothing is loaded: models take seconds
+        for each in plugins_of(group)
+        if each.error
+    }
     return [
         f"{name} of screener.{group}, from {text}, "
         + (f"fails: {failed[group, name]}" if (group, name) in failed else "is not installed")
@@ -192,7 +197,12 @@ def _order(point: EntryPoint) -> tuple[bool, str, str]:
 
 
 def _package(point: EntryPoint) -> str:
-    return "" if point.dist is None else str(point.dist.name)
+    return "" if point.dist is None else _name_of(point.dist)
+
+
+@lru_cache(maxsize=64)  # each look at the name reads a file; entry points share distributions
+def _name_of(distribution: Distribution) -> str:
+    return str(distribution.name)
 
 
 def _loaded(group: str, kind: type, point: EntryPoint) -> Plugin:

@@ -70,6 +70,14 @@ HARTREE = Unit("hartree", "ha", "energy", 1.0, digits=5)
 DEBYE = Unit("debye", "debye", "dipole moment", 1.0 / DEBYE_PER_ATOMIC_UNIT, text="D")
 ATOMIC_DIPOLE = Unit("atomic", "", "dipole moment", 1.0, text="e a₀", digits=3)
 VOLT_LI = Unit("V vs Li", "v_li", "potential", 1.0, text="V against Li/Li⁺")
+# of potentials that are off by a shift nobody took away: they compare with one another alone
+VOLT_LI_UNCORRECTED = Unit(
+    "V vs Li, uncorrected",
+    "v_li",
+    "uncorrected potential",
+    1.0,
+    text="V against Li/Li⁺, uncorrected",
+)
 KELVIN = Unit("K", "k", "temperature", 1.0, digits=1)
 CELSIUS = Unit("degC", "degc", "temperature", 1.0, 273.15, text="°C", digits=1)
 GRAM_PER_CM3 = Unit("g/cm3", "g_cm3", "density", 1.0, text="g/cm³", digits=3)
@@ -87,6 +95,7 @@ COMMON_UNITS = (
     DEBYE,
     ATOMIC_DIPOLE,
     VOLT_LI,
+    VOLT_LI_UNCORRECTED,
     KELVIN,
     CELSIUS,
     GRAM_PER_CM3,

@@ -1,7 +1,7 @@
 """Everything a report shows, read from the folders of a campaign and of its library.
 
-Reads stored files only: the frozen configuration, provenance, receipts, the shortlist of the
-current ranking and what became of the known molecules. The time it gives is that of the campaign's
+Reads stored files only: the frozen configuration, provenance, receipts, the shortlist of a
+ranking and what became of the known molecules. The time it gives is that of the campaign's
 last session, so the same folder gives the same bytes.
 """
 
@@ -13,15 +13,17 @@ from typing import Any
 import pyarrow as pa
 
 from screener.campaign.results.accounts import Accounts, accounts
-from screener.campaign.results.provenance import last_ranking, read_provenance
-from screener.campaign.results.rank import KNOWN, chosen_otherwise
+from screener.campaign.results.make_ranking import KNOWN, chosen_otherwise
+from screener.campaign.results.provenance import read_provenance
+from screener.campaign.results.rankings import NamedRanking, as_ranked
 from screener.campaign.results.recall import read_recall, recall_text
 from screener.campaign.results.status import status
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.setup import Setup
 from screener.campaign.settings.stage import Campaign
-from screener.errors import ConfigError, StoreError
+from screener.errors import StoreError
 from screener.ranking.between_stages import DISAGREE
+from screener.ranking.columns import with_numbers
 from screener.ranking.objectives import RankingSettings
 from screener.report.content import (
     KnownMolecule,
@@ -43,52 +45,65 @@ FILE = "report.html"
 _MARKS = {"1", "1.0", "true", "yes", "x"}  # mark a known molecule without naming it
 
 
-def write_report(folder: Folder) -> None:
-    """Write `report.html` of the ranking whose shortlist lies in a campaign's folder.
+def write_report(folder: Folder, name: str | None = None) -> str:
+    """Write the report of a ranking; that of the main one into the campaign's folder.
 
+    Args:
+        folder: of the campaign.
+        name: of the ranking; None for the main one.
+    Returns:
+        the path of the report below the campaign's folder.
     Raises:
-        ConfigError: the folder holds no campaign, or it has not come to a shortlist.
+        ConfigError: the folder holds no campaign, or it has no such ranking.
         StoreError: a file cannot be read or written.
     """
-    folder.write_bytes(FILE, render_report(collect(folder)).encode())
-    log.info("wrote %s/%s", folder.url, FILE)
+    campaign, under = as_ranked(folder, name)
+    path = FILE if under.is_main else under.path + FILE
+    folder.write_bytes(path, render_report(_collected(campaign, under)).encode())
+    log.info("wrote %s/%s", folder.url, path)
+    return path
 
 
-def collect(folder: Folder) -> ReportContent:
+def collect(folder: Folder, name: str | None = None) -> ReportContent:
     """What the report of a campaign holds.
 
+    Args:
+        folder: of the campaign.
+        name: of a ranking; None for the main one.
     Raises:
-        ConfigError: the folder holds no campaign, or it has not come to a shortlist.
+        ConfigError: the folder holds no campaign, or it has no such ranking.
         StoreError: a file cannot be read.
     """
-    campaign = Campaign.open(folder)
-    setup = campaign.setup
-    ranking = last_ranking(folder)
-    if ranking is None:
-        raise ConfigError(
-            f"{folder.url} has no shortlist yet; resume the campaign with `screener screen`"
-        )
+    return _collected(*as_ranked(folder, name))
+
+
+def _collected(campaign: Campaign, under: NamedRanking) -> ReportContent:
+    folder, setup = campaign.folder, campaign.setup
+    ranking, settings, path = under.told, under.settings, under.path
     provenance = read_provenance(folder)
-    settings = RankingSettings.from_mapping(ranking["settings"], f"{folder.url}: its ranking")
-    path = f"rankings/{ranking['digest']}/"
     library = LibraryStore.open(setup.library)
     known = folder.read_table(path + KNOWN).to_pylist() if folder.exists(path + KNOWN) else []
     marks = {entry["row"]: _mark(entry) for entry in known}
-    rows = with_names_of_now(folder.read_table(f"{path}shortlist.parquet")).to_pylist()
-    ended = accounts(folder)
+    rows = with_names_of_now(folder.read_table(f"{path}shortlist.parquet"))
+    ended = accounts(folder, under.name)
+    finished = provenance["sessions"][-1].get("finished", "")
     return ReportContent(
         title=folder.url.rstrip("/").rsplit("/", 1)[-1],
-        written=provenance["sessions"][-1].get("finished", ""),
+        written=finished if under.is_main else under.made or finished,
+        ranking_name=under.name,
+        is_main=under.is_main,
         library=setup.library,
         library_digest=setup.library_digest,
         accounts=ended,
         ranking=settings,
         stages=_stages(setup, provenance, ranking),
         n_ranked=ranking["counts"].get("candidates", 0),
-        shortlist=tuple(_molecule(row, settings, marks) for row in rows),
+        shortlist=tuple(
+            _molecule(row, settings, marks) for row in with_numbers(rows, settings).to_pylist()
+        ),
         known=tuple(_known(entry, marks) for entry in known),
         quarantine=tuple(_quarantine(campaign, library)),
-        provenance=tuple(_provenance(provenance)),
+        provenance=tuple(_provenance(provenance, under)),
         warnings=tuple(_warnings(campaign, settings, ranking, ended)),
         recall=tuple(
             f"Stage {recall['stage']}: {recall_text(recall)}." for recall in read_recall(folder)
@@ -185,7 +200,8 @@ def _quarantine(campaign: Campaign, library: LibraryStore) -> Iterator[Quarantin
     for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         record = first[code]
         place = f"{record['source']}:{record['line']}" if record["source"] else ""
-        example = "  ".join(part for part in (place, record["raw"]) if part)
+        parts = dict.fromkeys((record["source_id"], place, record["raw"]))  # an id may be the place
+        example = "  ".join(part for part in parts if part)
         yield QuarantineReason("library", code, count, record["message"], example)
     by_stage = status(campaign.folder).quarantine
     for stage in campaign.stages:
@@ -193,7 +209,8 @@ def _quarantine(campaign: Campaign, library: LibraryStore) -> Iterator[Quarantin
         first = _first_of_each(stage.store.quarantine(), counts)
         for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             row = first[code]["row"]
-            example = library.read_range(row, row + 1, ["smiles"])["smiles"][0].as_py()
+            (kept,) = library.read_range(row, row + 1, ["source_id", "smiles"]).to_pylist()
+            example = f"{kept['source_id']}  {kept['smiles']}"
             yield QuarantineReason(stage.name, code, count, first[code]["message"], example)
 
 
@@ -219,7 +236,7 @@ def _first_of_each(
     )
 
 
-def _provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _provenance(provenance: Mapping[str, Any], under: NamedRanking) -> Iterator[tuple[str, str]]:
     sessions = provenance["sessions"]
     for command in dict.fromkeys(shlex.join(session["command"]) for session in sessions):
         yield "command", command  # resumed by the same one, told once
@@ -238,7 +255,10 @@ def _provenance(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"{made} structures made, others reused; {seconds} s of tasks",
         )
     yield "compute digest", provenance["digests"]["compute"]
-    yield "ranking digest", provenance["ranking"]["digest"]
+    yield "ranking", under.name + (" (the main one)" if under.is_main else "")
+    if under.made:
+        yield "ranked", f"{under.made} by {shlex.join(under.command)}"
+    yield "ranking digest", under.told["digest"]
     for stage, structures in provenance["digests"]["structures"].items():
         yield f"structures at {stage}", structures
     yield "seeds", provenance["seeds"]
@@ -255,8 +275,7 @@ def _warnings(
     ended: Accounts,
 ) -> Iterator[str]:
     setup = campaign.setup
-    ranked = campaign.with_setup(setup.model_copy(update={"ranking": settings}))
-    if chosen_otherwise(ranked):
+    if chosen_otherwise(campaign):
         chosen_by = ", ".join(ranking["chosen_by"]["objectives"])
         yield (
             f"The rows of stage {setup.stages[-1].name} were chosen by other objectives "

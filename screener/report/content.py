@@ -83,6 +83,8 @@ class ReportContent:
     library_digest: str
     accounts: Accounts
     ranking: RankingSettings
+    ranking_name: str
+    is_main: bool  # whether it is the campaign's main ranking
     stages: tuple[Stage, ...]
     n_ranked: int
     shortlist: tuple[Molecule, ...]  # best first

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from screener.ranking.objectives import Objective
+from screener.ranking.score_meaning import meaning_of
 from screener.report.content import KnownMolecule, Molecule, ReportContent, Value
 from screener.report.drawing import draw
 from screener.report.labels import Label, counted, label_of, written
@@ -62,6 +63,7 @@ def render_report(content: ReportContent) -> str:
         content=content,
         asked=[_asked(objective) for objective in objectives],
         labels=[label_of(objective.column) for objective in objectives],
+        score=meaning_of(content.ranking),
         by_value=objectives[0].by_value,
         molecules=[(each, _cells(each, content)) for each in content.shortlist],
         known=sorted(content.known, key=_known_order),

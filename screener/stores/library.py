@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from screener.errors import SchemaError, StoreError
 from screener.stores.files import Folder
 from screener.stores.paths import RelativePath, fault_of
+from screener.stores.quarantine import complete
 from screener.stores.row_groups import RowGroups, open_row_groups
 
 SCHEMA_VERSION = 1
@@ -98,6 +99,8 @@ class LibraryManifest(BaseModel):
     inputs: list[InputFile]
     totals: LibraryTotals
     columns: list[tuple[str, str]]  # name and Arrow type, in the order of the shards
+    # own columns of text that cannot be ranked by, and why; None where older versions did not look
+    no_numbers: dict[str, str] | None = None
     shard_rows: int
     duplicates: list[RelativePath]  # files, in order of the input
     quarantine: list[RelativePath]
@@ -288,7 +291,7 @@ class LibraryStore:
     def quarantine(self) -> Iterator[pa.Table]:
         """Tables of what was set aside, in order of the input (see `stores.quarantine`)."""
         for path in self.manifest.quarantine:
-            yield self.folder.read_table(path)
+            yield complete(self.folder.read_table(path))
 
     def quarantine_with(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[pa.Table]:
         """What was set aside and has one of some values in a column; see `rows_with`.
@@ -300,7 +303,7 @@ class LibraryStore:
         Raises:
             StoreError: a file is missing or broken.
         """
-        yield from self._records_with(self.manifest.quarantine, wanted)
+        yield from map(complete, self._records_with(self.manifest.quarantine, wanted))
 
     def duplicates_with(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[pa.Table]:
         """What was there already and has one of some values in a column; as `quarantine_with`."""
@@ -311,8 +314,9 @@ class LibraryStore:
     ) -> Iterator[pa.Table]:
         for path in paths:
             with self._reading(path) as file:
-                rows = file.rows_with(wanted)
                 names = file.metadata.schema.to_arrow_schema().names
+                # an earlier version did not write every column
+                rows = file.rows_with({name: wanted[name] for name in wanted if name in names})
                 table = file.rows(rows, names) if len(rows) else None
             if table is not None:
                 yield table

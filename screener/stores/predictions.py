@@ -24,7 +24,8 @@ from screener.records import QuarantineRecord, Receipt
 from screener.registry.columns import names_of_now
 from screener.stores.files import Folder, from_parquet, to_parquet
 from screener.stores.joined import JoinedTable, with_joined
-from screener.stores.quarantine import quarantine_table
+from screener.stores.quarantine import complete, quarantine_table
+from screener.stores.receipt_sums import write_sums
 from screener.stores.receipts import Receipts
 from screener.stores.stored_columns import StoredColumns, open_columns
 
@@ -118,6 +119,7 @@ class PredictionStore:
             StoreError: a unit is not done, or a file cannot be written.
         """
         if self.receipts.is_compacted(segment):
+            write_sums(self.receipts, segment)
             self._remove_compacted(segment)
             return ()
         receipts: list[Receipt] = []
@@ -153,6 +155,7 @@ class PredictionStore:
             if of_kind:
                 files |= self._write(kind, segment, _together(of_kind))
         self.receipts.compact(segment, [replace(receipt, files=files) for receipt in receipts])
+        write_sums(self.receipts, segment)
         for path in (path for receipt in receipts for path in receipt.files):
             self.folder.remove(path)
         return ()
@@ -273,6 +276,12 @@ class PredictionStore:
                 last = (receipt.files, self._whole(receipt, "quarantine"))
                 if last[1] is not None:
                     yield last[1]
+
+    def quarantine_file(self, receipt: Receipt) -> pa.Table | None:
+        """The file of molecules set aside that a receipt names, which units may share; None where
+        it names none."""
+        table = self._whole(receipt, "quarantine")
+        return None if table is None else complete(table)
 
     def sweep(self) -> int:
         """Remove what attempts that died or came second left: files that no receipt names, and

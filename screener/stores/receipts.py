@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _FILE = "joined/"  # marks names of files among those of units
 _COMPACTED = ".jsonl.gz"  # which has a checksum of its own
+SUMS = ".sums.json"  # of what `receipt_sums` keeps beside such a file
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,22 @@ class Receipts:
 
     def invalidate_compacted(self, name: str) -> None:
         """Have all units of one such file done again."""
+        self.folder.remove(self.beside(name))
         self.folder.remove(self._compacted(name))
+
+    def beside(self, name: str) -> str:
+        """The path of the sums of one such file, which may be missing."""
+        return f"{self.path}/joined/{name}{SUMS}"
+
+    @staticmethod
+    def tell(name: str, seen: set[str]) -> None:
+        """Have one such file count as told, together with its units, in the `seen` of `all`."""
+        seen.add(_FILE + name)
+
+    @staticmethod
+    def is_told(name: str, seen: set[str]) -> bool:
+        """Whether one such file was told."""
+        return _FILE + name in seen
 
     def _compacted(self, name: str) -> str:
         return f"{self.path}/joined/{name}{_COMPACTED}"

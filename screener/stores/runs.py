@@ -42,3 +42,11 @@ def with_rows(table: pa.Table, ascending: NDArray[np.int64]) -> pa.Table:
 def unit_name(stage_digest: str, runs: Runs) -> str:
     """The digest of the rows and of the stage, which names the unit."""
     return digest({"stage": stage_digest, "rows": [list(run) for run in runs]})
+
+
+def rows_of(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """The row numbers of a column, int64 (n,), without the pandas that `to_numpy` loads."""
+    if not len(column):
+        return np.zeros(0, dtype=np.int64)
+    rows = np.from_dlpack(column.cast(pa.int64()).combine_chunks())
+    return rows.astype(np.int64, copy=False)

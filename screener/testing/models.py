@@ -16,7 +16,7 @@ from screener.models.bundle import Bundle, load_bundle
 from screener.ranking.columns import numbers
 from screener.records import Structure
 from screener.registry.columns import columns
-from screener.registry.refused import refused_columns, without_refusals
+from screener.stores.refused import refused_columns, without_refusals
 from screener.testing.claims import claim
 from screener.testing.poses import canonical_smiles, in_another_pose
 

@@ -98,7 +98,7 @@ def test_compacted_structures_serve_campaigns_that_are_there_and_new_ones(config
     library = a_library(tmp_path / "a", SMILES, client)
     screen(config, library, tmp_path / "one", client)
     campaign = Folder(str(tmp_path / "one"))
-    rank_again(campaign, BY_GAP, command=[])
+    rank_again(campaign, BY_GAP, command=[], main=True)
     before = shortlist(campaign)
     for stage in Campaign.open(campaign).stages:
         done = compact(on(client), StructureStore(stage.structures))
@@ -106,7 +106,7 @@ def test_compacted_structures_serve_campaigns_that_are_there_and_new_ones(config
     assert not list((tmp_path / "a").rglob("structures/*/units/*/*.zip"))
     assert list(verify(campaign)) == []
     shutil.rmtree(tmp_path / "one" / "rankings")
-    rank_again(campaign, BY_GAP, command=[])
+    rank_again(campaign, BY_GAP, command=[], main=True)
     assert shortlist(campaign) == before
     assert screen(config, library, tmp_path / "two", client) == [0, 0]
     for victim in (tmp_path / "a").rglob("compacted.zarr/*/atoms-*/positions/c"):

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -46,7 +47,12 @@ def test_options_stand_above_the_specification(screener, tmp_path):
     code, told, _ = screener(*run, "--out", tmp_path / "a.smi", "--elements", "H,C,O,F,S")
     assert code == 0
     assert "sulfite 6" in told
-    assert "domain" not in told
+    assert "inside the models' domains" not in told
+    share = r"qm9-mmff94-direct can speak about \d+% of the molecules \(\d+ of 12 looked at\)"
+    assert re.search(share, told)
+    assert "has sulfur, which the model never saw (6)" in told
+    assert told.index("can speak about") < told.index("made =")
+    assert "--inside qm9-mmff94-direct makes only molecules that this model can speak about" in told
     code, _, error = screener(*run, "--out", tmp_path / "b.smi", "--max-heavy", 4)
     assert code == 2
     assert "leave no scaffold" in error
@@ -60,6 +66,13 @@ def test_only_what_a_bundle_knows(screener, tmp_path):
     code, told, _ = screener(*run, *inside)
     assert code == 0, told
     assert "= 3 kept" in told  # with hydrogen and methyl on two sites, and not with fluorine
+    assert "--inside" not in told
+    code, told, _ = screener(*run, "--out", tmp_path / "c.smi", "--json")
+    assert code == 0
+    as_json = json.loads(told)
+    assert (as_json["n_kept"], as_json["kept"]) == (6, {"cyclic carbonate": 6})
+    assert as_json["coverage"][0]["n_molecules"] == 6
+    assert as_json["inside_domains"] == []
     code, _, error = screener(*run, "--out", tmp_path / "b.smi", "--inside", "no-such-bundle")
     assert code == 2
     assert "no-such-bundle" in error

@@ -119,7 +119,7 @@ def test_smiles_alone_go_the_whole_way_once(
     )  # fmt: skip
     code, out, err = screener(*command)
     assert code == 0, err
-    assert "quarantined: 1 invalid_smiles" in out
+    assert "quarantined: 1 blank_in_smiles" in out
     assert "quarantined: 1 empty" in out
     assert "quarantined: 1 unknown_element: element S" in out
     assert "structures" in err
@@ -221,7 +221,7 @@ def test_nothing_to_compare_says_why(screener, tiny_bundles, write_table, predic
     )
     assert code == 2
     assert "none of 2 rows can be compared" in err
-    assert "in no training molecule" in err
+    assert "as in no molecule" in err
 
 
 def test_truncated_bundles_are_refused(screener, tiny_bundles, write_table, predicted, tmp_path):

@@ -1,3 +1,5 @@
+import csv
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -5,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from former_structures import write_former_unit
 from structure_examples import ATOM, unit_files
@@ -17,6 +20,7 @@ from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, MoleculeError, ScreenerError
 from screener.execution.tasks import Completed
 from screener.library_build import passes as build_passes
+from screener.models.shipped import shipped_bundles
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 from screener.stores.mol_ids import mol_ids_of, unit_of
@@ -88,6 +92,7 @@ def test_build_and_info(inputs: Path, tmp_path: Path) -> None:
     info = invoke("info", out)
     assert info.exit_code == 0
     text = info.stdout
+    assert re.match(r"b3lyp-to-g4mp2.* can speak about \d of 4 molecules, as far as drawings", text)
     assert "8 read = 4 kept" in text
     assert "isomer chosen by the build: 2" in text
     assert re.search(
@@ -97,8 +102,110 @@ def test_build_and_info(inputs: Path, tmp_path: Path) -> None:
     assert re.search(r"\n +N +2 #+\n", text)
     assert "your columns: price (double)" in text
     assert re.search(r"mixture +1 #+", text)
-    assert "a.csv:7: mixture: 2 molecules; see --mixtures '[Na+].[Cl-]'" in text
+    assert "a.csv:7: 'salt': mixture: 2 molecules; see --mixtures '[Na+].[Cl-]'" in text
+    assert f"screener library quarantine {out}" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_what_was_set_aside_is_listed_found_and_exported(inputs: Path, tmp_path: Path) -> None:
+    """Alike by both commands; the ids are those of the input, and a formula is marked in CSV."""
+    long = "C" * 300
+    inputs.write_text(MOLECULES.replace("salt", "=salt()") + f"{long}X,long,9\n")
+    out = tmp_path / "out"
+    assert invoke("build", inputs, "--out", out).exit_code == 0
+
+    shown = invoke("quarantine", out)
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.splitlines()[0] == "4 molecules are set aside"
+    assert re.search(r"\n +2  library: invalid_smiles\n +1  library: charged\n", shown.stdout)
+    assert "'ethoxide' (a.csv:8) library: charged: its charge is -1" in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+    for name in ("ethoxide", "CC[O-]"):
+        found = invoke("quarantine", out, "--id", name)
+        assert [line[:10] for line in found.stdout.splitlines()] == ["'ethoxide'"]
+    missing = invoke("quarantine", out, "--id", "DMC")
+    assert isinstance(missing.exception, ConfigError)
+    assert "nothing that was set aside is called 'DMC'" in str(missing.exception)
+
+    printed = json.loads(CliRunner().invoke(app, ["quarantine", str(out), "--json"]).stdout)
+    assert printed["set_aside"] == 4
+    assert printed["counts"][0] == {"stage": "library", "code": "invalid_smiles", "molecules": 2}
+    ids = [row["source_id"] for row in printed["molecules"]]
+    assert ids == ["=salt()", "ethoxide", "\x1b[31mbroken", "long"]
+    assert printed["molecules"][0] | {"message": ""} == {
+        "stage": "library",
+        "code": "mixture",
+        "message": "",
+        "source_id": "=salt()",
+        "source": "a.csv",
+        "line": 7,
+        "smiles_input": "[Na+].[Cl-]",
+        "row": None,
+        "mol_id": None,
+    }
+    assert printed["molecules"][3]["smiles_input"].endswith("C…")  # it was cut, and says so
+
+    for file in (tmp_path / "aside.csv", tmp_path / "aside.parquet"):
+        exported = invoke("quarantine", out, "--out", file)
+        assert exported.exit_code == 0, exported.output
+        assert exported.stdout.splitlines()[-1] == str(file)
+        refused = invoke("quarantine", out, "--out", file)
+        assert "is there already" in str(refused.exception)
+    assert pq.read_table(tmp_path / "aside.parquet").to_pylist() == printed["molecules"]
+    with open(tmp_path / "aside.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["source_id"] for row in rows] == ["'=salt()", *ids[1:]]
+    assert [row["line"] for row in rows] == ["7", "8", "9", "10"]
+    assert "--out writes all of them" in str(
+        invoke("quarantine", out, "--out", "x.csv", "--json").exception
+    )
+    assert "has to end in .csv" in str(invoke("quarantine", out, "--out", "x.smi").exception)
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_library_without_anything_set_aside(inputs: Path, tmp_path: Path) -> None:
+    inputs.write_text("smiles\nCCO\n")
+    out = tmp_path / "out"
+    invoke("build", inputs, "--out", out)
+    assert invoke("quarantine", out).stdout == "0 molecules are set aside\n"
+    empty = {"set_aside": 0, "counts": [], "molecules": []}
+    assert json.loads(invoke("quarantine", out, "--json").stdout) == empty
+    assert invoke("quarantine", out, "--out", tmp_path / "none.csv").exit_code == 0
+    assert (tmp_path / "none.csv").read_text().startswith("stage,code,message,source_id,")
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_a_library_of_an_earlier_version_tells_places_for_ids(inputs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    invoke("build", inputs, "--out", out)
+    folder = Folder(str(out))
+    for path in LibraryStore.open(str(out)).manifest.quarantine:
+        folder.write_table(path, folder.read_table(path).drop_columns(["source_id"]))
+    listed = json.loads(invoke("quarantine", out, "--json").stdout)["molecules"]
+    assert [row["source_id"] for row in listed] == ["a.csv:7", "a.csv:8", "a.csv:9"]
+    assert "a.csv:7: mixture" in invoke("info", out).stdout
+    store = LibraryStore.open(str(out))
+    wanted = {"source_id": ["salt"], "raw": ["CC[O-]"]}
+    (found,) = [row for table in store.quarantine_with(wanted) for row in table.to_pylist()]
+    assert (found["line"], found["source_id"]) == (8, None)
+
+
+@pytest.mark.usefixtures("no_cluster")
+def test_programs_are_told_the_same_as_json(inputs: Path, tmp_path: Path) -> None:
+    built = invoke("build", inputs, "--out", tmp_path / "out", "--json")
+    assert built.exit_code == 0, built.output
+    told = json.loads(built.stdout)
+    assert told["library"] == str(tmp_path / "out")
+    assert (told["totals"]["read"], told["totals"]["kept"]) == (8, 4)
+    known = json.loads(invoke("info", tmp_path / "out", "--json").stdout)
+    assert known["totals"] == told["totals"]
+    assert known["tautomers"]["n_groups"] == 1
+    assert len(known["first_quarantined"]) == 3
+    bundles = [name for each in known["coverage"] for name in each["bundles"]]
+    assert sorted(bundles) == shipped_bundles()
+    assert all(each["n_molecules"] == 4 for each in known["coverage"])
 
 
 @pytest.mark.usefixtures("no_cluster")

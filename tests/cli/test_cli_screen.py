@@ -1,5 +1,6 @@
 """The campaign commands: what they print, and how mistakes end."""
 
+import json
 import logging
 import re
 import shutil
@@ -28,6 +29,8 @@ def test_the_same_command_again_shows_the_shortlist(screener, finished, campaign
     assert f"{campaign}/shortlist.csv" in lines
     assert f"{campaign}/report.html" in lines
     assert "Dask dashboard: http" in err
+    assert "and tiny-delta can speak about" in err
+    assert "of 22 molecules, as far as drawings tell; not about what has fluorine" in err
     assert "6/6 units" in err
     assert "5/5 units" in err
 
@@ -39,9 +42,33 @@ def test_status_and_accounts(screener, campaign):
     assert "4 in the shortlist" in out
     assert "24 read = 22 kept + 1 duplicates + 1 quarantined" in out
     assert "filtered: no value of price" in out
-    assert re.search(r"out of domain: 1 .*element F is not among", out)
-    (total,) = (line for line in out.splitlines() if " all " in line)
+    assert "out of domain: has fluorine, which the model never saw (1)" in out
+    (total,) = (line for line in out.splitlines() if line.startswith("all "))
     assert "22" in total
+
+
+def test_programs_are_told_the_same_as_json(screener, campaign):
+    code, out, _ = screener("explain", campaign, "FEC", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["domain"] == [{"reason": "has fluorine, which the model never saw"}]
+    assert told["lines"][0]["text"].startswith("out of domain at mmff94: has fluorine")
+    code, out, _ = screener("compare", campaign, campaign, "--json")
+    assert json.loads(out)["n_unmoved"] == 4
+    code, out, _ = screener("rank", campaign, "--minimise", "homo_b3lyp_ev", "--json")
+    ranked = json.loads(out)
+    assert ranked["shortlist"][0]["rank"] == 1
+    assert f"{campaign}/shortlist.csv" in ranked["files"]
+    code, out, _ = screener("verify", campaign, "--json")
+    assert (code, json.loads(out)["damaged"]) == (0, [])
+
+
+def test_a_campaign_without_a_shortlist_says_how_far_it_is(screener, campaign):
+    for name in ("provenance.json", "shortlist.parquet"):
+        (campaign / name).unlink()
+    code, out, err = screener("explain", campaign, "EC")
+    assert (code, out) == (2, "")
+    assert "has no shortlist yet: all stages are done, and they are not ranked; resume it" in err
 
 
 def test_status_of_a_campaign_under_way(screener, campaign):
@@ -53,7 +80,7 @@ def test_status_of_a_campaign_under_way(screener, campaign):
     code, out, _ = screener("status", campaign, "--accounts")
     assert code == 0
     assert "4/6" in out
-    assert "waits for the stage before" in out
+    assert re.search(r"gfn2-opt +at most 10 .* waits", out)
     assert "not ranked yet" in out
     assert "not done" in out
 
@@ -64,7 +91,9 @@ def test_rank_by_other_objectives(screener, campaign, caplog):
     assert code == 0
     assert "the best 2 of 2" in out
     assert "chosen by other objectives" in caplog.text
-    assert len((campaign / "shortlist.csv").read_text().splitlines()) == 3
+    assert len((campaign / "shortlist.csv").read_text().splitlines()) == 5
+    ranked = campaign / "rankings" / "minimise-price" / "shortlist.csv"
+    assert len(ranked.read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize("option", ["--estimate", "--plan"])

@@ -2,6 +2,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import dask
 from certificates import make_certificates
 
 from screener.cluster.dask_scheduler import security_of
@@ -21,6 +22,7 @@ SETTINGS = {
         "directives": ["--constraint=80g"],
     },
 }
+DASK = {"distributed.scheduler.worker-ttl": "5 minutes"}
 
 
 def scripts(tmp_path: Path, **more: object) -> dict[str, str]:
@@ -29,7 +31,8 @@ def scripts(tmp_path: Path, **more: object) -> dict[str, str]:
     made = {}
     for resource, pool in (("CPU", settings.cpu), ("GPU", settings.gpu)):
         assert pool is not None
-        options = job_options(pool, resource, settings, security_of(settings), "screener-1f")
+        security = security_of(settings)
+        options = job_options(pool, resource, settings, security, "screener-1f", DASK)
         made[resource] = job_class()("tcp://10.0.0.1:5", name="w-0", **options).job_script()
         subprocess.run(["bash", "-n"], input=made[resource], text=True, check=True)
     return made
@@ -73,6 +76,22 @@ def test_tls_files_are_named_with_whole_paths(tmp_path: Path) -> None:
     for option, name in (("ca-file", "ca_file"), ("cert", "cert"), ("key", "key")):
         assert command[command.index(f"--tls-{option}") + 1] == files[f"tls_{name}"]
     assert command[command.index("--protocol") + 1] == "tls"
+
+
+def test_workers_have_the_configuration_that_they_are_given(tmp_path: Path) -> None:
+    with dask.config.set({"temporary-directory": "/local scratch"}):
+        script = scripts(tmp_path)["CPU"]
+    (line,) = [each for each in script.splitlines() if each.startswith("export DASK_")]
+    name, _, value = line.removeprefix("export ").partition("=")
+    assert name == "DASK_INTERNAL_INHERIT_CONFIG"
+    assert dask.config.deserialize(value) == {
+        "distributed": {"scheduler": {"worker-ttl": "5 minutes"}},
+        "temporary-directory": "/local scratch",
+    }
+    command = words(script)
+    assert command[command.index("-m") + 1] == "screener.cluster.job_main"
+    assert command[command.index("--local-directory") + 1] == "/local scratch"
+    assert '"${TMPDIR:-/tmp}"' in scripts(tmp_path)["CPU"]
 
 
 def test_workers_leave_before_the_wall_time() -> None:

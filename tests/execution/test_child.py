@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from screener import waiting
 from screener.errors import MoleculeError, ScreenerError
 from screener.execution import child
 from screener.execution.child import isolated_map
@@ -225,3 +226,17 @@ def test_imports_that_never_end_are_an_error(monkeypatch: pytest.MonkeyPatch) ->
 class SleepsWhereItIsLoaded:
     def __reduce__(self) -> object:
         return time.sleep, (3600,)
+
+
+def test_a_child_that_starts_slowly_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.0)
+
+    def start() -> None:  # in a thread that has no child yet
+        assert isolated_map(faults.atoms, ["CC#N"], wall_clock_seconds=60) == [faults.atoms("CC#N")]
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert "waiting for a chemistry process to start and to import its libraries" in caplog.text

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker
 
+from screener import waiting
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, MoleculeError, ScreenerError
@@ -185,15 +186,48 @@ def test_no_worker_is_an_error_that_says_how_to_start_one() -> None:
             list(run_tasks(client, additions(range(2)), wait_for_workers_seconds=0.2))
 
 
-def test_a_worker_that_comes_late_is_used() -> None:
+def test_a_worker_that_comes_late_is_used_and_waited_for_with_a_notice(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.1)
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
-        Client(cluster) as client,
+        Client(cluster.scheduler_address) as client,
     ):
         late = threading.Timer(1.0, cluster.scale, (1,))
         late.start()
         assert len(list(run_tasks(client, additions(range(4))))) == 4
         late.join()
+        first = notices(caplog)[0]
+        assert first.startswith("waiting for a worker to connect since ")
+        assert first.endswith(
+            "(0 worker threads in all). Start one with: dask worker "
+            f"{cluster.scheduler_address} --nthreads 1"
+        )
+
+
+def notices(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        each.getMessage() for each in caplog.records if getattr(each, "event", "") == waiting.EVENT
+    ]
+
+
+def test_a_task_that_takes_long_is_told_once_in_a_while(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not what the caller does meanwhile, nor tasks that take no longer than others did."""
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.3)
+    monkeypatch.setattr(tasks, "TICK_SECONDS", 0.05)
+    for _ in run_tasks(client, [Task("quick", faults.add, (1, 1))]):
+        time.sleep(0.5)
+    assert notices(caplog) == []
+    slow = [Task(f"slow-{i}", faults.slowly, (1.0, i)) for i in range(3)]
+    assert len(list(run_tasks(client, slow, window_per_slot=1))) == 3
+    told = notices(caplog)
+    assert 1 <= len(told) <= 3
+    assert told[0].startswith("waiting for the next task to end since ")
+    assert "(2 are with 2 workers, slow-0 for " in told[0]
+    assert "dashboard http://127.0.0.1:" in told[0]
 
 
 def pools(**resources: dict[str, float]) -> SpecCluster:

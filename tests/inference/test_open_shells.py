@@ -15,8 +15,8 @@ from screener.stores.library import STANDARD_SCHEMA
 NEUTRAL = ["CC#N", "COC(C)=O"]
 ACETATE, ETHYL, METHOXIDE_RADICAL = "CC(=O)[O-]", "C[CH2]", "[CH2][O-]"
 SETTINGS = StandardiseSettings(allow_charged=True, allow_radicals=True)
-ION = "charge -1: the models know neutral molecules"
-RADICAL = "unpaired electrons: the models know closed-shell molecules"
+ION = "has a charge of -1, and the models know only neutral molecules"
+RADICAL = "has unpaired electrons, and the models know only closed shells"
 
 
 def predicted(bundle, level, smiles):

@@ -60,9 +60,30 @@ def test_one_line_is_read_with_patience() -> None:
         (2, ["C", "(R)-x"]),
         (3, ["CC ", 'y"']),
     ]
-    (row,) = read("a\rb,c\n")
+    (row,) = read('a"\rb,c\n')
     assert row.error is not None
     assert "carriage return" in row.error.message
+
+
+def test_a_return_outside_quotes_ends_a_row() -> None:
+    text = 'a,b\rC,"x\ry"\rCC,é\rC\u20ac,"p\nq"\r\rCCC,z\n'
+    for encoding in ("utf-8", "cp1252"):
+        data = text.encode(encoding)
+        stream = io.BufferedReader(io.BytesIO(data))  # type: ignore[arg-type]  # raw enough
+        rows = list(CsvRows(numbered(Lines(stream, 100)), ","))
+        assert [row.fields for row in rows] == [
+            ["a", "b"],
+            ["C", "x\ry"],
+            ["CC", "é"],
+            ["C\u20ac", "p\nq"],
+            [],
+            ["CCC", "z"],
+        ]
+        assert [row.first.number for row in rows] == [1, 1, 1, 1, 2, 2]
+        assert [row.first.start - 100 for row in rows] == [
+            data.find(part.encode(encoding))
+            for part in ("a,b", "C,", "CC,", "C\u20ac", "\rCCC", "CCC,")
+        ]
 
 
 FIELDS = st.text(alphabet='xC,"\n ', max_size=8)

@@ -57,6 +57,8 @@ text = st.lists(
             b"\n",
             b"\n",
             b"\r\n",
+            b"\r",
+            b'CC,z\rC,"\r"\r',
             b"$$$$",
             b"\n$$$$\n",
             b"\n$$$",

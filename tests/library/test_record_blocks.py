@@ -35,7 +35,9 @@ def test_types_of_parquet_columns(inputs: list[Path]) -> None:
         (pa.table({"name": ["a"]}), "no column named smiles"),
         (pa.table({"smiles": [1]}), "'smiles' is int64, not text"),
         (pa.table({"smiles": []}), "a.parquet is empty: it has no rows"),
-        (pa.table({"smiles": ["C"], "row": [1], "input_row": [1]}), "rename"),
+        (pa.table({"smiles": [["C"]]}), r"'smiles' is list<.*>, not text"),
+        (pa.table({"smiles": ["C"], "id": [{"a": 1}]}), "'id' is struct<.*an id is a single"),
+        (pa.table([["C"], [1], [2]], ["smiles", "a", "a"]), "2 columns .* are called 'a'"),
     ],
 )
 def test_parquet_that_is_no_input(content: pa.Table, message: str, tmp_path: Path) -> None:

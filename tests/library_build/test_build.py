@@ -1,13 +1,14 @@
 import gzip
 import importlib.util
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from built_here import in_line, lazily
 from distributed import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from rdkit import Chem
 from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
-from screener.errors import ConfigError, MoleculeError, StoreError
+from screener.errors import ConfigError, StoreError
 from screener.execution.tasks import Completed, Task
 from screener.library.settings import Layout
 from screener.library_build import passes as build_passes
@@ -53,24 +54,9 @@ O1CCCC1,THF again,9,
 OTHERS = "CCO ethanol\nCC#N acetonitrile again\nC[Se]C selenide\nCCCO\n\nCC(=O)C acetone\n"
 
 
-def in_line(function: Callable[[Any], Any], items: Sequence[Any], **_: Any) -> list[Any]:
-    results = []
-    for item in items:
-        try:
-            results.append(function(item))
-        except MoleculeError as error:
-            results.append(error)
-    return results
-
-
 def backwards(_: Any, tasks: Iterable[Task]) -> Iterator[Completed]:
     """Carries tasks out here, the last first."""
     for task in reversed(list(tasks)):
-        yield Completed(task, task.function(*task.arguments))
-
-
-def lazily(_: Any, tasks: Iterable[Task]) -> Iterator[Completed]:
-    for task in tasks:
         yield Completed(task, task.function(*task.arguments))
 
 

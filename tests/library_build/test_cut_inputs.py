@@ -73,7 +73,18 @@ def test_records_do_not_depend_on_the_layout(inputs: list[Path], tmp_path: Path)
     assert one.select(sorted(one.column_names)).equals(many.select(sorted(many.column_names)))
 
 
-LINES = ["C,a", 'CC,"b"', 'CCC,"two\nlines"', 'CCCC,"open', "", "CO,x,y,z", "C" * 30, "$$$$", "é"]
+LINES = [
+    "C,a",
+    'CC,"b"',
+    'CCC,"two\nlines"',
+    'CCCC,"open',
+    "",
+    "CO,x,y,z",
+    "C" * 30,
+    "$$$$",
+    "é",
+    "C,a\rCC,b",
+]
 
 
 @given(
@@ -81,9 +92,9 @@ LINES = ["C,a", 'CC,"b"', 'CCC,"two\nlines"', 'CCCC,"open', "", "CO,x,y,z", "C" 
     ending=st.sampled_from([".smi", ".csv", ".sdf"]),
     packing=st.sampled_from(list(PACKINGS)),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "utf-16"]),
-    newline=st.sampled_from(["\n", "\r\n"]),
+    newline=st.sampled_from(["\n", "\r\n", "\r"]),
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=120)
 def test_a_text_input_cut_into_blocks_has_the_records_of_the_whole(
     lines: list[str],
     ending: str,

@@ -8,7 +8,7 @@ from screener.models.bundle import load_bundle
 from screener.models.targets import targets_of
 from screener.records import Structure
 from screener.registry.columns import column
-from screener.registry.refused import without_refusals
+from screener.stores.refused import without_refusals
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.data import FitData, FitSets
 from screener.training.fit.save import save_bundle
@@ -61,7 +61,7 @@ def test_it_knows_its_own_elements_and_columns_alone(name, fitted, structures, t
     # the small network is too uncertain of some, and of none for another reason
     assert {without_refusals(each, columns) for each in table["domain_reasons"].to_pylist()} == {""}
     reasons = again.predict([embed("CF")])["domain_reasons"][0].as_py()
-    assert reasons == "element F is not among H, C, O, S"
+    assert reasons == "has fluorine, which the model never saw"
 
 
 def test_sums_and_means_are_learned(fitted, structures):

@@ -13,7 +13,7 @@ from screener.models.bundle_model import TOLERANCE
 from screener.models.card import Card
 from screener.models.shipped import shipped_bundles
 from screener.records import Structure
-from screener.registry.refused import refused_columns, without_refusals
+from screener.stores.refused import refused_columns, without_refusals
 
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
 # with other vector instructions sums come in another order

@@ -148,7 +148,7 @@ def test_the_earlier_stage_decides_where_it_is_better():
 
 
 def test_values_per_atom_follow_and_refusals_of_what_is_replaced_go():
-    why = f"{ENERGY} is too uncertain (its 90 % interval is 200 kcal/mol wide, limit 82)"
+    why = f"{ENERGY} is too uncertain (width 200.00, limit 82.00)"
     later = table_of([-8.0], [3.0])
     nothing = pa.array([None], pa.float64())
     for ending in ("", "_std", "_lo90", "_hi90"):

@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -6,6 +7,7 @@ from screener.ranking.columns import (
     check_columns,
     check_numeric,
     left_out,
+    numbers,
     with_asked,
     with_computed,
     with_names_of_now,
@@ -55,10 +57,24 @@ def test_suggestions_are_values_and_not_their_uncertainties():
 
 def test_text_columns_are_refused_by_type():
     asked = RankingSettings(objectives=(parse_objective("minimise:price"),))
-    with pytest.raises(ConfigError, match="'price' holds string"):
-        check_numeric(asked, pa.schema([("price", pa.string())]))
-    check_numeric(asked, pa.schema([("price", pa.int16()), ("vendor", pa.string())]))
-    check_numeric(asked, pa.schema([("vendor", pa.string())]))
+    text = pa.schema([("price", pa.string())])
+    with pytest.raises(ConfigError, match=r"'price' is no column of numbers.*it holds string"):
+        check_numeric(asked, text, {})
+    with pytest.raises(ConfigError, match=r"'price' is no column of numbers.*'ask' in row 7"):
+        check_numeric(asked, text, {"price": "'ask' in row 7"})
+    with pytest.raises(ConfigError, match=r"'price' is no column of numbers.*it holds list"):
+        check_numeric(asked, pa.schema([("price", pa.list_(pa.int8()))]), {"price": None})
+    check_numeric(asked, text, {"price": None})
+    check_numeric(asked, pa.schema([("price", pa.int16()), ("vendor", pa.string())]), {})
+    check_numeric(asked, pa.schema([("vendor", pa.string())]), {})
+
+
+def test_numbers_are_read_from_text_that_is_all_numbers():
+    values = ["007", "1.10", " +1E05", "NA", "", None, "True"]
+    table = pa.table({"price": pa.array(values, pa.string())})
+    np.testing.assert_array_equal(numbers(table, "price"), [7, 1.1, 1e5, *[np.nan] * 3, 1])
+    with pytest.raises(ConfigError, match="'price' holds 'ask'"):
+        numbers(pa.table({"price": ["1", "ask"]}), "price")
 
 
 def test_lists_what_a_stage_cannot_answer():
@@ -135,7 +151,13 @@ def test_any_extensive_column_can_be_had_per_atom_and_no_other():
 
 def test_columns_stored_by_former_names_are_ranked(caplog):
     table = pa.table(
-        {"eox_gfn2_v_li": [10.0, 12.0], "ip_gfn2_ev_lo90": [1.0, 2.0], "ip_ev": [1.0, 1.0]}
+        {
+            "eox_gfn2_v_li": [10.0, 12.0],
+            "ip_gfn2_ev_lo90": [1.0, 2.0],
+            "ip_ev": [1.0, 1.0],
+            "margin_eox_gfn2_v_li": [0.5, 2.5],
+            "desirability_ered_gfn2_v_li": [0.1, 0.2],
+        }
     )
     assert with_asked(table, RankingSettings(objectives=(parse_objective("minimise:ip_ev"),)))[
         "ip_ev"
@@ -148,6 +170,8 @@ def test_columns_stored_by_former_names_are_ranked(caplog):
         "eox_uncorrected_gfn2_v_li",
         "ip_uncorrected_gfn2_ev_lo90",
         "ip_ev",
+        "margin_eox_uncorrected_gfn2_v_li",
+        "desirability_ered_uncorrected_gfn2_v_li",
     ]
 
 

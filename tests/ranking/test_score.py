@@ -15,7 +15,7 @@ from screener.ranking.objectives import (
     parse_objective,
 )
 from screener.ranking.presets import load_preset
-from screener.ranking.score import _chance, desirability, score_table
+from screener.ranking.score import desirability, score_table
 
 # QM9's B3LYP/6-31G(2df,p) values: HOMO eV, LUMO eV, dipole D, kcal/mol, atoms, heavy atoms
 SOLVENTS = {
@@ -180,7 +180,7 @@ def test_what_the_stage_does_not_have_is_left_out_and_listed():
 
 def test_text_cannot_be_scored():
     settings = RankingSettings(objectives=(parse_objective("maximise:vendor"),))
-    with pytest.raises(ConfigError, match="'vendor' holds string"):
+    with pytest.raises(ConfigError, match="'vendor' holds 'a'"):
         score_table(pa.table({"vendor": ["a"]}), settings)
 
 
@@ -296,16 +296,6 @@ def test_by_value_is_the_digest_of_before():
     assert asked.digest != asked.model_copy(update={"by": "value"}).digest
 
 
-def test_the_chance_of_a_value_without_spread_is_none_or_all():
-    """Bounds count as met, on either side; without an end everything is."""
-    values = np.array([1.0, 2.0, 3.0])
-    for ends in ((values, values), (values.copy(), values.copy())):
-        assert _chance(values, ends, 2.0, np.inf).tolist() == [0.0, 1.0, 1.0]
-        assert _chance(values, ends, -np.inf, 2.0).tolist() == [1.0, 1.0, 0.0]
-        assert _chance(values, ends, 2.0, 2.0).tolist() == [0.0, 1.0, 0.0]
-        assert _chance(values, ends, -np.inf, np.inf).tolist() == [1.0, 1.0, 1.0]
-
-
 def test_by_probability_a_constraint_on_what_is_certain_excludes():
     table = pa.table(
         {
@@ -324,15 +314,6 @@ def test_by_probability_a_constraint_on_what_is_certain_excludes():
     assert found.rule == [None, "n_heavy<=9"]
     assert found.score[0] == pytest.approx(0.5 * 0.2054, abs=1e-4)
     assert np.isnan(found.score[1])
-
-
-def test_chances_follow_the_sides_of_an_interval():
-    values = np.array([0.0, 0.0])
-    ends = np.array([-1.0, -4.0]), np.array([2.0, 2.0])
-    assert _chance(values, ends, 0.0, np.inf) == pytest.approx([0.5, 0.5])
-    assert _chance(values, ends, 2.0, np.inf) == pytest.approx([0.05, 0.05])
-    assert _chance(values, ends, -np.inf, -1.0) == pytest.approx([0.05, 0.3405], abs=1e-4)
-    assert _chance(values, ends, -1.0, 2.0) == pytest.approx([0.9, 0.6095], abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -375,3 +356,42 @@ def test_what_is_never_below_zero_is_certainly_not():
     objective = parse_objective("range:dipole_b3lyp_debye:low=0,high=100")
     by_chance = RankingSettings(objectives=(objective,), by="probability")
     assert score_table(table, by_chance).score[0] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_equal_probabilities_come_by_what_is_to_be_expected():
+    """Both are as good as certain to be met; the second is worth more where it is met."""
+    table = pa.table(
+        {
+            "lumo_b3lyp_ev": [8.0, 9.9, 8.0],
+            "lumo_b3lyp_ev_lo90": [7.9, 9.8, 7.0],
+            "lumo_b3lyp_ev_hi90": [8.1, 10.0, 12.0],
+        }
+    )
+    asked = RankingSettings(
+        objectives=(parse_objective("maximise:lumo_b3lyp_ev:low=0,high=10"),), by="probability"
+    )
+    found = score_table(table, asked)
+    assert found.score[:2].tolist() == [1.0, 1.0]
+    assert found.tie[1] > found.tie[2] > found.tie[0]  # the third may be much better
+    certain = score_table(table.select(["lumo_b3lyp_ev"]), asked)
+    by_value = score_table(table, asked.model_copy(update={"by": "value"}))
+    assert certain.tie == pytest.approx(by_value.score)
+    assert by_value.tie.tolist() == [0.0] * 3
+    assert score_table(table.slice(0, 0), asked).tie.tolist() == []
+
+
+def test_a_row_without_a_value_has_a_finite_tie():
+    table = pa.table(
+        {"price": pa.array([None, 1.0], pa.float64()), "n_heavy": pa.array([3, 4], pa.int32())}
+    )
+    asked = RankingSettings(
+        objectives=(
+            parse_objective("minimise:price:low=0,high=9"),
+            parse_objective("range:n_heavy:low=3,high=9"),
+        ),
+        by="probability",
+    )
+    found = score_table(table, asked)
+    assert np.isnan(found.score[0])
+    assert found.tie[0] == 0.0
+    assert found.tie[1] > 0.9

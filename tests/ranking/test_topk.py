@@ -16,20 +16,23 @@ SCORES = st.one_of(st.sampled_from([0.0, 0.5, 1.0, float("nan")]), st.floats())
 def molecules(draw):
     scores = draw(st.lists(SCORES, max_size=60))
     order = draw(st.permutations(range(len(scores))))
+    ties = draw(st.lists(st.sampled_from([0.0, 0.25]), min_size=len(scores), max_size=len(scores)))
     return [
-        (score, f"{place:032x}", row)
-        for row, (score, place) in enumerate(zip(scores, order, strict=True))
+        (score, f"{place:032x}", row, tie)
+        for row, (score, place, tie) in enumerate(zip(scores, order, ties, strict=True))
     ]
 
 
 def top(entries, k):
-    scores, mol_ids, rows = zip(*entries, strict=True) if entries else ((), (), ())
-    return TopK.from_arrays(np.array(scores, dtype=np.float64), mol_ids, rows, k)
+    scores, mol_ids, rows, ties = zip(*entries, strict=True) if entries else ((), (), (), ())
+    return TopK.from_arrays(
+        np.array(scores, dtype=np.float64), mol_ids, rows, k, np.array(ties, dtype=np.float64)
+    )
 
 
 def full_sort(entries, k):
     ranked = [entry for entry in entries if np.isfinite(entry[0])]
-    return sorted(ranked, key=lambda entry: (-entry[0], entry[1]))[:k]
+    return sorted(ranked, key=lambda entry: (-entry[0], -entry[3], entry[1]))[:k]
 
 
 @settings(deadline=None)
@@ -67,11 +70,18 @@ def test_json_keeps_every_bit(entries, k):
 
 
 def test_equal_scores_are_ordered_by_mol_id():
-    entries = [(0.5, "b", 0), (0.5, "a", 1), (0.7, "c", 2), (float("nan"), "d", 3)]
-    best = top(entries, 3)
+    scores = np.array([0.5, 0.5, 0.7, float("nan")])
+    best = TopK.from_arrays(scores, ["b", "a", "c", "d"], [0, 1, 2, 3], 3)
     assert [entry.mol_id for entry in best.entries] == ["c", "a", "b"]
     assert best.rows.tolist() == [2, 1, 0]
     assert best.rows.dtype == np.int64
+
+
+def test_ties_order_equal_scores_alone():
+    scores, ties = np.array([0.5, 0.5, 0.7]), np.array([0.1, 0.2, 0.0])
+    best = TopK.from_arrays(scores, ["a", "b", "c"], [0, 1, 2], 3, ties)
+    assert [entry.mol_id for entry in best.entries] == ["c", "b", "a"]
+    assert "ties" not in TopK.from_arrays(scores, ["a", "b", "c"], [0, 1, 2], 3).to_json()
 
 
 def test_refuses_what_does_not_fit():
@@ -92,6 +102,8 @@ def test_refuses_what_does_not_fit():
         {"k": 2, "scores": ["high"], "mol_ids": ["a"], "rows": [1]},
         {"k": 2, "scores": [0.1, 0.2], "mol_ids": ["a", "b"], "rows": [1, 2]},
         {"k": 1, "scores": [0.2, 0.1], "mol_ids": ["a", "b"], "rows": [1, 2]},
+        {"k": 1, "scores": [0.2], "mol_ids": ["a"], "rows": [1], "ties": [float("nan")]},
+        {"k": 1, "scores": [0.2], "mol_ids": ["a"], "rows": [1], "ties": [0.1, 0.2]},
     ],
 )
 def test_refuses_json_that_it_did_not_write(value):

@@ -63,6 +63,8 @@ def content() -> ReportContent:
             },
         ),
         ranking=load_preset("electrolyte-solvent"),
+        ranking_name="electrolyte-solvent",
+        is_main=True,
         stages=(
             Stage("mmff94", "mmff94", 1, "qm9-mmff94-direct", "ab12" * 8, ()),
             Stage("gfn2-opt", "gfn2-opt", 1, "qm9-gfn2opt-delta", "cd34" * 8, ()),

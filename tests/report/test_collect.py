@@ -1,16 +1,19 @@
+import dask
 import numpy as np
 import pyarrow as pa
 import pytest
 from rdkit import Chem
 
+from screener.campaign.results import quarantine
 from screener.campaign.results.provenance import Session, stage_results
 from screener.campaign.results.rank import rank
+from screener.campaign.results.rankings import find_ranking
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.frozen import write_setup
 from screener.campaign.settings.setup import Setup, Stage
 from screener.campaign.settings.stage import Campaign
 from screener.chemistry.structures import StructureSettings
-from screener.errors import ConfigError, StoreError
+from screener.errors import ConfigError, DamagedError, StoreError
 from screener.ranking.columns import with_computed
 from screener.ranking.presets import load_preset
 from screener.ranking.row_status import best, row_status
@@ -231,7 +234,7 @@ def campaign(tmp_path):
     totals = [carry_out(first, {7})]
     choose(second, totals[0])
     totals.append(carry_out(second, {6}))
-    session.write(stages=stage_results(setup, totals), ranking=rank(made))
+    session.write(stages=stage_results(setup, totals), ranking=rank(made).told)
     return folder, setup
 
 
@@ -284,8 +287,8 @@ def test_collects_accounts_quarantine_and_provenance(campaign):
     reasons = [(each.stage, each.code, each.count, each.example) for each in content.quarantine]
     assert reasons == [
         ("library", "invalid_smiles", 1, "in.smi:9  C1CC<b>"),
-        (MMFF94, "scf_failed", 1, "C1CCC#CCCC1"),
-        (GFN2_OPT, "scf_failed", 1, "O=C1C=CC(=O)O1"),
+        (MMFF94, "scf_failed", 1, "c-8  C1CCC#CCCC1"),
+        (GFN2_OPT, "scf_failed", 1, "c-7  O=C1C=CC(=O)O1"),
     ]
     told = dict(content.provenance)
     assert told["command"] == "screener screen 'my library'"
@@ -310,8 +313,13 @@ def test_another_ranking_is_told_with_a_warning(campaign):
     one = setup.ranking.model_copy(update={"objectives": setup.ranking.objectives[:1], "top": 9})
     again = setup.model_copy(update={"ranking": one})
     ranked = Campaign(folder, again)
-    Session(ranked, ["screener", "rank"], 0).write(ranking=rank(ranked))
-    content = collect(folder)
+    ranking = rank(ranked, command=["screener", "rank"])
+    assert not ranking.is_main
+    assert len(collect(folder).shortlist) == 2
+    content = collect(folder, ranking.name)
+    assert not content.is_main
+    assert dict(content.provenance)["ranking digest"] == again.ranking_digest
+    assert dict(content.provenance)["ranked"].endswith("by screener rank")
     assert [objective.column for objective in content.ranking.objectives] == ["homo_b3lyp_ev"]
     assert len(content.shortlist) == 3
     chosen, fewer = content.warnings
@@ -339,8 +347,8 @@ def test_counts_what_stages_disagree_on(campaign, monkeypatch):
 
 
 def test_a_tick_is_a_mark_and_not_a_name(campaign):
-    folder, setup = campaign
-    path = f"rankings/{setup.ranking_digest}/known.parquet"
+    folder, _ = campaign
+    path = f"{find_ranking(folder).path}known.parquet"
     table = folder.read_table(path)
     ticks = pa.array(["True"] * table.num_rows)
     place = table.schema.get_field_index("known_as")
@@ -365,3 +373,51 @@ def test_a_quarantine_that_lost_its_file_is_an_error(campaign):
     Folder(setup.library).write_table("quarantine/0.parquet", empty)
     with pytest.raises(StoreError, match="set aside as invalid_smiles"):
         collect(folder)
+
+
+def test_all_that_the_report_counts_as_set_aside_is_listed(campaign, monkeypatch):
+    """Of the library first, then stage by stage, with the ids and the SMILES as given."""
+    folder, _ = campaign
+    monkeypatch.setattr(quarantine, "_PART_ROWS", 1)
+    set_aside = quarantine.set_aside_by(folder)
+    counted = {(each.stage, each.code): each.count for each in collect(folder).quarantine}
+    assert set_aside.counts == counted
+    assert len(set_aside) == 3
+    listed = set_aside.reader().read_all()
+    assert listed.schema == quarantine.SCHEMA
+    kept = {name: listed[name].to_pylist() for name in ("stage", "source_id", "row", "line")}
+    assert kept == {
+        "stage": ["library", MMFF94, GFN2_OPT],
+        "source_id": ["in.smi:9", "c-8", "c-7"],
+        "row": [None, 7, 6],
+        "line": [9, None, None],
+    }
+    assert listed["smiles_input"].to_pylist() == ["C1CC<b>", "C1CCC#CCCC1", "O=C1C=CC(=O)O1"]
+    assert listed["mol_id"].to_pylist() == [None, mol_id(7), mol_id(6)]
+    (table,) = set_aside.tables(["c-7"])
+    assert table["stage"].to_pylist() == [GFN2_OPT]
+    frame = set_aside.dask()
+    assert frame.npartitions == len(set_aside.parts) == 3
+    with dask.config.set(scheduler="synchronous"):
+        computed = frame.compute()
+    assert computed["source_id"].tolist() == kept["source_id"]
+    assert str(computed["row"].dtype) == "int64[pyarrow]"
+
+
+def test_parts_of_units_that_are_compacted_are_read_once(campaign):
+    folder, _ = campaign
+    stage = Campaign.open(folder).stages[0]
+    before = quarantine.set_aside_by(folder).reader().read_all()
+    units = [unit.name for unit in stage.read_plan().units()]
+    assert stage.store.compact("segment", units) == ()
+    set_aside = quarantine.set_aside_by(folder)
+    assert set_aside.reader().read_all() == before
+    assert len(set_aside.parts) == 3
+
+
+def test_a_lost_file_of_what_a_stage_set_aside_is_an_error(campaign):
+    folder, _ = campaign
+    (name,) = folder.names(f"quarantine/{MMFF94}")
+    folder.remove(f"quarantine/{MMFF94}/{name}")
+    with pytest.raises(DamagedError, match="is lost"):
+        list(quarantine.set_aside_by(folder).tables())

@@ -3,16 +3,19 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from screener import waiting
 from screener.errors import StoreError
 from screener.stores import files
 from screener.stores.files import Folder, digest, from_parquet, to_json, to_parquet
@@ -304,3 +307,23 @@ def test_a_column_that_is_not_there_is_missed():
     assert from_parquet(data, ["b"]).to_pydict() == {"b": ["x", "y"]}
     with pytest.raises(KeyError, match="c"):
         from_parquet(data, ["a", "c"])
+
+
+def test_a_store_that_is_slow_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
+    folder = Folder("memory://slow")
+    folder.write_bytes("a", b"1")
+    read = type(folder._filesystem).cat_file
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.2)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(type(folder._filesystem), "cat_file", slowly)
+    assert folder.read_bytes("a") == b"1"
+    folder.clear()
+    assert "waiting for the store to read memory://slow/a since " in caplog.text
+    assert "goes on by itself" in caplog.text

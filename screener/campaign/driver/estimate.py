@@ -31,6 +31,7 @@ from screener.stores.remote import filesystem_of
 from screener.stores.runs import runs_of
 from screener.stores.structures import StructureStore
 from screener.structures.make import are_made
+from screener.waiting import waiting
 
 N_SAMPLE = 32
 _SCHEDULING_SECONDS = 0.05  # per unit: submission, receipt and folder look-ups
@@ -88,6 +89,22 @@ def estimate(config: CampaignConfig, n_workers: int, n_sample: int = N_SAMPLE) -
     folder, setup = resolve(config)
     campaign = Campaign(folder, setup)
     n_sample = min(n_sample, setup.n_rows)
+    with waiting(
+        f"the measurement of {n_sample} molecules in each of {len(campaign.stages)} stages",
+        "It runs in this process alone; a stage of GFN2 geometries takes a minute or two.",
+    ):
+        return _measured(campaign, n_sample, n_workers)
+
+
+def _measured(campaign: Campaign, n_sample: int, n_workers: int) -> Estimate:
+    """See `estimate`.
+
+    Args:
+        campaign: that is asked, which need not have begun.
+        n_sample: molecules, no more than there are.
+        n_workers: worker threads that it would run on.
+    """
+    setup = campaign.setup
     rows = np.unique(np.linspace(0, setup.n_rows - 1, n_sample).astype(np.int64))
     stages = tuple(
         _drawings(stage, rows, n_workers) if stage.is_drawn else _stage(stage, rows, n_workers)

@@ -14,11 +14,12 @@ these fields (bytes and seconds are plain numbers):
   names, while they are few
 - `tried again`: task, attempt, reason
 - `worker joined`, `worker left`: worker (address); of one that left, expected
+- `waiting`: for (what), seconds (so far), state; told to people where it began
 - `memory`: resident bytes: client_bytes, scheduler_bytes (null where it is the client's process),
   n_workers, worker_min_bytes, worker_median_bytes, worker_max_bytes
 - `warning`: logger, message; any other warning or error of this package
 - `stage finished`: stage, counts, quarantine
-- `ranked`: ranking, shortlisted
+- `ranked`: ranking, name, shortlisted
 - `stopped`: reason; the session ended before the shortlist
 
 Events are also passed to `logging`, as INFO, where a handler finds them in `event` and `fields` of
@@ -33,9 +34,11 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
+from screener import waiting
 from screener.errors import StoreError
 from screener.records import Receipt
 from screener.stores.files import Folder
@@ -59,6 +62,7 @@ class EventLog:
         self._lock = threading.Lock()
         self._sums: dict[str, _Sums] = {}  # by stage; told with the next `units`
         self._told_at = -UNITS_SECONDS
+        self._later: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._warnings = _Warnings(self)
 
     def __enter__(self) -> "EventLog":
@@ -99,8 +103,23 @@ class EventLog:
             level: as `logging` names it.
             fields: plain values, by name.
         """
-        time_now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._journal.append({"time": time_now, "level": level, "event": event, **fields})
+        self._append_what_waits()
+        self._journal.append({**_head(event, level), **fields})
+
+    def _append_what_waits(self) -> None:
+        with suppress(Empty):
+            while True:
+                self._journal.append(self._later.get_nowait())
+
+    def append_later(self, event: str, level: str, fields: dict[str, Any]) -> None:
+        """Add an event with the next one, without waiting for the store.
+
+        Args:
+            event: what happened.
+            level: as `logging` names it.
+            fields: plain values, by name.
+        """
+        self._later.put({**_head(event, level), **fields})
 
     def unit(self, receipt: Receipt) -> None:
         """A unit is done; told at once or with others."""
@@ -112,6 +131,7 @@ class EventLog:
         """Write what has waited long enough; call it now and then where units are rare."""
         if time.monotonic() - self._told_at >= UNITS_SECONDS:
             self.tell_units()
+        self._append_what_waits()
         self._journal.put_what_is_due()
 
     def tell_units(self) -> None:
@@ -125,6 +145,7 @@ class EventLog:
     def close(self) -> None:
         """Write everything that waits."""
         self.tell_units()
+        self._append_what_waits()
         self._journal.close()
 
 
@@ -140,8 +161,23 @@ class _Warnings(logging.Handler):
         fields = getattr(record, "fields", None)
         if fields is None:
             fields = {"logger": record.name, "message": record.getMessage()}
-        with suppress(StoreError):  # a warning stops nothing; the next event tells
-            self._events.append(event, record.levelname, fields)
+        if event == waiting.EVENT:  # perhaps for this very journal
+            self._events.append_later(event, record.levelname, fields)
+        else:
+            with suppress(StoreError):  # a warning stops nothing; the next event tells
+                self._events.append(event, record.levelname, fields)
+        if self._is_alone() and logging.lastResort is not None:
+            logging.lastResort.handle(record)  # as it would be without this handler
+
+    def _is_alone(self) -> bool:
+        """Whether nobody has configured logging, as in a notebook."""
+        loggers = logging.getLogger(), _package_logger()
+        return [each for logger in loggers for each in logger.handlers] == [self]
+
+
+def _head(event: str, level: str) -> dict[str, str]:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"time": now, "level": level, "event": event}
 
 
 def _package_logger() -> logging.Logger:

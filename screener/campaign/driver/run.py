@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from distributed import Client
 
@@ -20,6 +21,7 @@ from screener.campaign.driver.stage_run import Progress, StageRun
 from screener.campaign.results.invalidate import invalidate
 from screener.campaign.results.provenance import Session, stage_results, versions
 from screener.campaign.results.rank import rank
+from screener.campaign.results.rankings import NamedRanking, check_name
 from screener.campaign.results.recall import tell_recall
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.config import CampaignConfig
@@ -40,7 +42,9 @@ def run_campaign(
     *,
     progress: Callable[[Progress], None] | None = None,
     command: Sequence[str] | None = None,
-) -> tuple[Folder, Setup]:
+    name: str | None = None,
+    main: bool = False,
+) -> tuple[Folder, NamedRanking]:
     """Run or resume a campaign to its shortlist.
 
     Args:
@@ -48,16 +52,19 @@ def run_campaign(
         client: connected; its workers see the library and the campaign at the same URLs.
         progress: called after every unit.
         command: what provenance tells as the command.
+        name: what the ranking is called, as in `rank_again`.
+        main: whether it becomes the main one; the first always does.
     Returns:
-        the campaign's folder and what it was run with.
+        the campaign's folder and the ranking that was asked.
     Raises:
         ConfigError: it cannot start as asked; nothing is written.
         StoreError: a file cannot be read or written.
         ScreenerError: workers were lost again and again.
     """
     folder, setup = resolve(config)
-    carry_out(folder, setup, client, progress=progress, command=command)
-    return folder, setup
+    return folder, carry_out(
+        folder, setup, client, progress=progress, command=command, name=name, main=main
+    )
 
 
 def carry_out(
@@ -67,7 +74,9 @@ def carry_out(
     *,
     progress: Callable[[Progress], None] | None = None,
     command: Sequence[str] | None = None,
-) -> None:
+    name: str | None = None,
+    main: bool = False,
+) -> NamedRanking:
     """Run or resume a campaign that `resolve` has decided.
 
     Args:
@@ -76,8 +85,12 @@ def carry_out(
         client: connected; its workers see the library and the campaign at the same URLs.
         progress: called after every unit.
         command: what provenance tells as the command.
+        name: what the ranking is called, as in `rank_again`.
+        main: whether it becomes the main one; the first always does.
+    Returns:
+        the ranking that was asked.
     Raises:
-        ConfigError: the folder holds another computation.
+        ConfigError: the folder holds another computation, or another ranking has the name.
         StoreError: a file cannot be read or written.
         ScreenerError: workers were lost again and again.
     """
@@ -86,7 +99,9 @@ def carry_out(
     frozen = open_setup(folder)
     require_same(folder.url, frozen, setup)  # another client may have been faster
     campaign = Campaign(folder, setup.laid_out_as(frozen))
-    with _session(campaign, client, list(command or sys.argv)) as (lease, events, session):
+    check_name(folder, setup, name)
+    said = list(command or sys.argv)
+    with _session(campaign, client, said) as (lease, events, session):
         is_new = False
         while True:
             try:
@@ -106,14 +121,30 @@ def carry_out(
                     run.tell_end(events)
                     totals.append(run.totals)
                 recall = tell_recall(campaign, client)
-                ranking = rank(campaign, totals[-1], changed=is_new, client=client)
+                ranking = rank(
+                    campaign,
+                    totals[-1],
+                    name=name,
+                    main=main,
+                    command=said,
+                    changed=is_new,
+                    client=client,
+                )
                 break
             except DamagedError as error:
                 log.warning("%s; it is made again", error)
                 invalidate(campaign, error)
-        events.write("ranked", ranking=setup.ranking_digest, shortlisted=ranking["shortlisted"])
-        results = {"recall": recall} if recall else {}
-        session.write(stages=stage_results(setup, totals), ranking=ranking, **results)
+        events.write(
+            "ranked",
+            ranking=setup.ranking_digest,
+            name=ranking.name,
+            shortlisted=ranking.n_shortlisted,
+        )
+        results: dict[str, Any] = {"recall": recall} if recall else {}
+        if ranking.is_main:
+            results["ranking"] = ranking.told
+        session.write(stages=stage_results(setup, totals), **results)
+    return ranking
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from screener.campaign.results.rank import read_ranking
+from screener.campaign.results.provenance import read_ranking
 from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.stores.files import Folder
@@ -63,16 +63,25 @@ class Accounts:
         )
 
 
-def accounts(folder: Folder) -> Accounts:
-    """Where every row ended, under the ranking whose shortlist lies in the campaign's folder.
+def accounts(folder: Folder, name: str | None = None) -> Accounts:
+    """Where every row ended.
 
+    Args:
+        folder: of the campaign.
+        name: of the ranking that decides about the rows of the last stage; None for the main one.
     Raises:
-        ConfigError: the folder holds no campaign.
+        ConfigError: the folder holds no campaign, or it has no such ranking.
         StoreError: the library or a receipt cannot be read.
     """
     campaign = Campaign.open(folder)
     totals = LibraryStore.open(campaign.setup.library).manifest.totals
-    ranking = read_ranking(folder)
+    ranking: Mapping[str, Any] | None
+    if name is None:
+        ranking = read_ranking(folder)
+    else:  # what else knows of rankings takes seconds to be there
+        from screener.campaign.results.rankings import find_ranking
+
+        ranking = find_ranking(folder, name).told
     entered = campaign.setup.n_rows
     stages: list[StageAccount] = []
     for stage in campaign.stages:
@@ -100,13 +109,13 @@ def accounts(folder: Folder) -> Accounts:
     )
 
 
-def _account(stage: CampaignStage, entered: int, ranking: dict[str, Any] | None) -> StageAccount:
+def _account(stage: CampaignStage, entered: int, ranking: Mapping[str, Any] | None) -> StageAccount:
     """The account of one stage.
 
     Args:
         stage: of the campaign.
         entered: how many rows the stage before has passed on.
-        ranking: the current one; None before there is one.
+        ranking: the one that is asked about; None before there is one.
     """
     totals = StageTotals.of(stage.store.receipts.all(), stage.k)
     counts, filtered = dict(totals.counts), dict(totals.filtered)

@@ -1,4 +1,4 @@
-"""What entered and left between the shortlists of two campaigns, and why.
+"""What entered and left between two rankings, of two campaigns or of one, and why.
 
 A molecule that only one shortlist holds is looked up in the other campaign: whether its library has
 it, and where it ended there. Campaigns on the same library know each other's rows; otherwise the
@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from screener.campaign.results.explain import as_ranked, ends
+from screener.campaign.results.explain import ends
+from screener.campaign.results.rankings import NamedRanking, as_ranked
 from screener.campaign.results.segments import Connect
 from screener.campaign.results.shortlist import FILES
 from screener.campaign.settings.differences import asked, differences
@@ -36,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two campaigns, before and after."""
+    """Two rankings, before and after."""
 
     settings: tuple[str, ...]  # what was asked or computed otherwise, a line each
     entered: tuple[Change, ...]  # in the order of the second shortlist
@@ -45,33 +46,44 @@ class Comparison:
     n_unmoved: int
 
 
-def compare(before: Folder, after: Folder, connect: Connect | None = None) -> Comparison:
-    """Compare the current shortlists of two campaigns.
+def compare(
+    before: Folder,
+    after: Folder,
+    connect: Connect | None = None,
+    *,
+    ranking_before: str | None = None,
+    ranking_after: str | None = None,
+) -> Comparison:
+    """Compare the shortlists of two campaigns, or two rankings of one.
 
     Args:
-        before, after: folders of finished campaigns.
+        before, after: folders of finished campaigns; they may be the same.
         connect: gives a client whose workers look at the rows of large last stages; None to look
             at them here.
+        ranking_before, ranking_after: names of rankings; None for the main ones.
     Returns:
         see `Comparison`.
     Raises:
-        ConfigError: one of them is no campaign or has no shortlist.
+        ConfigError: one of them is no campaign, or has no shortlist or no such ranking.
         StoreError: a library cannot be read.
     """
-    earlier, later = as_ranked(before), as_ranked(after)
-    first, second = _shortlist(before), _shortlist(after)
+    (earlier, then), (later, now) = (
+        as_ranked(before, ranking_before),
+        as_ranked(after, ranking_after),
+    )
+    first, second = _shortlist(before, then), _shortlist(after, now)
     lost = {mol_id: row for mol_id, row in first.items() if mol_id not in second}
     new = {mol_id: row for mol_id, row in second.items() if mol_id not in first}
     same_library = earlier.setup.library_digest == later.setup.library_digest
-    why_new = _ends(earlier, new, connect, same_library=same_library)
-    why_lost = _ends(later, lost, connect, same_library=same_library)
+    why_new = _ends(earlier, then, new, connect, same_library=same_library)
+    why_lost = _ends(later, now, lost, connect, same_library=same_library)
     kept = [(first[mol_id], row) for mol_id, row in second.items() if mol_id in first]
     moved = [pair for pair in kept if pair[0]["rank"] != pair[1]["rank"]]
     return Comparison(
         settings=tuple(differences(_settings(earlier.setup), _settings(later.setup))),
         entered=tuple(_change(row, None, row["rank"], why_new[key]) for key, row in new.items()),
         left=tuple(_change(row, row["rank"], None, why_lost[key]) for key, row in lost.items()),
-        moved=tuple(_change(now, then["rank"], now["rank"], "") for then, now in moved),
+        moved=tuple(_change(to, was["rank"], to["rank"], "") for was, to in moved),
         n_unmoved=len(kept) - len(moved),
     )
 
@@ -84,9 +96,9 @@ def _size(ranking: RankingSettings) -> dict[str, float]:
     return {"top": ranking.top, **ranking.diversity}
 
 
-def _shortlist(folder: Folder) -> dict[str, dict[str, Any]]:
+def _shortlist(folder: Folder, ranking: NamedRanking) -> dict[str, dict[str, Any]]:
     """The shortlist's rows by mol_id, in its order."""
-    rows = folder.read_table(FILES[0], _SHOWN).to_pylist()
+    rows = folder.read_table(ranking.path + FILES[0], _SHOWN).to_pylist()
     return {row["mol_id"]: row for row in rows}
 
 
@@ -96,6 +108,7 @@ def _change(row: dict[str, Any], before: int | None, after: int | None, why: str
 
 def _ends(
     campaign: Campaign,
+    under: NamedRanking,
     molecules: Mapping[str, Mapping[str, Any]],
     connect: Connect | None,
     *,
@@ -104,8 +117,9 @@ def _ends(
     """Where molecules ended in a campaign, by mol_id.
 
     Args:
-        campaign: finished.
-        molecules: rows of the other campaign's shortlist, by mol_id.
+        campaign: finished, with its ranking.
+        under: that ranking.
+        molecules: rows of the other shortlist, by mol_id.
         connect: see `compare`.
         same_library: whether both campaigns screen the same library.
     """
@@ -113,10 +127,10 @@ def _ends(
         return {}
     if same_library:
         of_rows = {row["row"]: mol_id for mol_id, row in molecules.items()}
-        return {of_rows[row]: text for row, text in ends(campaign, of_rows, connect).items()}
+        return {of_rows[row]: text for row, text in ends(campaign, under, of_rows, connect).items()}
     library = open_library(campaign.setup.library, campaign.setup.library_digest)
     of_rows = _rows_of(library, list(molecules))
-    texts = {of_rows[row]: text for row, text in ends(campaign, of_rows, connect).items()}
+    texts = {of_rows[row]: text for row, text in ends(campaign, under, of_rows, connect).items()}
     absent = [mol_id for mol_id in molecules if mol_id not in texts]
     texts |= dict.fromkeys(absent, "not in the library")
     for table in library.quarantine_with({"mol_id": absent}) if absent else ():

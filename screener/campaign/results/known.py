@@ -20,6 +20,7 @@ from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.ranking.row_status import CANDIDATE
 from screener.ranking.topk import Ranked
 from screener.stores.library import open_library
+from screener.stores.plain_columns import plain, readable
 from screener.stores.runs import are_among
 
 SCHEMA = pa.schema(
@@ -47,6 +48,7 @@ class Fate:
     state: str
     reason: str
     score: float | None = None
+    tie: float = 0.0  # orders equal scores
 
 
 def follow_known(
@@ -66,7 +68,7 @@ def follow_known(
     places = places_of(
         campaign,
         [
-            Ranked(fate.score, marked[row]["mol_id"], row)
+            Ranked(fate.score, marked[row]["mol_id"], row, fate.tie)
             for row, fate in fates.items()
             if fate.state == "ranked" and fate.score is not None
         ],
@@ -108,8 +110,10 @@ def _marked(setup: Setup) -> Iterator[dict[str, Any]]:
     column = names[str(setup.known_column)]
     keys = ["row", "mol_id", "smiles", "source_id"]
     for block in library.blocks([*keys, column]):
-        for entry in block.filter(is_known(block[column])).to_pylist():
-            yield {key: entry[key] for key in keys} | {"known_as": str(entry[column])}
+        marked = block.filter(is_known(block[column]))
+        marks = readable(plain(marked[column])).to_pylist()
+        for entry, mark in zip(marked.select(keys).to_pylist(), marks, strict=True):
+            yield entry | {"known_as": mark}
 
 
 def _fates(stage: CampaignStage, rows: NDArray[np.int64]) -> Iterator[tuple[int, Fate]]:
@@ -129,6 +133,7 @@ def _fates(stage: CampaignStage, rows: NDArray[np.int64]) -> Iterator[tuple[int,
                     of_candidates if is_candidate else status.name(place),
                     status.reason(place),
                     None if np.isnan(score) else score,
+                    float(status.tie[place]),
                 ),
             )
         for record in unit.quarantine.to_pylist() if unit.quarantine is not None else []:

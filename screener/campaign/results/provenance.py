@@ -9,9 +9,8 @@ import platform
 import socket
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from screener.campaign.results.totals import StageTotals
 from screener.campaign.settings.setup import SCHEMA_VERSION, Setup
 from screener.campaign.settings.stage import Campaign
 from screener.campaign.settings.used_plugins import told
@@ -19,7 +18,12 @@ from screener.errors import SchemaError
 from screener.stores.files import Folder
 from screener.stores.paths import require_name
 
+if TYPE_CHECKING:
+    from screener.campaign.results.totals import StageTotals
+
 FILE = "provenance.json"
+RANKINGS = "rankings"  # folder of all rankings
+RANKING = "ranking.json"  # of each ranking
 _PACKAGES = (
     *("screener", "rdkit", "tblite", "torch", "qmllib", "numpy", "scipy"),
     *("dask", "distributed", "pyarrow", "zarr"),
@@ -68,7 +72,7 @@ class Session:
                 "digests": {
                     "library": setup.library_digest,
                     "compute": setup.compute_digest,
-                    "ranking": setup.ranking_digest,
+                    "ranking": self._results.get("ranking", {}).get("digest"),
                     "bundles": {stage.name: stage.bundle_digest for stage in setup.stages},
                     "structures": {stage.name: stage.structures_digest for stage in setup.stages},
                 },
@@ -93,17 +97,18 @@ def read_provenance(folder: Folder) -> dict[str, Any]:
 
 
 def last_ranking(folder: Folder) -> dict[str, Any] | None:
-    """What `provenance.json` tells of the ranking that was made last; None before there is one.
+    """What `provenance.json` tells of the main ranking; None before there is one.
 
-    Its `digest` names a folder below `rankings/`.
+    Its `name`, or in campaigns of earlier versions its `digest`, names a folder below `rankings/`.
 
     Raises:
-        StoreError: the file cannot be read; SchemaError: its digest is no name of a folder.
+        StoreError: the file cannot be read; SchemaError: what names the folder is no name of one.
     """
     ranking: dict[str, Any] | None = read_provenance(folder).get("ranking")
     if ranking is not None:
         try:
             require_name(ranking["digest"])
+            require_name(ranking.get("name", ranking["digest"]))
         except (KeyError, TypeError, ValueError) as error:
             raise SchemaError(
                 f"{folder.url}/{FILE} names no ranking ({error!r}); rank the campaign again with "
@@ -112,7 +117,7 @@ def last_ranking(folder: Folder) -> dict[str, Any] | None:
     return ranking
 
 
-def stage_results(setup: Setup, totals: list[StageTotals]) -> list[dict[str, Any]]:
+def stage_results(setup: Setup, totals: "list[StageTotals]") -> list[dict[str, Any]]:
     """What `provenance.json` says of each stage."""
     return [
         {
@@ -144,3 +149,30 @@ def versions() -> dict[str, str]:
 def now() -> str:
     """The time, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def main_path(folder: Folder) -> str | None:
+    """The folder of the main ranking, which ends in '/'; None where there is none, or somebody
+    removed it.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    current = last_ranking(folder)
+    if current is None:
+        return None
+    path = f"{RANKINGS}/{current.get('name', current['digest'])}/"
+    return path if folder.exists(path + RANKING) else None
+
+
+def read_ranking(folder: Folder) -> dict[str, Any] | None:
+    """What `ranking.json` says of the main ranking; None before there is one.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    path = main_path(folder)
+    if path is None:
+        return None
+    ranking: dict[str, Any] = folder.read_json(path + RANKING)
+    return ranking

@@ -2,22 +2,21 @@
 without one the chance that something was missed."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from distributed import Client
-
-from screener.campaign.results.missed import tell_missed
-from screener.campaign.results.scores import best_scores
 from screener.campaign.settings.batches import audit_of
 from screener.campaign.settings.stage import SEARCHED, Campaign, CampaignStage
 from screener.errors import ConfigError
 from screener.funnel.recall import estimate_recall
 from screener.stores.files import Folder
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 RECALL = "recall.json"
 
 
-def tell_recall(campaign: Campaign, client: Client) -> list[dict[str, Any]]:
+def tell_recall(campaign: Campaign, client: "Client") -> list[dict[str, Any]]:
     """Estimate how many of each stage's best were found, and write it to `recall.json`.
 
     Args:
@@ -29,6 +28,8 @@ def tell_recall(campaign: Campaign, client: Client) -> list[dict[str, Any]]:
         without a search, for each stage whose rows were chosen, what `tell_missed` says. Nothing,
         and no file, where no rows were chosen, and of campaigns from before that was told.
     """
+    from screener.campaign.results.missed import tell_missed
+
     if campaign.setup.funnel is not None:
         estimates = [_recall(stage, client) for stage in campaign.stages[SEARCHED:]]
     elif campaign.setup.weighs_stages:
@@ -71,8 +72,11 @@ def _percent(share: float) -> str:
     return "more than 99 %" if 0.99 < share <= 1.0 else f"{100.0 * share:.0f} %"
 
 
-def _recall(stage: CampaignStage, client: Client) -> dict[str, Any]:
+def _recall(stage: CampaignStage, client: "Client") -> dict[str, Any]:
     """What `tell_recall` says of one stage."""
+    # Dask takes a second to be there, and most only read what was told
+    from screener.campaign.results.scores import best_scores
+
     funnel, store = stage.setup.funnel, stage.store
     assert funnel is not None
     if stage.is_searched:

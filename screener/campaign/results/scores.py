@@ -92,7 +92,7 @@ def scores_of_segment(stage: CampaignStage, number: int) -> tuple[IntArray, Floa
     rows, scores = [_NONE], [np.empty(0)]
     for stored in stage.segment_columns(number):
         rows.append(stored.read(["row"])["row"].to_numpy())
-        scores.append(stored_scores(stored, stage.setup.acquisition))
+        scores.append(stored_scores(stored, stage.setup.acquisition)[0])
     return np.concatenate(rows), np.concatenate(scores)
 
 

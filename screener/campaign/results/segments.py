@@ -156,22 +156,32 @@ def numbers_before_in_segment(
     scores = np.array([entry.score for entry in entries])
     numbers = np.zeros(len(entries), dtype=np.int64)
     for stored in stage.segment_columns(number):
-        score = stored_scores(stored, settings)
+        score, tie = stored_scores(stored, settings)
         ascending = np.sort(score[np.isfinite(score)])
         numbers += len(ascending) - np.searchsorted(ascending, scores, side="right")
         tied = np.isin(score, scores)
         if not tied.any():
             continue
         mol_ids = stored.read(["mol_id"])["mol_id"].filter(tied).to_pylist()
-        for other, mol_id in zip(score[tied].tolist(), mol_ids, strict=True):
+        equal = zip(score[tied].tolist(), tie[tied].tolist(), mol_ids, strict=True)
+        for other, breaking, mol_id in equal:
             for place in np.flatnonzero(scores == other).tolist():
-                numbers[place] += mol_id < entries[place].mol_id
+                entry = entries[place]
+                numbers[place] += (-breaking, mol_id) < (-entry.tie, entry.mol_id)
     return numbers
 
 
-def stored_scores(stored: StoredColumns, settings: RankingSettings) -> FloatArray:
-    """Scores, float64 (n,), NaN for rows that are no candidates; reads only the columns that these
-    are made of."""
+def stored_scores(
+    stored: StoredColumns, settings: RankingSettings
+) -> tuple[FloatArray, FloatArray]:
+    """Scores of rows and what orders equal ones; reads only the columns that these are made of.
+
+    Args:
+        stored: (n,) rows of predictions.
+        settings: the ranking.
+    Returns:
+        see `candidate_scores`.
+    """
     names = ["in_domain", *stored_inputs(settings, stored.names)]
     return candidate_scores(stored.read(list(dict.fromkeys(names))), settings)
 

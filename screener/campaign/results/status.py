@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from screener.campaign.results.rank import read_ranking
+from screener.campaign.results.provenance import read_ranking
 from screener.campaign.results.recall import read_recall
 from screener.campaign.results.throughput import Throughput
 from screener.campaign.settings.plan import StagePlan
@@ -19,6 +19,7 @@ from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.stores.files import Folder
 from screener.stores.journal import JournalReader
 from screener.stores.lease import Lease
+from screener.stores.receipt_sums import sums_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,12 @@ class _StageFollower:
             self._plan = self._stage.read_plan()
         if self._plan is None or self._n_units >= self._plan.n_units:
             return
-        for receipt in self._receipts.all(seen=self._seen):
-            self._n_units += 1
-            self._counts.update(receipt.counts)
-            self.quarantine.update(receipt.details["quarantine"])
-            self._throughput.add(receipt.details["finished"], receipt.counts["in"])
+        for sums in sums_of(self._receipts, self._seen):
+            self._n_units += len(sums.units)
+            self._counts.update(sums.counts)
+            self.quarantine.update(sums.quarantine)
+            for finished, n_rows in zip(sums.finished, sums.n_in, strict=True):
+                self._throughput.add(finished, n_rows)
 
     def status(self, begun: dict[str, Any] | None, is_running: bool) -> StageStatus:
         """With what the journal says of the last session that began with the stage."""

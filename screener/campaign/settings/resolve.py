@@ -9,6 +9,7 @@ import shlex
 
 import pyarrow as pa
 
+from screener.campaign.settings.asked_numbers import require_numbers
 from screener.campaign.settings.config import (
     CampaignConfig,
     FunnelConfig,
@@ -16,6 +17,7 @@ from screener.campaign.settings.config import (
 from screener.campaign.settings.differences import asked, differences
 from screener.campaign.settings.frozen import read_setup
 from screener.campaign.settings.known_column import known_column_of
+from screener.campaign.settings.ranking import RankingConfig
 from screener.campaign.settings.setup import Setup, Stage
 from screener.campaign.settings.stages import (
     absolute,
@@ -33,12 +35,12 @@ from screener.library.columns import result_name
 from screener.models.bundle import Bundle, open_bundle
 from screener.ranking.columns import (
     check_columns,
-    check_numeric,
     computable_columns,
     left_out,
     values_of,
 )
-from screener.ranking.objectives import RankingSettings
+from screener.ranking.objectives import Constraint, Objective, RankingSettings
+from screener.registry.columns import former_columns
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
 from screener.structures.recipe import installed
@@ -119,7 +121,7 @@ def resolve(config: CampaignConfig) -> tuple[Folder, Setup]:
     if frozen is not None:
         setup = _with_former_digests(setup, bundles, frozen)
         require_same(config.out, frozen, setup)
-    _check_columns(setup, library, bundles)
+    _check_columns(setup, library, bundles, config)
     return folder, setup
 
 
@@ -216,7 +218,7 @@ def _own_columns(
     """The caller's columns and their names in predictions, `own_...` where the name is taken."""
     if frozen is not None and frozen.library_digest == library.digest:
         return frozen.own_columns  # as the units that are done have them
-    taken = set(library.standard_columns)
+    taken = {*library.standard_columns, *former_columns()}
     computable = tuple(sorted(computable_columns()))
     for bundle in bundles:
         taken.update(no_predictions(library, bundle, {}, computable, more).column_names)
@@ -252,7 +254,9 @@ def require_same(out: str, frozen: Setup, now: Setup) -> None:
         )
 
 
-def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -> None:
+def _check_columns(
+    setup: Setup, library: LibraryStore, bundles: list[Bundle], config: CampaignConfig
+) -> None:
     predicting = [
         (stage, _schema(setup, library, bundle, stage))
         for stage, bundle in zip(setup.stages, bundles, strict=True)
@@ -263,10 +267,11 @@ def _check_columns(setup: Setup, library: LibraryStore, bundles: list[Bundle]) -
     for settings in (setup.ranking, setup.acquisition):
         check_columns(settings, known)
         for schema in schemas:
-            check_numeric(settings, schema)
+            require_numbers(setup, settings, schema)
+    chosen = config.ranking if config.acquisition.says_nothing else config.acquisition
     for stage, schema in predicting:
-        _require_objective(setup.acquisition, schema, stage.name)
-    _require_objective(setup.ranking, schemas[-1], setup.stages[-1].name)
+        _require_objective(setup.acquisition, schema, stage.name, chosen)
+    _require_objective(setup.ranking, schemas[-1], setup.stages[-1].name, config.ranking)
     if setup.funnel is not None and not learnt(
         setup.acquisition, schemas[0].names, setup.certain_columns
     ):
@@ -291,7 +296,22 @@ def _schema(setup: Setup, library: LibraryStore, bundle: Bundle, stage: Stage) -
     return joined_schema(schema, setup.joined)
 
 
-def _require_objective(settings: RankingSettings, schema: pa.Schema, stage: str) -> None:
+def _require_objective(
+    settings: RankingSettings, schema: pa.Schema, stage: str, config: RankingConfig
+) -> None:
+    """Refuse a stage that cannot rank, and warn of what was asked for and cannot be had there.
+
+    Of what a preset asks for itself nobody is warned: it names columns that finalists alone have,
+    and the shortlist and the report tell what was left out.
+
+    Args:
+        settings: what rows are chosen or ranked by.
+        schema: of the stage's predictions.
+        stage: its name.
+        config: the settings as they were asked for.
+    Raises:
+        ConfigError: none of the objectives has a column there.
+    """
     missing = left_out(settings, schema.names)
     objectives = asked(settings)["objectives"]
     if set(objectives) <= set(missing):
@@ -299,5 +319,9 @@ def _require_objective(settings: RankingSettings, schema: pa.Schema, stage: str)
             f"stage {stage} cannot rank: none of its columns is in {', '.join(objectives)}; add an "
             f"objective on one of {', '.join(values_of(n for n in schema.names if '_' in n))}"
         )
-    if missing:
-        log.warning("stage %s leaves out %s: no such column there", stage, ", ".join(missing))
+    asked_for: list[Objective | Constraint] = [*config.objectives, *config.constraints]
+    said = {each.column for each in asked_for}
+    criteria: list[Objective | Constraint] = [*settings.objectives, *settings.constraints]
+    of_user = [each.text for each in criteria if each.text in missing and each.column in said]
+    if of_user:
+        log.warning("stage %s leaves out %s: no such column there", stage, ", ".join(of_user))

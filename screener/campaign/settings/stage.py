@@ -8,6 +8,7 @@ for.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -23,15 +24,16 @@ from screener.errors import StoreError
 from screener.funnel.recall import N_STRATA
 from screener.ranking.between_stages import DISAGREE, EARLIER, LaterStage
 from screener.ranking.objectives import RankingSettings
-from screener.ranking.row_status import RowStatus, row_status, row_status_before_prediction
 from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
 from screener.stores.library import open_library
 from screener.stores.predictions import PredictionStore, StoredUnit
-from screener.stores.runs import with_rows
+from screener.stores.runs import rows_of, with_rows
 from screener.stores.stored_columns import StoredColumns
 from screener.structures.recipe import Recipe
-from screener.structures.recipe_store import store_of
+
+if TYPE_CHECKING:
+    from screener.ranking.row_status import RowStatus
 
 IntArray = NDArray[np.int64]
 
@@ -194,7 +196,7 @@ class CampaignStage:
         acquisition, which chooses the rows of the next."""
         return self.setup.ranking if self.is_last else self.setup.acquisition
 
-    def row_status(self, table: pa.Table, settings: RankingSettings) -> RowStatus:
+    def row_status(self, table: pa.Table, settings: RankingSettings) -> "RowStatus":
         """The status of rows of this stage.
 
         Args:
@@ -203,6 +205,10 @@ class CampaignStage:
         Returns:
             see `RowStatus`; at `2d` without scores.
         """
+        # SciPy, as Zarr below, takes a while to be there, and who asks how far a campaign is
+        # needs neither
+        from screener.ranking.row_status import row_status, row_status_before_prediction
+
         find = row_status_before_prediction if self.is_drawn else row_status
         return find(table, settings)
 
@@ -214,6 +220,8 @@ class CampaignStage:
     @property
     def structures(self) -> Folder:
         """Where its structures are kept, or the library's features at `2d`."""
+        from screener.structures.recipe_store import store_of
+
         setup, settings = self.setup, self.settings
         if settings.geometry is None:
             return Folder(setup.library).child(f"features/{settings.structures_digest}")
@@ -325,7 +333,7 @@ class CampaignStage:
             return None
         return StagePlan.chosen(
             self.digest,
-            [batch["row"].to_numpy() for batch in batches],
+            [rows_of(batch["row"]) for batch in batches],
             settings.unit_rows,
             settings.segment_units,
             is_open=self.is_searched and not is_audit(batches[-1]),

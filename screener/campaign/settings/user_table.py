@@ -9,24 +9,25 @@ from collections import Counter
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from screener.chemistry.standardise import standardise
 from screener.errors import ConfigError, MoleculeError, StoreError
-from screener.library.columns import result_name
+from screener.library.columns import is_unnamed, result_name, typed_texts
 from screener.library.settings import BuildSettings
+from screener.library.whole_tables import read_whole
 from screener.ranking.between_stages import DISAGREE, EARLIER
-from screener.ranking.columns import is_numeric
-from screener.stores.cells import from_cells
+from screener.ranking.columns import is_numeric, is_text
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
 from screener.stores.library import LibraryStore
+from screener.stores.number_texts import first_text
 from screener.stores.paths import Name
-from screener.stores.remote import failures, filesystem_of, reason
+from screener.stores.plain_columns import readable
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ _OF_RANKING = (
     *("rank", "score", "known", "why", "alerts_raised"),
     *("nearest_known", "nearest_known_similarity"),
     *(DISAGREE, EARLIER),
+    *("pareto_front", "pareto_utility", "expected_utility"),
 )
 
 
@@ -44,7 +46,7 @@ class JoinConfig(BaseModel):
     """A table as it is asked for.
 
     Args:
-        table: path or URL of a CSV or Parquet file.
+        table: path or URL of a file of text (CSV, TSV) or Parquet.
         on: its column that says which molecule: `inchikey`, or `smiles`, which are standardised as
             the library's were; by default whichever it has, the InChIKey first.
     """
@@ -63,6 +65,8 @@ class Joined(BaseModel):
         digest: of its content.
         key: `inchikey` or `mol_id`.
         columns: what it adds.
+        numeric: those of them that are numbers, or text that all reads as numbers.
+        no_numbers: of columns of text the first value that is no number, and its row.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,7 +75,8 @@ class Joined(BaseModel):
     digest: Name
     key: Literal["inchikey", "mol_id"]
     columns: tuple[str, ...]
-    numeric: tuple[str, ...]  # those of them that can be ranked by
+    numeric: tuple[str, ...]
+    no_numbers: dict[str, str] = Field(default_factory=dict)
 
 
 def is_of_ranking(name: str) -> bool:
@@ -114,22 +119,30 @@ def read_join(config: JoinConfig, library: LibraryStore) -> tuple[Joined, pa.Tab
 @lru_cache(maxsize=1)  # asked for when a campaign is resolved, and when it is written
 def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Joined, pa.Table]:
     library = LibraryStore.open(url)
-    table = _read(source)
-    names = {name.lower(): name for name in table.column_names}
+    table, from_text = read_whole(source)
+    # of names that differ by case alone the one in small letters, or else the first
+    names = {name.lower(): name for name in reversed(table.column_names)}
+    names |= {name: name for name in table.column_names if name == name.lower()}
     key_column = on or next((each for each in ("inchikey", "smiles") if each in names), None)
     if key_column is None or key_column not in names:
         raise ConfigError(
             f"{source} has no column {on or 'inchikey or smiles'}; it has "
             f"{', '.join(table.column_names)}"
         )
-    keys = [
-        (each or "").strip() or None
-        for each in table[names[key_column]].cast(pa.string()).to_pylist()
-    ]
+    keys = [(each or "").strip() or None for each in readable(table[names[key_column]]).to_pylist()]
     key: Literal["inchikey", "mol_id"] = "inchikey"
     if key_column == "smiles":
         key, keys = "mol_id", _mol_ids(keys, library)
     table = table.drop_columns([names[each] for each in ("inchikey", "smiles") if each in names])
+    # the index of a data frame, where the library was written from one too
+    both = [name for name in table.column_names if is_unnamed(name) and name in library.columns]
+    if both:
+        log.warning(
+            "column %s of %s has no name, and is not joined",
+            both[0].removeprefix("unnamed_"),
+            source,
+        )
+        table = table.drop_columns(both)
     if not table.column_names:
         raise ConfigError(
             f"{source} has no column besides {names[key_column]}: nothing is to be joined"
@@ -139,8 +152,13 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
         raise ConfigError(
             f"{source}: column {taken[0]} is one of the library's already; give it another name"
         )
-    table = table.append_column(key, pa.array(keys, pa.string()))
-    table = table.filter(pc.is_valid(table[key])).combine_chunks()
+    kept = np.flatnonzero([each is not None for each in keys])
+    table = table.take(pa.array(kept))
+    table = typed_texts(table) if from_text else table
+    no_numbers = _no_numbers(table, kept + 1)
+    columns = tuple(table.column_names)
+    table = table.append_column(key, pa.array(keys, pa.string()).take(pa.array(kept)))
+    table = table.combine_chunks()
     twice = [name for name, n in Counter(table[key].to_pylist()).items() if n > 1]
     if twice:
         first = [place for place, each in enumerate(keys, start=1) if each == twice[0]]
@@ -161,10 +179,19 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
             len(keys),
             source,
         )
-    columns = tuple(name for name in table.column_names if name != key)
-    numeric = tuple(name for name in columns if is_numeric(table.schema.field(name).type))
-    named = digest({"key": key, "content": to_parquet(table).hex()})
-    joined = Joined(source=source, digest=named, key=key, columns=columns, numeric=numeric)
+    joined = Joined(
+        source=source,
+        digest=digest({"key": key, "content": to_parquet(table).hex()}),
+        key=key,
+        columns=columns,
+        numeric=tuple(
+            name
+            for name in columns
+            if is_numeric(kind := table.schema.field(name).type)
+            or (is_text(kind) and name not in no_numbers)
+        ),
+        no_numbers=no_numbers,
+    )
     return joined, table
 
 
@@ -186,16 +213,20 @@ def _with_result_names(source: str, table: pa.Table) -> pa.Table:
     return table.rename_columns(names)
 
 
-def _read(source: str) -> pa.Table:
-    try:
-        filesystem, path = filesystem_of(source)
-        with filesystem.open(path, "rb") as file:
-            if source.endswith(".parquet"):
-                return pq.read_table(file)
-            return from_cells(pyarrow.csv.read_csv(file))
-    except (pa.ArrowException, *failures()) as error:
-        why = reason(error) if isinstance(error, failures()) else str(error)
-        raise ConfigError(f"{source} is no CSV or Parquet file to join: {why}") from error
+def _no_numbers(table: pa.Table, rows: NDArray[np.int64]) -> dict[str, str]:
+    """The first value of each column of text that is no number, and where it stands.
+
+    Args:
+        table: (n,) rows.
+        rows: (n,), their places in the file, from 1 for the first below the header.
+    """
+    reasons = {}
+    for name in table.column_names:
+        first = first_text(table[name]) if is_text(table.schema.field(name).type) else None
+        if first is not None:
+            place, text = first
+            reasons[name] = f"{text!r} in row {rows[place]}"
+    return reasons
 
 
 def _mol_ids(smiles: list[str | None], library: LibraryStore) -> list[str | None]:

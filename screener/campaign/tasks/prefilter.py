@@ -29,6 +29,7 @@ from screener.ranking.objectives import RankingSettings
 from screener.ranking.row_status import row_status_before_prediction
 from screener.ranking.topk import TopK
 from screener.records import QuarantineRecord, Receipt
+from screener.stores.domain_reasons import joined
 from screener.stores.features import FeatureStore
 from screener.stores.files import Folder
 from screener.stores.joined import with_joined
@@ -123,7 +124,7 @@ def drawn(
     for name, stored in own_columns.items():
         table = table.append_column(stored, molecules[name])
     sizes = (table[name].to_pylist() for name in ("charge", "n_heavy"))
-    reasons = ["; ".join(_outside(domain, *each)) for each in zip(mols, *sizes, strict=True)]
+    reasons = [joined(_outside(domain, *each)) for each in zip(mols, *sizes, strict=True)]
     table = table.append_column("in_domain", pa.array([not each for each in reasons], pa.bool_()))
     table = table.append_column("domain_reasons", pa.array(reasons, pa.string()))
     return with_structural(table, inputs_of(settings, table.column_names), mols)

@@ -1,10 +1,10 @@
 """The example library: known electrolyte solvents and additives, and analogues around them.
 
-Reads `known-molecules.csv` (written by hand: family, name, formula, SMILES) and writes
-`battery-candidates.csv` beside it. The analogues are all combinations of the fragments below on the
-scaffolds of each family, less what `UNWANTED` and the size limits rule out. Nothing is drawn at
-random: the same RDKit gives the same bytes. Stereo centres of analogues are left open. Run it with
-`python screener/data/examples/make_battery_candidates.py`.
+Reads `known-molecules.csv` (written by hand: family, name, formula, CAS number where it is known,
+SMILES) and writes `battery-candidates.csv` beside it. The analogues are all combinations of the
+fragments below on the scaffolds of each family, less what `UNWANTED` and the size limits rule out.
+Nothing is drawn at random: the same RDKit gives the same bytes. Stereo centres of analogues are
+left open. Run it with `python screener/data/examples/make_battery_candidates.py`.
 """
 
 import csv

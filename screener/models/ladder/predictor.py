@@ -27,7 +27,8 @@ from screener.models.uncertainty.limits import Interval, refusals, within_bounds
 from screener.records import Structure
 from screener.registry.columns import column as registered
 from screener.registry.quantities import Column
-from screener.registry.refused import refused_columns
+from screener.stores.domain_reasons import joined
+from screener.stores.refused import refused_columns
 
 FloatArray = NDArray[np.float64]
 
@@ -211,7 +212,7 @@ class LadderPredictor:
         `ENDINGS`, NaN outside."""
         domain = route.domain
         reasons = [
-            str(why) if domain is None else "; ".join(domain.reasons(structure))
+            str(why) if domain is None else joined(domain.reasons(structure))
             for why, structure in zip(start.reasons, structures, strict=True)
         ]
         rows = np.array([row for row, why in enumerate(reasons) if not why], dtype=np.int64)
@@ -221,7 +222,7 @@ class LadderPredictor:
             for place, row in enumerate(rows.tolist()):
                 atoms = slice(raw.offsets[place], raw.offsets[place + 1])
                 far = domain.distance_reasons(structures[row], raw.distances[atoms])
-                reasons[row] = "; ".join(far)
+                reasons[row] = joined(far)
         some = start.rows(rows)
         base = some.low
         if route.share:  # the middle is unknown where a route does not need it

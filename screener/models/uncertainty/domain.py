@@ -9,6 +9,8 @@ hardly moves a representation.
 `Domain` is that of models that read structures: bonds are told by covalent radii, and every atom
 has a distance. `DrawingDomain` is that of models that read drawings: every molecule has one.
 
+Reasons are sentences for chemists, in the form of `stores.domain_reasons`.
+
 Ions and radicals are outside as well. A structure need not show them, so whoever knows the molecule
 asks for `electron_reasons`.
 """
@@ -21,9 +23,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from screener.chemistry.coordination import coordinations
-from screener.chemistry.geometry import atom_distances
+from screener.chemistry.environments import atom_name
+from screener.chemistry.geometry import atom_distances, has_flat_atom
 from screener.records import Structure
-from screener.registry.elements import name_of, number_of, symbol_of
+from screener.registry.elements import name_of, number_of
+from screener.stores.domain_reasons import with_numbers
 
 COINCIDENT = 0.5  # angstrom; no two atoms of a molecule are closer
 
@@ -56,12 +60,14 @@ class DomainOfKinds(BaseModel):
             elements: atomic numbers that occur.
             n_heavy: atoms but hydrogen.
         """
-        reasons = []
-        known = ", ".join(symbol_of(number) for number in self.elements)
-        for number in sorted(set(elements) - set(self.elements)):
-            reasons.append(f"element {symbol_of(number)} is not among {known}")
+        reasons = [
+            f"has {name_of(number)}, which the model never saw"
+            for number in sorted(set(elements) - set(self.elements))
+        ]
         if n_heavy > self.max_heavy:
-            reasons.append(f"{n_heavy} heavy atoms are more than {self.max_heavy}")
+            reasons.append(
+                f"has {n_heavy} heavy atoms, and the model speaks of at most {self.max_heavy}"
+            )
         return reasons
 
 
@@ -84,6 +90,8 @@ class Domain(DomainOfKinds):
             return reasons
         if _closest(structure) < COINCIDENT:
             return [f"two atoms are less than {COINCIDENT} angstrom apart"]
+        if has_flat_atom(structure):
+            return ["an atom with four neighbours is flat: the geometry is not at a minimum"]
         return self.coordination_reasons(coordinations(structure))
 
     def distance_reasons(self, structure: Structure, distances: NDArray[np.float64]) -> list[str]:
@@ -93,12 +101,15 @@ class Domain(DomainOfKinds):
         reasons = []
         for number in sorted(set(structure.atomic_numbers.tolist())):
             limit = self.distance_limits.get(number, 0.0) * factor
-            furthest = float(distances[structure.atomic_numbers == number].max())
-            if not furthest <= limit:
-                reasons.append(
-                    f"surroundings of a {name_of(number)} atom are unlike the training molecules'"
-                    f" (distance {furthest:.2f}, limit {limit:.2f})"
+            atoms = np.flatnonzero(structure.atomic_numbers == number)
+            atom = int(atoms[np.argmax(distances[atoms])])  # one that is NaN before all others
+            if not distances[atom] <= limit:
+                sentence = (
+                    f"the environment of the {atom_name(structure, atom)} is unlike any that the "
+                    "model was fitted to"
                 )
+                numbers = {"distance": float(distances[atom]), "limit": limit}
+                reasons.append(with_numbers(sentence, numbers))
         return reasons
 
 
@@ -112,8 +123,10 @@ class DrawingDomain(DomainOfKinds):
         if distance <= self.distance_limit:
             return []
         return [
-            "its fragments are unlike the training molecules'"
-            f" (distance {distance:.2f}, limit {self.distance_limit:.2f})"
+            with_numbers(
+                "its fragments are unlike those of any molecule that the model was fitted to",
+                {"distance": distance, "limit": self.distance_limit},
+            )
         ]
 
 
@@ -121,9 +134,9 @@ def electron_reasons(charge: int, n_unpaired: int) -> list[str]:
     """Why a molecule of this charge and number of unpaired electrons is outside every domain."""
     reasons = []
     if charge:
-        reasons.append(f"charge {charge:+d}: the models know neutral molecules")
+        reasons.append(f"has a charge of {charge:+d}, and the models know only neutral molecules")
     if n_unpaired:
-        reasons.append("unpaired electrons: the models know closed-shell molecules")
+        reasons.append("has unpaired electrons, and the models know only closed shells")
     return reasons
 
 
@@ -187,8 +200,9 @@ def _closest(structure: Structure) -> float:
 
 def _describe(coordination: str, seen: int) -> str:
     symbol, _, bonded = coordination.partition(":")
-    around = f"bonded to {', '.join(bonded.split(','))}" if bonded else "bonded to nothing"
-    where = "in no training molecule" if seen == 0 else f"in only {seen} training molecules"
-    if seen == 1:
-        where = "in only one training molecule"
-    return f"{name_of(number_of(symbol))} {around} is {where}"
+    *others, last = bonded.split(",")
+    around = f"{', '.join(others)} and {last}" if others else last or "nothing"
+    name = name_of(number_of(symbol))
+    article = "an" if name[0] in "aeiou" else "a"
+    where = {0: "no molecule", 1: "only one molecule"}.get(seen, f"only {seen} molecules")
+    return f"has {article} {name} bonded to {around}, as in {where} that the model was fitted to"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.registry.quantities import Column
-from screener.registry.refused import impossible, too_uncertain
+from screener.stores.refused import impossible, too_uncertain
 
 FloatArray = NDArray[np.float64]
 

@@ -21,6 +21,7 @@ from screener.models.low_values import LowValues
 from screener.records import Structure
 from screener.registry.elements import number_of
 from screener.registry.quantities import Column
+from screener.stores.domain_reasons import kinds_in
 from screener.training.tables.conventions import has_zero_point, is_atomization
 from screener.training.tables.labelled import LabelledTable, Needs
 from screener.training.tables.options import TableOptions
@@ -144,9 +145,7 @@ def evaluate(bundle: Bundle, table: LabelledTable, options: TableOptions) -> Eva
     for name in predictions.column_names:
         columns[name] = predictions[name]
     reasons = Counter(
-        reason
-        for text in predictions["domain_reasons"].to_pylist()
-        for reason in (text.split("; ") if text else [])
+        reason for text in predictions["domain_reasons"].to_pylist() for reason in kinds_in(text)
     )
     if not any(each.errors.n for each in quantities):
         raise ConfigError(_nothing(table, reasons))

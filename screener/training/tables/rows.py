@@ -4,27 +4,24 @@ Labels come out in our own units and signs. What a row lacks is said row by row;
 Structures and identities are made in `training.labelled`.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from screener.errors import ConfigError, MoleculeError
+from screener.library.whole_tables import read_whole
+from screener.ranking.columns import is_numeric, is_text
 from screener.records import Structure
 from screener.registry.elements import N_ELEMENTS
-from screener.stores.files import from_parquet
-from screener.stores.remote import failures, filesystem_of, reason
+from screener.stores.number_texts import first_text, numbers_of
+from screener.stores.plain_columns import readable
 from screener.training.tables.conventions import stored
 from screener.training.tables.options import TableOptions
 
 FloatArray = NDArray[np.float64]
-
-CSV = ".csv"  # how the names of such files end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +52,11 @@ def read_rows(options: TableOptions, low: str | None = None) -> Rows:
     Raises:
         ConfigError: it cannot be read, lacks a column, or no row is chosen.
     """
-    table = _read(options.path, options.columns())
+    table, _ = read_whole(options.path, options.columns())
     n_all = table.num_rows
     kept = np.ones(n_all, dtype=bool)
     for name, value in options.where.items():
-        kept &= np.array([_text(each) == value for each in table[name].to_pylist()], dtype=bool)
+        kept &= np.array([text == value for text in _texts(table[name])], dtype=bool)
     if not kept.any():
         chosen = ", ".join(f"{name}={value}" for name, value in options.where.items())
         raise ConfigError(f"{options.path} has no row" + (f" with {chosen}" if chosen else ""))
@@ -69,7 +66,7 @@ def read_rows(options: TableOptions, low: str | None = None) -> Rows:
     if options.low is not None and low is not None:
         column = options.column_of(low)
         low_values = stored(
-            _numbers(table, options.low), column, options.unit_of(low), options.sign
+            _numbers(table, options.low, numbers), column, options.unit_of(low), options.sign
         )
     return Rows(
         numbers=numbers,
@@ -77,7 +74,7 @@ def read_rows(options: TableOptions, low: str | None = None) -> Rows:
         geometries=_geometries(table, options),
         labels={
             name: stored(
-                _numbers(table, column),
+                _numbers(table, column, numbers),
                 options.column_of(name),
                 options.unit_of(name),
                 options.sign,
@@ -101,41 +98,39 @@ def read_texts(path: str, column: str, numbers: NDArray[np.int64]) -> list[str]:
     Raises:
         ConfigError: the file cannot be read or lacks the column.
     """
-    values = _read(path, [column])[column].take(pa.array(numbers))
-    return [_text(value) for value in values.to_pylist()]
+    table, _ = read_whole(path, [column])
+    return _texts(table[column].take(pa.array(numbers)))
 
 
-def _read(path: str, columns: list[str]) -> pa.Table:
-    filesystem, place = filesystem_of(path)
-    is_csv = path.lower().endswith(CSV)
-    try:
-        data = filesystem.cat_file(place)
-        table: pa.Table | None = pc.read_csv(io.BytesIO(data)) if is_csv else None
-        names = pq.read_schema(io.BytesIO(data)).names if table is None else table.column_names
-        missing = [name for name in columns if name not in names]
-        if missing:
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    """Values as text, empty where there is none; numbers as Python writes them."""
+    if pa.types.is_floating(column.type):
+        return ["" if value is None else str(value) for value in column.to_pylist()]
+    return [value or "" for value in readable(column).to_pylist()]
+
+
+def _numbers(table: pa.Table, name: str, rows: NDArray[np.int64]) -> FloatArray:
+    """A column as float64 (n,), NaN where there is no number.
+
+    Args:
+        table: (n,) rows.
+        name: of the column.
+        rows: int64 (n,), their places in the file, from 0.
+    Raises:
+        ConfigError: it does not hold numbers.
+    """
+    column = table[name]
+    if is_text(column.type):
+        if (first := first_text(column)) is not None:
+            place, text = first
             raise ConfigError(
-                f"{path} has no column {missing[0]}; it has {', '.join(names) or 'none'}"
+                f"column {name} does not hold numbers: {text!r} in row {rows[place] + 1}; change "
+                "it, or leave the row out (an empty field or NA is a missing number)"
             )
-        return table.select(columns) if table is not None else from_parquet(data, columns)
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file {path}") from error
-    except failures(ValueError) as error:  # ArrowInvalid is a ValueError
-        kind = "CSV" if is_csv else "Parquet"
-        raise ConfigError(f"{path} cannot be read as {kind}: {reason(error)}") from error
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _numbers(table: pa.Table, name: str) -> FloatArray:
-    try:
-        values = table[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ConfigError(f"column {name} does not hold numbers: {error}") from error
+        return numbers_of(column)
+    if not is_numeric(column.type):
+        raise ConfigError(f"column {name} does not hold numbers: it holds {column.type}")
+    values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     result = np.array(values, dtype=np.float64)
     result[~np.isfinite(result)] = np.nan
     return result
@@ -144,19 +139,16 @@ def _numbers(table: pa.Table, name: str) -> FloatArray:
 def _smiles(table: pa.Table, name: str | None) -> tuple[str | None, ...]:
     if name is None:
         return ()
-    values = table[name].to_pylist()
-    if not all(value is None or isinstance(value, str) for value in values):
+    if not is_text(table.schema.field(name).type):
         raise ConfigError(f"column {name} does not hold text")
-    return tuple(values)
+    return tuple(table[name].to_pylist())
 
 
 def _geometries(table: pa.Table, options: TableOptions) -> tuple[Structure | MoleculeError, ...]:
     if options.positions is None or options.atomic_numbers is None:
         return ()
     for name in (options.positions, options.atomic_numbers):
-        if not isinstance(table.schema.field(name).type, pa.ListType | pa.LargeListType) and not (
-            pa.types.is_fixed_size_list(table.schema.field(name).type)
-        ):
+        if not pa.types.is_list(table.schema.field(name).type):
             raise ConfigError(f"column {name} does not hold lists of numbers")
     columns = table[options.atomic_numbers].to_pylist(), table[options.positions].to_pylist()
     return tuple(_geometry(*row) for row in zip(*columns, strict=True))

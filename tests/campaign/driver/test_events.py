@@ -2,9 +2,11 @@
 
 import json
 import logging
+import logging.handlers
 
 import pytest
 
+from screener import waiting
 from screener.campaign.driver import events as module
 from screener.campaign.driver.events import N_NAMED, EventLog
 from screener.errors import ConfigError
@@ -92,3 +94,28 @@ def test_events_reach_logging_once(tmp_path, caplog):
     assert (record.event, record.levelname) == ("lease taken over", "INFO")
     assert record.fields == {"level": "WARNING", "pid": 7}
     assert len(told(tmp_path)) == 1
+
+
+def test_a_notice_of_waiting_does_not_wait_for_the_journal(tmp_path):
+    """Which may be what is waited for."""
+    log = logging.getLogger("screener.waiting")
+    fields = {"for": "a store", "seconds": 20, "state": ""}
+    with EventLog(Folder(str(tmp_path))) as events:
+        with events._journal._lock:  # a put that hangs
+            log.warning("waiting", extra={"event": waiting.EVENT, "fields": fields})
+        assert not (tmp_path / "log.jsonl").exists()
+        events.write("ranked", shortlisted=1)
+        log.warning("waiting", extra={"event": waiting.EVENT, "fields": fields})
+    assert [each["event"] for each in told(tmp_path)] == ["waiting", "ranked", "waiting"]
+    assert told(tmp_path)[0] | fields == told(tmp_path)[0]
+
+
+def test_warnings_are_seen_where_nobody_has_configured_logging(tmp_path, monkeypatch):
+    seen = logging.handlers.BufferingHandler(10)
+    monkeypatch.setattr(logging, "lastResort", seen)
+    log = logging.getLogger("screener.stores.lease")
+    with EventLog(Folder(str(tmp_path))):
+        log.warning("to the journal alone, since others listen")
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        log.warning("to be seen")
+    assert [record.getMessage() for record in seen.buffer] == ["to be seen"]

@@ -28,7 +28,7 @@ from screener.campaign.driver.run import run_campaign
 from screener.campaign.results import segments
 from screener.campaign.results.accounts import accounts
 from screener.campaign.results.compare import compare
-from screener.campaign.results.explain import explain
+from screener.campaign.results.explain import explain, explanation
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig
@@ -38,6 +38,7 @@ from screener.campaign.settings.ranking import RankingConfig
 from screener.campaign.settings.resolve import resolve
 from screener.campaign.settings.stage import Campaign, CampaignStage
 from screener.chemistry.fingerprints import fingerprint
+from screener.chemistry.known_names import known_as
 from screener.chemistry.nearest import nearest_known
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
@@ -162,6 +163,54 @@ def test_every_molecule_is_explained(finished):
         explain(folder, "unobtainium")
 
 
+@pytest.mark.parametrize(
+    ("name", "source_id"),
+    [
+        ("ethylene carbonate", "EC"),
+        ("Fluoroethylene Carbonate (FEC)", "FEC"),
+        ("96-49-1", "EC"),
+        ("propylene carbonate", "PC"),  # whose isomer the library has chosen
+        ("γ-butyrolactone", "GBL"),
+    ],
+)
+def test_a_known_molecule_is_found_by_what_chemists_call_it(finished, name, source_id):
+    said = dict(explain(Folder(str(finished.folder)), name))
+    assert said["source_id"] == source_id
+    assert known_as(name)[0].name == said["known as"]
+
+
+def test_an_id_of_the_library_comes_before_the_name_of_a_known_molecule(finished):
+    assert "known as" not in dict(explain(Folder(str(finished.folder)), "EC"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ethylen carbonat", r"Do you mean ethylene carbonate \(EC\)"),
+        (
+            "adiponitrile",
+            r"it is the known molecule adiponitrile \(ADN\), N#CCCCCC#N, which is not",
+        ),
+        ("7732-18-5", "no known one has this CAS number; give the SMILES"),
+        ("96-49-2", "its last digit does not fit, so it is mistyped"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_why_and_what_is_near(finished, name, message):
+    with pytest.raises(ConfigError, match=message):
+        explain(Folder(str(finished.folder)), name)
+
+
+def test_an_explanation_has_sentences_for_people_and_numbers_for_programs(finished):
+    told = explanation(Folder(str(finished.folder)), "FEC")
+    assert dict(told.lines)["ended"].endswith("has fluorine, which the model never saw")
+    as_json = told.as_json()
+    assert as_json["domain"] == [{"reason": "has fluorine, which the model never saw"}]
+    assert (as_json["stage"], as_json["predictions"]["source_id"]) == ("mmff94", "FEC")
+    inside = explanation(Folder(str(finished.folder)), "EC").as_json()
+    assert inside["domain"] == []
+    assert inside["predictions"]["homo_b3lyp_ev_lo90"] < inside["predictions"]["homo_b3lyp_ev"]
+
+
 def test_ranks_in_a_large_stage_are_counted_on_workers(finished, client, monkeypatch):
     folder = Folder(str(finished.folder))
     listed = pq.read_table(finished.folder / "shortlist.parquet")["mol_id"].to_pylist()
@@ -188,7 +237,7 @@ def test_a_diverse_shortlist_is_that_of_a_full_sort_in_memory(finished, tmp_path
     folder = Folder(str(tmp_path / "other"))
     shutil.copytree(finished.folder, tmp_path / "other")
     everything = RankingConfig(objectives=["minimise:homo_b3lyp_ev"], top=1000)
-    rank_again(folder, everything, command=["screener", "rank"])
+    rank_again(folder, everything, command=["screener", "rank"], main=True)
     full = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
     assert len(full) > 6
     prints = {row["mol_id"]: fingerprint(Chem.MolFromSmiles(row["smiles"])) for row in full}
@@ -203,7 +252,7 @@ def test_a_diverse_shortlist_is_that_of_a_full_sort_in_memory(finished, tmp_path
             wanted.append(row)
     assert len(wanted) < len(full)
     apart = everything.model_copy(update={"max_similarity": limit})
-    rank_again(folder, apart, command=["screener", "rank"])
+    rank_again(folder, apart, command=["screener", "rank"], main=True)
     found = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
     assert [row["mol_id"] for row in found] == [row["mol_id"] for row in wanted]
     assert [row["rank"] for row in found] == [*range(1, len(found) + 1)]
@@ -218,8 +267,8 @@ def ranked_anew(finished, tmp_path, **asked) -> tuple[list[dict], dict]:
     if not (tmp_path / "other").exists():
         shutil.copytree(finished.folder, tmp_path / "other")
     config = CampaignConfig().with_options(**asked).ranking
-    _, ranking = rank_again(Folder(str(tmp_path / "other")), config, command=[])
-    return pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist(), ranking
+    ranking = rank_again(Folder(str(tmp_path / "other")), config, command=[], main=True)
+    return pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist(), dict(ranking.told)
 
 
 def test_fronts_are_those_of_a_full_sort_in_memory(finished, tmp_path):
@@ -272,7 +321,7 @@ def test_a_table_of_prices_is_joined_and_ranked_by(finished, tmp_path):
         asked = CampaignConfig().with_options(
             objectives=["minimise:cost"], constraints=["cost<=5"], join=str(tmp_path / name), top=50
         )
-        _, ranking = rank_again(folder, asked.ranking, command=[], join=asked.join)
+        ranking = rank_again(folder, asked.ranking, command=[], join=asked.join, main=True).told
         found = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
         expected = sorted(
             (cost[row["mol_id"]], row["mol_id"]) for row in priced if cost[row["mol_id"]] <= 5.0
@@ -286,7 +335,7 @@ def test_a_table_of_prices_is_joined_and_ranked_by(finished, tmp_path):
         assert "no value of cost" in explain(folder, everybody[0]["mol_id"])[0][1]
     ranked = CampaignConfig().with_options(objectives=["minimise:cas:low=0,high=1"]).ranking
     join = CampaignConfig().with_options(join=str(tmp_path / "a.csv")).join
-    with pytest.raises(ConfigError, match=r"cas.* holds string"):
+    with pytest.raises(ConfigError, match=r"cas.* is no column of numbers.*'=CAS \d+' in row 1;"):
         rank_again(folder, ranked, command=[], join=join)
 
 
@@ -338,7 +387,7 @@ def test_a_table_that_cannot_be_joined_is_told(finished, tmp_path, text, message
         library=finished.library, out=str(tmp_path / "campaign"), join=str(tmp_path / "t.csv")
     )
     if message is None:  # names are changed where they would break an SD file
-        assert resolve(config)[1].joined.columns == ("rank_of", "unnamed")
+        assert resolve(config)[1].joined.columns == ("rank_of", "unnamed_3")
     else:
         with pytest.raises(ConfigError, match=message):
             resolve(config)
@@ -363,7 +412,7 @@ def test_two_campaigns_are_compared(finished, tmp_path):
     assert same.n_unmoved == len(before)
 
     ranking = RankingConfig(objectives=["minimise:n_heavy"], constraints=["n_heavy<=5"], top=3)
-    rank_again(other, ranking, command=["screener", "rank"])
+    rank_again(other, ranking, command=["screener", "rank"], main=True)
     found = compare(Folder(str(finished.folder)), other)
     after = pq.read_table(tmp_path / "other" / "shortlist.parquet").to_pylist()
     assert any("ranking.objectives" in line for line in found.settings)
@@ -436,9 +485,8 @@ def test_other_objectives_rank_the_rows_that_reached_the_last_stage(finished, tm
     campaign = tmp_path / "campaign"
     shutil.copytree(finished.folder, campaign)
     asked = CampaignConfig().with_options(objectives=["maximise:gap_gfn2_ev"], top=3).ranking
-    setup, ranking = rank_again(Folder(str(campaign)), asked, command=["screener", "rank"])
+    ranking = rank_again(Folder(str(campaign)), asked, command=["screener", "rank"], main=True)
     assert "were chosen by other objectives" in caplog.text
-    assert setup.compute_digest == open_setup(Folder(str(campaign))).compute_digest
     table = pq.read_table(campaign / "shortlist.parquet").to_pandas()
     assert len(table) == 3
     assert table["score"].tolist() == table["gap_gfn2_ev"].tolist()
@@ -447,7 +495,7 @@ def test_other_objectives_rank_the_rows_that_reached_the_last_stage(finished, tm
     assert table["gap_gfn2_ev"].tolist() == sorted(inside["gap_gfn2_ev"], reverse=True)[:3]
     assert len(list((campaign / "rankings").iterdir())) == 2
     assert accounts(Folder(str(campaign))).is_balanced
-    assert ranking["chosen_by"]["objectives"][0].startswith("minimise:homo_b3lyp_ev")
+    assert ranking.told["chosen_by"]["objectives"][0].startswith("minimise:homo_b3lyp_ev")
 
 
 def test_objectives_in_another_order_have_chosen_the_same_rows(finished, tmp_path, caplog):
@@ -643,7 +691,8 @@ def test_reselect_chooses_anew_and_makes_no_structure_twice(finished, client, tm
         reselect=str(finished.folder),
         objectives=["minimise:dipole_b3lyp_debye"],
     )
-    folder, setup = run_campaign(config, client)
+    folder, _ = run_campaign(config, client)
+    setup = open_setup(folder)
     assert setup.stages == before.stages
     assert setup.own_columns == before.own_columns
     assert setup.acquisition.objectives != before.acquisition.objectives

@@ -40,7 +40,7 @@ def ranked(finished, tmp_path_factory) -> Folder:
     folder = tmp_path_factory.mktemp("ranked") / "campaign"
     shutil.copytree(finished.folder, folder)
     config = RankingConfig(objectives=["minimise:homo_b3lyp_ev"], top=3)
-    rank_again(Folder(str(folder)), config, command=[])
+    rank_again(Folder(str(folder)), config, command=[], main=True)
     return Folder(str(folder))
 
 
@@ -117,3 +117,11 @@ def test_molecules_are_looked_up_in_another_library(ranked, tiny_bundles, client
     assert {tuple(columns) for path, columns in reads if path.startswith("shards/")} == {
         ("mol_id",)
     }
+
+
+@pytest.mark.parametrize("name", ["nonsense", "not a molecule"])
+def test_what_the_library_set_aside_is_explained_by_its_id(ranked, name):
+    said = dict(explain(ranked, name))
+    assert said["ended"].startswith("set aside by the library (input.csv:14), invalid_smiles")
+    assert said["source_id"] == "nonsense"
+    assert said["as given"] == "not a molecule"

@@ -72,7 +72,7 @@ def test_rows_come_in_order_with_their_scores(shortlist, predictions):
 
 
 def test_every_form_holds_every_row(shortlist, structures, tmp_path):
-    write_shortlist(Folder(str(tmp_path)), "a/", shortlist, structures)
+    write_shortlist(Folder(str(tmp_path)), "a/", shortlist, structures, SETTINGS)
     assert pq.read_table(tmp_path / "a" / "shortlist.parquet").equals(shortlist)
     text = (tmp_path / "a" / "shortlist.csv").read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -93,7 +93,7 @@ def test_a_spreadsheet_runs_nothing_and_numbers_stay_numbers(predictions, struct
     table = predictions.slice(0, 2).set_column(
         predictions.column_names.index("note"), "=note", pa.array(["=1+1", "'-ol"])
     )
-    write_shortlist(Folder(str(tmp_path)), "", table, [ETHER, structures[0]])
+    write_shortlist(Folder(str(tmp_path)), "", table, [ETHER, structures[0]], SETTINGS)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "shortlist.csv").read_text())))
     assert [row["'=note"] for row in rows] == ["'=1+1", "''-ol"]
     assert [float(row["homo_b3lyp_ev"]) for row in rows] == [-6.0, -9.0]
@@ -134,7 +134,7 @@ def test_a_wrong_or_missing_structure_is_an_error(predictions):
 def test_nobody_ranked_gives_empty_files(predictions, tmp_path):
     empty = predictions.slice(0, 0)
     table = shortlist_table(empty, best(empty, row_status(empty, SETTINGS), 2), SETTINGS, None)
-    write_shortlist(Folder(str(tmp_path)), "", table, [])
+    write_shortlist(Folder(str(tmp_path)), "", table, [], SETTINGS)
     assert table.num_rows == 0
     assert "desirability_homo_b3lyp_ev" in table.column_names
     assert len((tmp_path / "shortlist.csv").read_text().splitlines()) == 1

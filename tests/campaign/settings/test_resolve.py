@@ -136,7 +136,11 @@ def test_differences_name_every_key_on_either_side():
         ({"library": "nowhere"}, StoreError, "nowhere holds no finished library"),
         ({"objectives": ["minimise:homo_b3lyp"]}, ConfigError, "did you mean homo_b3lyp_ev"),
         ({"constraints": ["n_heavi<=3"]}, ConfigError, "unknown column 'n_heavi'.*n_heavy"),
-        ({"objectives": ["minimise:known_as"]}, ConfigError, "'known_as' holds string"),
+        (
+            {"objectives": ["minimise:known_as"]},
+            ConfigError,
+            "'known_as' is no column of numbers.*'ethylene carbonate' in input.csv:2",
+        ),
         ({"objectives": ["minimise:gap_gfn2_ev"]}, ConfigError, "stage mmff94 cannot rank"),
         ({"known_column": "known"}, ConfigError, r"no column 'known'.*did you mean known_as\?"),
         ({"stages": ["no-such-bundle"]}, ConfigError, "there is no bundle no-such-bundle"),
@@ -276,3 +280,20 @@ def test_further_levels_of_a_stage_are_frozen_and_asked_again(asked):
 def asked_card(level, n_conformers):
     """As much of a card as structures need."""
     return SimpleNamespace(name="b", geometry_level=level, n_conformers=n_conformers)
+
+
+def test_a_preset_does_not_warn_of_its_own_objectives(asked, tiny_bundles, caplog):
+    """It asks for potentials, which finalists alone have; whoever asks for them himself is told."""
+    caplog.handler.setLevel(logging.NOTSET)
+    values = {name: getattr(asked, name) for name in ("library", "out")}
+    stages = [tiny_bundles.direct, tiny_bundles.direct]
+    new = CampaignConfig().with_options(
+        **values, stages=[StageConfig(bundle=stages[0]), StageConfig(bundle=stages[1], name="b")]
+    )
+    resolve(new.with_options(preset="electrolyte-solvent"))
+    resolve(new)  # which is the same preset
+    assert "leaves out" not in caplog.text
+    potential = ["maximise:eox_uncorrected_gfn2_v_li"]
+    resolve(new.with_options(preset="electrolyte-solvent", objectives=potential))
+    assert "stage mmff94 leaves out maximise:eox_uncorrected_gfn2_v_li:low=9.5" in caplog.text
+    assert "ae0_b3lyp" not in caplog.text

@@ -8,6 +8,7 @@ from screener.models.uncertainty.domain import (
     distance_limits,
 )
 from screener.records import Structure
+from screener.stores.domain_reasons import Reason, reasons_in
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,22 @@ def test_known_solvents_and_trifluoromethyls_are_inside(domain, structure_of, sm
 @pytest.mark.parametrize(
     ("smiles", "reason"),
     [
-        ("O=C1OCC(F)O1", "carbon bonded to C, F, H, O is in no training molecule"),
-        ("FCCOC", "carbon bonded to C, F, H, H is in no training molecule"),
-        ("FC(F)C(F)(F)OC", "carbon bonded to C, F, F, O is in no training molecule"),
-        ("FC(F)COC", "carbon bonded to C, F, F, H is in no training molecule"),
+        (
+            "O=C1OCC(F)O1",
+            "has a carbon bonded to C, F, H and O, as in no molecule that the model was fitted to",
+        ),
+        (
+            "FCCOC",
+            "has a carbon bonded to C, F, H and H, as in no molecule that the model was fitted to",
+        ),
+        (
+            "FC(F)C(F)(F)OC",
+            "has a carbon bonded to C, F, F and O, as in no molecule that the model was fitted to",
+        ),
+        (
+            "FC(F)COC",
+            "has a carbon bonded to C, F, F and H, as in no molecule that the model was fitted to",
+        ),
     ],
 )
 def test_other_sp3_fluorine_is_outside(domain, structure_of, smiles, reason):
@@ -70,9 +83,11 @@ def test_other_sp3_fluorine_is_outside(domain, structure_of, smiles, reason):
 
 def test_elements_and_size_are_limits(domain, structure_of):
     silane = Structure(np.array([14, 1, 1, 1, 1], dtype=np.uint8), np.eye(5, 3, dtype=np.float32))
-    assert domain.reasons(silane) == ["element Si is not among H, C, N, O, F"]
+    assert domain.reasons(silane) == ["has silicon, which the model never saw"]
     assert domain.reasons(structure_of("C" * 14)) == []
-    assert domain.reasons(structure_of("C" * 15)) == ["15 heavy atoms are more than 14"]
+    assert domain.reasons(structure_of("C" * 15)) == [
+        "has 15 heavy atoms, and the model speaks of at most 14"
+    ]
 
 
 def test_broken_positions_are_outside(domain, structure_of):
@@ -87,13 +102,24 @@ def test_broken_positions_are_outside(domain, structure_of):
         "positions are not finite"
     ]
     alone = Structure(methane.atomic_numbers[:1], methane.positions[:1])
-    assert domain.reasons(alone) == ["carbon bonded to nothing is in no training molecule"]
+    assert domain.reasons(alone) == [
+        "has a carbon bonded to nothing, as in no molecule that the model was fitted to"
+    ]
+
+
+def test_a_flat_carbon_is_outside(domain):
+    neopentane = np.array([[0, 0, 0], [1, 1, 1], [-1, -1, 1], [-1, 1, -1], [1, -1, -1]]) * 0.88
+    flattened = neopentane * [1.22, 1.22, 0.0] + [0.0, 0.0, 0.1]
+    carbons = np.full(5, 6, dtype=np.uint8)
+    flat = ["an atom with four neighbours is flat: the geometry is not at a minimum"]
+    assert domain.reasons(Structure(carbons, neopentane.astype(np.float32))) != flat
+    assert domain.reasons(Structure(carbons, flattened.astype(np.float32))) == flat
 
 
 def test_few_training_molecules_are_named(domain, structure_of):
     rare = domain.model_copy(update={"coordinations": {**domain.coordinations, "C:C,F,F,F": 1}})
     assert rare.reasons(structure_of("CC(F)(F)F")) == [
-        "carbon bonded to C, F, F, F is in only one training molecule"
+        "has a carbon bonded to C, F, F and F, as in only one molecule that the model was fitted to"
     ]
 
 
@@ -106,6 +132,20 @@ def test_distances_limit_the_domain_and_grow_with_size(domain, structure_of):
         (reason,) = domain.distance_reasons(structure, distances)
         assert "carbon" in reason
         assert f"{limit:.2f}" in reason
+
+
+def test_distances_are_told_of_the_atom_that_is_furthest_off(domain, structure_of):
+    carbonate = structure_of("O=C1OCCO1")
+    distances = np.zeros(carbonate.n_atoms)
+    distances[[1, 0]] = 3.0, 2.5  # of the atoms in the order of the SMILES
+    far, further = domain.distance_reasons(carbonate, distances)
+    assert reasons_in(far) == [
+        Reason(
+            "the environment of the carbonyl carbon is unlike any that the model was fitted to",
+            {"distance": 3.0, "limit": 1.0},
+        )
+    ]
+    assert "the environment of the carbonyl oxygen is unlike" in further
 
 
 def test_an_element_never_calibrated_is_outside(domain, structure_of):

@@ -121,11 +121,14 @@ def test_a_row_has_the_same_bytes_in_any_batch(fitted, smiles):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("CCBr", "element Br is not among"),
-        ("C[N+](C)(C)C", "charge +1"),
+        ("CCBr", "has bromine, which the model never saw"),
+        ("C[N+](C)(C)C", "charge of +1"),
         ("C[CH2]", "unpaired electrons"),
-        ("FC(F)CO", "carbon bonded to C, F, F, H is in no training molecule"),
-        ("C" * 30, "30 heavy atoms are more than"),
+        (
+            "FC(F)CO",
+            "has a carbon bonded to C, F, F and H, as in no molecule that the model was fitted to",
+        ),
+        ("C" * 30, "has 30 heavy atoms, and the model speaks of at most"),
         ("not a molecule", "RDKit cannot read"),
     ],
 )

@@ -1,5 +1,6 @@
 from screener.registry.columns import column
-from screener.registry.refused import (
+from screener.stores.domain_reasons import in_words, reasons_in
+from screener.stores.refused import (
     impossible,
     refusals_of,
     refused_columns,
@@ -19,3 +20,8 @@ def test_sentences_are_found_again_among_others():
     assert refusals_of(text, [DIPOLE.name]) == wide
     assert without_refusals(text, [DIPOLE.name]) == f"{FAR}; {never}"
     assert without_refusals(text, [DIPOLE.name, GAP.name]) == FAR
+    assert in_words(wide) == "dipole_b3lyp_debye is too uncertain"
+    assert [each.numbers for each in reasons_in(f"{wide}; {never}")] == [
+        {"width": 12.3, "limit": 4.5},
+        {"low": -2.0, "high": -1.0, "bound": 0.0},
+    ]

@@ -1,0 +1,60 @@
+"""Values that are known with an interval: how likely they lie somewhere, what they are worth.
+
+A value is distributed about its prediction as the halves of two normal distributions, each of which
+reaches one end of the 90 % interval with 45 % of all values. A column without an interval, such as
+a count, has the value that it has.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+FloatArray = NDArray[np.float64]
+
+SIDE = 1.6448536269514722  # standard deviations from the median to either end of 90 %
+N_PARTS = 16  # equally likely parts of a distribution, each of which counts by its median
+
+
+def chance(
+    values: FloatArray, ends: tuple[FloatArray, FloatArray], low: float, high: float
+) -> FloatArray:
+    """How likely a value lies between two bounds.
+
+    Args:
+        values: float64 (n,), as predicted.
+        ends: both ends of their 90 % intervals, float64 (n,) each; the values themselves where
+            there is no interval.
+        low: the lower bound, in the unit of the values; may be minus infinity.
+        high: the upper bound; may be infinity.
+    Returns:
+        float64 (n,), 0 to 1; 0 or 1 where there is no interval.
+    """
+    below, above = ((end - values) / SIDE for end in ends)  # standard deviations, signed
+
+    def share_up_to(bound: float, at: float) -> FloatArray:
+        """Of a value without spread that is at the bound itself, `at`."""
+        distance = bound - values
+        deviation = np.where(distance < 0.0, -below, above)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            position = np.where(deviation > 0.0, distance / deviation, np.sign(distance) * np.inf)
+        return np.where(np.isnan(position), at, ndtr(position))
+
+    likely: FloatArray = share_up_to(high, 1.0) - share_up_to(low, 0.0)
+    return likely
+
+
+def equally_likely(values: FloatArray, ends: tuple[FloatArray, FloatArray]) -> Iterator[FloatArray]:
+    """What each value may be: `N_PARTS` values that are equally likely, from low to high.
+
+    Args:
+        values: float64 (n,), as predicted.
+        ends: both ends of their 90 % intervals, float64 (n,) each.
+    Yields:
+        float64 (n,), `N_PARTS` times.
+    """
+    below, above = (np.maximum(each, 0.0) / SIDE for each in (values - ends[0], ends[1] - values))
+    for part in range(N_PARTS):
+        position = float(ndtri((part + 0.5) / N_PARTS))
+        yield values + position * (below if position < 0.0 else above)
