@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add the command to the `library` commands."""
     examples = [
         "screener library enumerate battery --out mine.smi.gz --limit 9000",
-        "screener library enumerate battery --out known.smi --inside qm9-mmff94-direct",
+        "screener library enumerate battery --out my.smi --inside qm9-mmff94-direct",
         "screener library enumerate mutations --seeds mine.smi --out near.smi",
     ]
     app.command("enumerate", epilog=shown(examples))(enumerate_candidates)
