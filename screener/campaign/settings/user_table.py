@@ -137,11 +137,7 @@ def _read_join(source: str, on: On | None, url: str, _digest: str) -> tuple[Join
     # the index of a data frame, where the library was written from one too
     both = [name for name in table.column_names if is_unnamed(name) and name in library.columns]
     if both:
-        log.warning(
-            "column %s of %s has no name, and is not joined",
-            both[0].removeprefix("unnamed_"),
-            source,
-        )
+        log.warning("%s has %d columns without a name; they are not joined", source, len(both))
         table = table.drop_columns(both)
     if not table.column_names:
         raise ConfigError(
