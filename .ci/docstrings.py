@@ -57,8 +57,15 @@ def public_functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
 
 
 def option_aliases(tree: ast.Module) -> set[str]:
-    """Names that a module gives to types of options: `Top = Annotated[int, typer.Option(...)]`."""
-    return {
+    """Names of types of options in a module, such as `Top = Annotated[int, typer.Option(...)]`;
+    those that it takes from another one of the command line are such names as well."""
+    taken = {
+        each.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("screener.cli.")
+        for each in node.names
+    }
+    return taken | {
         target.id
         for node in tree.body
         if isinstance(node, ast.Assign) and "typer." in ast.unparse(node.value)

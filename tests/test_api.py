@@ -98,7 +98,7 @@ def test_an_interrupt_is_one_line_in_a_notebook(campaign, client, monkeypatch):
     def interrupt(*_arguments, **_named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("screener.api.run_campaign", interrupt)
+    monkeypatch.setattr("screener.api.campaign.run_campaign", interrupt)
     with pytest.raises(Interrupted) as ended:
         campaign.run(client)
     assert isinstance(ended.value, KeyboardInterrupt)
@@ -107,7 +107,7 @@ def test_an_interrupt_is_one_line_in_a_notebook(campaign, client, monkeypatch):
     monkeypatch.setattr(shell, "_showtraceback", lambda _kind, _error, text: lines.extend(text))
     shell.showtraceback((Interrupted, ended.value, ended.tb))
     assert lines == ["interrupted; the same call goes on where this one was"]
-    monkeypatch.setattr("screener.api.build_library", interrupt)
+    monkeypatch.setattr("screener.api.library.build_library", interrupt)
     with pytest.raises(Interrupted, match="the same call goes on"):
         Library.build("input.smi", "library", client=client)
 

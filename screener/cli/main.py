@@ -13,8 +13,18 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from screener.cli import (
+    campaigns,
+    evaluate,
+    library,
+    models,
+    plugins,
+    quarantine,
+    rankings,
+    screen,
+    train,
+)
 from screener.cli import enumerate as enumeration
-from screener.cli import evaluate, library, models, plugins, quarantine, rankings, screen, train
 from screener.cli.help import group
 from screener.cli.json_lines import JsonLines
 from screener.errors import ScreenerError
@@ -35,6 +45,7 @@ quarantine.register(app, library.app)
 app.add_typer(library.app, name="library")
 app.add_typer(models.app, name="models")
 screen.register(app)
+campaigns.register(app)
 rankings.register(app)
 train.register(app)
 evaluate.register(app)
@@ -96,12 +107,12 @@ def main() -> None:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except SystemExit as ended:
-        if ended.code == screen.INTERRUPTED:
+        if ended.code == campaigns.INTERRUPTED:
             _tell_interrupt()
         raise
     except KeyboardInterrupt:  # of one who pressed it again while things were put in order
         _tell_interrupt()
-        sys.exit(screen.INTERRUPTED)
+        sys.exit(campaigns.INTERRUPTED)
 
 
 def _tell_interrupt() -> None:

@@ -22,6 +22,8 @@ def too_uncertain(column: Column, width: float, limit: float) -> str:
         column: what is predicted.
         width: of the 90 % interval, in the unit of the column.
         limit: of widths, in the same unit.
+    Returns:
+        the text, with its numbers.
     """
     return with_numbers(f"{column.name}{_UNCERTAIN}", {"width": width, "limit": limit})
 
@@ -32,6 +34,8 @@ def impossible(column: Column, low: float, high: float) -> str:
     Args:
         column: what is predicted.
         low, high: ends of the 90 % interval, in the unit of the column.
+    Returns:
+        the text, with its numbers.
     """
     lower, upper = column.quantity.lower, column.quantity.upper
     bound = lower if lower is not None and high <= lower else upper

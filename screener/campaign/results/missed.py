@@ -100,6 +100,8 @@ def judged_segment(
         number: of the segment in its plan.
         settings: objectives that both stages can answer.
         later: what the cards say of it.
+    Returns:
+        scores of its candidates, and how far the stages differ.
     """
     one_thread()
     scores, ratios = [np.empty(0)], dict[str, list[FloatArray]]()

@@ -200,6 +200,8 @@ def choose_name(folder: Folder, setup: Setup, name: str | None) -> str:
         folder: of the campaign.
         setup: the campaign with the ranking.
         name: that is asked for; None for the one that the ranking has, or for a new one.
+    Returns:
+        the name of the folder.
     Raises:
         ConfigError: the name belongs to another ranking, or cannot be a name.
     """
@@ -227,13 +229,15 @@ def choose_name(folder: Folder, setup: Setup, name: str | None) -> str:
 
 
 def take_name(folder: Folder, setup: Setup, name: str | None, command: Sequence[str]) -> str:
-    """A name for a ranking, which nobody else has or gets; returns its folder below `rankings/`.
+    """A name for a ranking, which nobody else has or gets: its folder below `rankings/`.
 
     Args:
         folder: of the campaign.
         setup: the campaign with the ranking.
         name: that is asked for; None for one that is free.
         command: that asks.
+    Returns:
+        the name of the folder.
     Raises:
         ConfigError: the name belongs to another ranking, or cannot be a name.
     """

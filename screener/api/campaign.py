@@ -1,24 +1,20 @@
-"""Screener from Python: libraries, campaigns and models, for scripts and notebooks.
-
-Every method calls the same function as the command line does. Results are pandas tables, and a
-notebook shows the objects as tables.
-"""
+"""Campaigns from Python."""
 
 import html
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import partial
 from os import PathLike, fspath
-from typing import Any
 
 import pandas as pd
 from distributed import Client
 
+from screener.api.clusters import AGAIN, Path, connected
+from screener.api.library import Library
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.driver.stage_run import Progress
-from screener.campaign.results.accounts import Accounts, accounts
-from screener.campaign.results.quarantine import SetAside, of_campaign, of_library
+from screener.campaign.results.accounts import accounts
+from screener.campaign.results.quarantine import SetAside, of_campaign
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.rankings import find_ranking, rankings
 from screener.campaign.results.shortlist import FILES
@@ -27,135 +23,13 @@ from screener.campaign.settings.config import CampaignConfig, StageConfig, read_
 from screener.campaign.settings.stage import Campaign as StoredCampaign
 from screener.campaign.settings.stages import absolute
 from screener.campaign.tasks import WORKER_IMPORTS
-from screener.chemistry.standardise import StandardiseSettings
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
-from screener.errors import ConfigError, Interrupted, interrupts_told
-from screener.inference.model import Model
-from screener.library_build import tasks
-from screener.library_build.build import build_library
+from screener.errors import ConfigError, interrupts_told
 from screener.ranking.objectives import Constraint, Objective
 from screener.report.collect import write_report
 from screener.stores.files import Folder
-from screener.stores.library import LibraryManifest, LibraryStore
 from screener.stores.predictions import with_names_of_now
-
-__all__ = ["Accounts", "Campaign", "Interrupted", "Library", "Model", "Status", "load_model"]
-
-Path = str | PathLike[str]
-
-_AGAIN = "the same call goes on where this one was"
-
-
-def load_model(name_or_path: Path) -> Model:
-    """Load a trained model.
-
-    Args:
-        name_or_path: the name of a shipped bundle, such as `qm9-mmff94-direct`, or a folder.
-    Returns:
-        a `Model`, whose `predict` takes SMILES or structures and returns a DataFrame.
-    Raises:
-        ConfigError: there is no such bundle.
-        SchemaError: its schema version is another, or on this machine it does not reproduce the
-            golden predictions that are stored with it.
-    """
-    return Model(fspath(name_or_path))
-
-
-class Library:
-    """A library of standardised molecules on disk, from `Library.build` or `Library.open`."""
-
-    def __init__(self, store: LibraryStore) -> None:
-        self.store = store
-
-    @classmethod
-    def build(
-        cls,
-        inputs: Path | Sequence[Path],
-        out: Path,
-        *,
-        settings: StandardiseSettings | None = None,
-        client: Client | None = None,
-        smiles_column: str | None = None,
-        id_column: str | None = None,
-    ) -> "Library":
-        """Build a library from files, or finish a build that was interrupted.
-
-        Args:
-            inputs: SMILES, CSV/TSV, SDF or Parquet files, also `.gz` and `.zst`, globs and URLs.
-            out: folder or URL of the library.
-            settings: which molecules are accepted and how they are standardised.
-            client: a Dask client; by default processes on this machine, one per CPU.
-            smiles_column: column with the SMILES in tables; by default recognised by its name.
-            id_column: column with your ids in tables, or data field in SDF; by default recognised
-                by its name, and in SDF the title of a record.
-        Returns:
-            the finished library.
-        Raises:
-            ConfigError: no input, no SMILES column, or no valid molecule.
-            StoreError: a file cannot be read or written.
-            Interrupted: by the user; the same call goes on where this one was.
-        """
-        paths = [inputs] if isinstance(inputs, str | PathLike) else list(inputs)
-        with interrupts_told(_AGAIN), _connected(client, tasks.__name__) as connection:
-            store = build_library(
-                [fspath(path) for path in paths],
-                fspath(out),
-                settings or StandardiseSettings(),
-                connection,
-                smiles_column=smiles_column,
-                id_column=id_column,
-            )
-        return cls(store)
-
-    @classmethod
-    def open(cls, url: Path) -> "Library":
-        """Open a library.
-
-        Raises:
-            StoreError: there is no library, or its build was not finished.
-            SchemaError: a file of it is broken or of another schema version.
-        """
-        return cls(LibraryStore.open(absolute(fspath(url))))
-
-    @property
-    def url(self) -> str:
-        """Its folder, as a URL."""
-        return self.store.folder.url
-
-    @property
-    def manifest(self) -> LibraryManifest:
-        """Its settings, inputs and totals."""
-        return self.store.manifest
-
-    def __len__(self) -> int:
-        return self.store.n_rows
-
-    def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """Rows `start` to `stop`, the latter excluded, with all columns; by default ten rows."""
-        last = min(start + 10 if stop is None else stop, len(self))
-        frame: pd.DataFrame = self.store.read_range(start, last).to_pandas()
-        return frame
-
-    def quarantine(self) -> SetAside:
-        """The molecules that were set aside, of which there may be millions.
-
-        Returns:
-            their `counts` by stage and code; `reader()` gives them as a stream of Arrow batches,
-            `dask()` as a Dask data frame, and `export(FILE)` writes CSV or Parquet.
-        """
-        return of_library(self.store)
-
-    def __repr__(self) -> str:
-        return f"Library({self.url!r}, {len(self):,} molecules)"
-
-    def _repr_html_(self) -> str:
-        totals = self.manifest.totals
-        counts = (
-            f"{totals.read:,} read = {totals.kept:,} kept + {totals.duplicates:,} duplicates "
-            f"+ {totals.quarantined:,} quarantined"
-        )
-        return f"<p><b>Library</b> {html.escape(self.url)}<br>{counts}</p>" + self.rows().to_html()
 
 
 class Campaign:
@@ -277,7 +151,7 @@ class Campaign:
             ScreenerError: a task was lost with its worker several times.
             Interrupted: by the user; the same call goes on where this one was.
         """
-        with interrupts_told(_AGAIN), _connected(client, WORKER_IMPORTS) as connection:
+        with interrupts_told(AGAIN), connected(client, WORKER_IMPORTS) as connection:
             folder, ranking = run_campaign(
                 self.config,
                 connection,
@@ -428,11 +302,6 @@ class Campaign:
             return title + table
         columns = ["rank", "score", "source_id", "smiles"]
         return title + table + self.shortlist()[columns].head(10).to_html(index=False)
-
-
-def _connected(client: Client | None, preload: str) -> Any:
-    """The given client, which stays open; or a cluster of our own, for as long as the context."""
-    return connect(LocalSettings(), preload) if client is None else nullcontext(client)
 
 
 def _command() -> list[str]:
