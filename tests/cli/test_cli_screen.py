@@ -59,7 +59,7 @@ def test_programs_are_told_the_same_as_json(screener, campaign):
     code, out, _ = screener("rank", campaign, "--minimise", "homo_b3lyp_ev", "--json")
     ranked = json.loads(out)
     assert ranked["shortlist"][0]["rank"] == 1
-    assert any(path.endswith("/shortlist.csv") for path in ranked["files"])
+    assert f"{campaign}/rankings/minimise-homo_b3lyp_ev/shortlist.csv" in ranked["files"]
     code, out, _ = screener("verify", campaign, "--json")
     assert (code, json.loads(out)["damaged"]) == (0, [])
 
