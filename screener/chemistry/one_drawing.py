@@ -32,16 +32,15 @@ rings of P and N\t[P;+1;X4:1]-[N;+0:2]=[P;+0:3]-[N;-1:4]>>[P+0:1]=[N:2]-[P:3]=[N
 P ylides of ketones\t[O;-1:1]-[C;+0:2]=[C;+0:3]-[P,As;+1;X4:4]>>[O+0:1]=[C:2]-[C:3]=[*+0:4]
 S ylides of ketones\t[O;-1:1]-[C;+0:2]=[C;+0:3]-[S;+1;X3,X4:4]>>[O+0:1]=[C:2]-[C:3]=[S+0:4]
 diazo ketones\t[O;-1:1]-[C;+0:2]=[C;+0:3]-[N;+1:4]#[N;+0:5]>>[O+0:1]=[C:2]-[C:3]=[N+1:4]=[N-1:5]
-dinitrogen oxide\t[N;+0;X1:1]#[N;+0:2]=[O;+0:3]>>[N+0:1]#[N+1:2]-[O-1:3]
 nitrile oxides\t[N,C;-1:1]=[N;+1:2]=[O;+0:3]>>[*+0:1]#[N+1:2]-[O-1:3]
 nitrones, azoxy compounds\t[N,C;-1:1]-[N;+1;!$([N][O;-1]):2]=[O;+0:3]>>[*+0:1]=[N+1:2]-[O-1:3]
 cyanates, cyanamides\t[N;-1;X1:1]=[C;X2:2]=[O,S,Se,N,C;+0:3]>>[N+0:1]#[C:2]-[*-1:3]
 sulfonamide ions\t[O;-1:1]-[S;+0;X4:2]=[N;+0:3]>>[O+0:1]=[S:2]-[N-1:3]
 """
-# All that is changed above has a charge beside another, or beside a double bond of N or S.
+# One of these is in every molecule that the table changes.
 _MAY_CHANGE = Chem.MolFromSmarts(
     "[$([P,As,S,Se,Te,C;+,+2]-[-,-2]),$([P,As,S;+]-C=C-[O-]),$([N;+]~[C,N;-,-2]),$([N;+2]-[O;-]),$([N;+]#N),"
-    "$([N;v5]#[N;X1]),$([N;-;X1]=[C;X2]=*),$([O;-]S=N)]"
+    "$([N;-;X1]=[C;X2]=*),$([O;-]S=N)]"
 )
 # A positive charge that two nitrogens share, as in imidazolium and amidinium.
 _SHARED = Chem.MolFromSmarts("[#7;+1;X3]=,:[#6;+0]-,:[#7;+0;X3]")

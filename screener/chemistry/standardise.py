@@ -148,7 +148,10 @@ def _settled_cleanup(mol: Chem.Mol) -> Chem.Mol:
     smiles = Chem.MolToSmiles(mol)
     while smiles not in seen and len(seen) < MAX_CLEANUPS:
         seen.append(smiles)
-        smiles = Chem.MolToSmiles(_tools().cleanup(with_one_drawing(_reparsed(smiles))))
+        drawn = _reparsed(smiles)
+        if "+" in smiles or "-" in smiles:  # what has no charge is drawn in one way alone
+            drawn = with_one_drawing(drawn)
+        smiles = Chem.MolToSmiles(_tools().cleanup(drawn))
     cycle = seen[seen.index(smiles) :] if smiles in seen else [smiles]
     return _reparsed(min(cycle))
 
