@@ -113,9 +113,12 @@ def shortlist(folder: Folder, ranking: "NamedRanking") -> None:
     columns = [
         each.column for each in ranking.settings.objectives if each.column in top.column_names
     ]
+    tie = ranking.meaning.tie_column
+    ties = [tie] if tie in top.column_names else []  # rankings of before have none
     table = Table(
         number("rank"),
         number(ranking.meaning.name),
+        *(number(name.replace("_", " "), 1) for name in ties),
         "id",
         # a head of several words can take several lines
         *(number(name.replace("_", " "), rank) for rank, name in enumerate(columns, 1)),
@@ -124,7 +127,8 @@ def shortlist(folder: Folder, ranking: "NamedRanking") -> None:
     )
     for row in with_numbers(top.slice(0, N_SHOWN), ranking.settings).to_pylist():
         mark = "*" if row.get("known") else ""
-        shown = (str(row["rank"]), f"{row['score']:.3f}", f"{row['source_id'] or ''}{mark}")
+        numbers = (f"{row[name]:.3f}" for name in ("score", *ties))
+        shown = (str(row["rank"]), *numbers, f"{row['source_id'] or ''}{mark}")
         table.add_row(*shown, *(_value(row, name) for name in columns), row["smiles"])
     print_table(table)
     say("± is half of the 90 % interval")

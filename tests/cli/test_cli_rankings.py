@@ -60,6 +60,18 @@ def test_a_ranking_as_json_has_every_column(screener, campaign):
     assert told["files"][0].endswith("/rankings/maximise-gap_gfn2_ev/shortlist.parquet")
 
 
+def test_what_orders_equal_scores_is_shown_beside_them(screener, campaign):
+    both = ("--objective", "minimise:homo_b3lyp_ev", "--maximise", "gap_gfn2_ev", "--top", 3)
+    code, out, _ = screener("rank", campaign, *both, "--by", "pareto")
+    assert code == 0
+    head = out.splitlines()[1].split()
+    assert head[:5] == ["rank", "Pareto", "score", "pareto", "utility"]
+    rows = [line.split() for line in out.splitlines()[2:] if line.lstrip()[:1].isdigit()]
+    keys = [(-float(row[1]), -float(row[2])) for row in rows[:3]]
+    assert keys == sorted(keys)
+    assert keys[0][0] == keys[1][0] == 0.5  # both ends of the first front
+
+
 def test_explain_compare_and_report_take_a_ranking(screener, campaign):
     screener("rank", campaign, "--minimise", "n_heavy", "--top", 2, "--name", "small")
     best = json.loads(screener("rank", campaign, "--name", "small", "--json")[1])["shortlist"][0]

@@ -91,7 +91,9 @@ def _called(column: str) -> str:
         return column
     theory = theories().get(known.theory, "")
     per_atom = " per atom" if known.per_atom else ""
-    return f"{known.quantity.label}{per_atom}" + (f" at {theory}" if theory else "")
+    words = f"{known.quantity.label}{per_atom}"
+    comma = "," * ("," in words)  # atomization energy, 0 K, at B3LYP
+    return f"{words}{comma} at {theory}" if theory else words
 
 
 def _unit(column: str) -> str:

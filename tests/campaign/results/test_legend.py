@@ -30,6 +30,8 @@ def test_there_is_a_line_for_every_column(rows):
         rows["homo_b3lyp_ev_lo90"]["meaning"] == "Lower end of the 90 % interval of HOMO at B3LYP."
     )
     assert rows["homo_b3lyp_ev_lo90"]["unit"] == "eV"
+    potential = rows["eox_uncorrected_gfn2_v_li"]["meaning"]
+    assert potential == "Vertical oxidation, uncorrected, at GFN2-xTB."
     assert rows["ae0_b3lyp_kcal_per_atom"]["unit"] == "kcal/mol per atom"
     assert "Weighted geometric mean" in rows["score"]["meaning"]
     assert rows["lumo_b3lyp_ev - homo_b3lyp_ev"]["meaning"] == "What an objective is about."
