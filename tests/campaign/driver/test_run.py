@@ -326,7 +326,7 @@ def test_a_table_of_prices_is_joined_and_ranked_by(finished, tmp_path):
         expected = sorted(
             (cost[row["mol_id"]], row["mol_id"]) for row in priced if cost[row["mol_id"]] <= 5.0
         )
-        assert [(row["cost"], row["mol_id"]) for row in found] == expected
+        assert [(float(row["cost"]), row["mol_id"]) for row in found] == expected
         assert ranking["joined"]["columns"][0] == "cost"
         if name == "a.csv":  # its quotes mark text for spreadsheets
             assert {row["cas"][:4] for row in found} == {"=CAS"}
