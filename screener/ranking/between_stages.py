@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from screener.ranking.columns import inputs_of, numbers, with_asked
 from screener.ranking.objectives import RankingSettings
@@ -211,6 +210,8 @@ def later_chance(
         points are the ends of `score_range`; NaN of rows that are no candidates. Where nothing can
         move, 1 above the threshold and 0 at it and below.
     """
+    from scipy.special import ndtr  # who only looks at a campaign waits for no SciPy
+
     moved = score_range(table, settings, later)
     distance = moved.score - threshold
     side = np.where(distance < 0.0, moved.high - moved.score, moved.score - moved.low)

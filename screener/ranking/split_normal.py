@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 FloatArray = NDArray[np.float64]
 
@@ -31,6 +30,8 @@ def chance(
     Returns:
         float64 (n,), 0 to 1; 0 or 1 where there is no interval.
     """
+    from scipy.special import ndtr  # who only looks at a campaign waits for no SciPy
+
     below, above = ((end - values) / SIDE for end in ends)  # standard deviations, signed
 
     def share_up_to(bound: float, at: float) -> FloatArray:
@@ -54,6 +55,8 @@ def equally_likely(values: FloatArray, ends: tuple[FloatArray, FloatArray]) -> I
     Yields:
         float64 (n,), `N_PARTS` times.
     """
+    from scipy.special import ndtri
+
     below, above = (np.maximum(each, 0.0) / SIDE for each in (values - ends[0], ends[1] - values))
     for part in range(N_PARTS):
         position = float(ndtri((part + 0.5) / N_PARTS))

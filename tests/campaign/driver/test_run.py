@@ -157,7 +157,7 @@ def test_every_molecule_is_explained(finished):
     twice = next(library.duplicates()).to_pylist()[0]
     assert "first at" in dict(explain(folder, twice["smiles_input"]))["duplicate"]
     aside = next(library.quarantine()).to_pylist()[0]
-    assert dict(explain(folder, aside["raw"])).keys() == {"ended"}
+    assert dict(explain(folder, aside["raw"])).keys() == {"ended", "source_id", "as given"}
     assert aside["code"] in explain(folder, aside["raw"])[0][1]
     with pytest.raises(ConfigError, match="no molecule of the library"):
         explain(folder, "unobtainium")
