@@ -19,6 +19,7 @@ from dask.system import CPU_COUNT
 from distributed import Scheduler, SpecCluster, Worker
 from distributed.versions import VersionMismatchWarning
 
+from screener import waiting
 from screener.cluster import dask_scheduler, factory, local
 from screener.cluster.factory import connect
 from screener.cluster.settings import AddressSettings, LocalSettings, SlurmSettings
@@ -26,6 +27,8 @@ from screener.errors import ConfigError
 
 SCRIPT = """
 import os, sys, time
+from screener import waiting
+waiting.FIRST_SECONDS = 3600
 from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 
@@ -53,6 +56,13 @@ def ends(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.fixture(autouse=True)
+def _takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy may start a cluster so slowly that it is told, which is not looked at
+    here."""
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 3600.0)
 
 
 @pytest.fixture
