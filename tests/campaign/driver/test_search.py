@@ -47,7 +47,7 @@ HEADS = ("C", "CC", "CCC", "C(C)(C)", "N#CC", "COC", "CC(=O)C", "FC", "CS")
 MIDDLES = ("OC(=O)O", "C(=O)O", "O", "OCCO", "C(=O)N(C)", "C(C#N)")
 TAILS = ("C", "CC", "C(C)C", "CC#N", "CCOC", "C1CC1", "C1CCCC1", "C[N+](=O)[O-]")
 BUDGET, TOP, FINALISTS = 120, 5, 8
-AUDIT = 5  # of the finalists
+AUDIT = 4  # of the finalists
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
 
 
