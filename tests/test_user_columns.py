@@ -28,6 +28,7 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError
 from screener.library.settings import Layout
+from screener.ranking.objectives import RankingSettings, parse_objective
 from screener.records import Structure
 from screener.stores.cells import from_cell, from_cells
 from screener.stores.files import Folder, from_parquet, to_parquet
@@ -38,6 +39,8 @@ CASES = Path(__file__).parent / "cases"
 SMILES = ["COC", "CC#N", "C1CCOC1", "CO", "CCO"]
 # a row in each block, so that types could depend on where inputs are cut
 CUT = Layout(first_block_rows=1, block_rows=1, span_rows=1)
+
+RANKING = RankingSettings(objectives=(parse_objective("minimise:homo_b3lyp_ev"),))
 
 _numbers = itertools.count()
 
@@ -57,7 +60,8 @@ def shortlisted(library: LibraryStore, structures: dict[str, Structure]) -> Fold
     """All rows of a library as a shortlist."""
     folder = Folder(f"memory://shortlist-{next(_numbers)}")
     table = library.read_range(0, library.n_rows)
-    write_shortlist(folder, "", table, [structures[each] for each in table["smiles"].to_pylist()])
+    of_rows = [structures[each] for each in table["smiles"].to_pylist()]
+    write_shortlist(folder, "", table, of_rows, RANKING)
     return folder
 
 
