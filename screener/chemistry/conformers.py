@@ -20,7 +20,7 @@ _FORCE_FIELD_STEPS = 2000
 _KNOWLEDGE_TRIES = 10
 _PLAIN_TRIES = 5  # for one conformer of a batch
 _BATCH, _MAX_BATCHES = 8, 12
-_ATTEMPTS = 6  # seeds, each where all conformers of the one before are another molecule
+_ATTEMPTS = 6  # seeds, each where the one before gave flat centres
 _SEEDS_APART = 7919
 
 
@@ -67,18 +67,16 @@ def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
     seed = int(mol_id[:7], 16)
     for attempt in range(_ATTEMPTS):
         relaxed = _relaxed(molecule, seed + attempt * _SEEDS_APART, n_conformers)
-        right = [each for each in relaxed if _is_right(molecule, each[1])]
+        solid = [each for each in relaxed if not has_flat_centre(molecule, each[1])]
+        right = [each for each in solid if has_stereochemistry(molecule, each[1])]
         if right:
             return with_positions(molecule, min(right, key=itemgetter(0))[1])
+        if len(solid) == len(relaxed):
+            raise MoleculeError("another_molecule", "a stereo centre changed in the force field")
     raise MoleculeError(
         "another_molecule",
-        f"from {_ATTEMPTS} seeds a stereo centre changed in the force field, or an atom with four "
-        "single bonds is flat",
+        f"an atom with four single bonds is flat, from each of {_ATTEMPTS} seeds: a saddle point",
     )
-
-
-def _is_right(molecule: Chem.Mol, positions: NDArray[np.float64]) -> bool:
-    return has_stereochemistry(molecule, positions) and not has_flat_centre(molecule, positions)
 
 
 def _relaxed(

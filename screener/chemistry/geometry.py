@@ -13,11 +13,6 @@ from screener.registry.elements import N_ELEMENTS, covalent_radius
 BOND_TOLERANCE = 1.25  # two atoms are bonded when closer than this many sums of covalent radii
 _BONDED = 1.3  # relative distance up to which two atoms may be bonded
 _OPEN = (Chem.BondStereo.STEREONONE, Chem.BondStereo.STEREOANY)
-# sign of `corner_volume` of an atom's neighbours in the order of its bonds
-_HANDEDNESS = {
-    Chem.ChiralType.CHI_TETRAHEDRAL_CCW: -1.0,
-    Chem.ChiralType.CHI_TETRAHEDRAL_CW: 1.0,
-}
 # least volume of the corner at an atom with four single bonds, see `corner_volume`: methane has
 # 3.08, the centre of spiropentane 1.80, bridgeheads of [1.1.1]propellane 0.92, flat centres 0.00
 FLAT = 0.3
@@ -106,22 +101,40 @@ def has_stereochemistry(molecule: Chem.Mol, positions: NDArray[np.floating]) -> 
         molecule: with hydrogens.
         positions: (n_atoms, 3), angstrom.
     """
-    where = positions.astype(np.float64)
-    for atom in molecule.GetAtoms():
-        wanted = _HANDEDNESS.get(atom.GetChiralTag())
-        if wanted is not None and atom.GetAtomicNum() != 7 and atom.GetDegree() in (3, 4):
-            around = [bond.GetOtherAtomIdx(atom.GetIdx()) for bond in atom.GetBonds()]
-            if wanted * corner_volume(where[atom.GetIdx()], where[around]) < FLAT:
-                return False
+    posed = with_positions(molecule, positions)
+    Chem.AssignAtomChiralTagsFromStructure(posed, replaceExistingTags=True)
+    for before, after in zip(molecule.GetAtoms(), posed.GetAtoms(), strict=True):
+        wanted = before.GetChiralTag()
+        if wanted == Chem.ChiralType.CHI_UNSPECIFIED or before.GetAtomicNum() == 7:
+            continue
+        found = after.GetChiralTag()
+        if found == Chem.ChiralType.CHI_UNSPECIFIED:  # RDKit tells none of trivalent phosphorus
+            found = _handedness(before, positions)
+        if found != wanted:
+            return False
     defined = [bond for bond in molecule.GetBonds() if bond.GetStereo() not in _OPEN]
     if not defined:
         return True
-    posed = with_positions(molecule, positions)
     for bond in posed.GetBonds():
         bond.SetStereo(Chem.BondStereo.STEREONONE)
     Chem.AssignStereochemistryFrom3D(posed, replaceExistingTags=False)
     return all(
         posed.GetBondWithIdx(bond.GetIdx()).GetStereo() == bond.GetStereo() for bond in defined
+    )
+
+
+def _handedness(atom: Chem.Atom, positions: NDArray[np.floating]) -> Chem.ChiralType:
+    """Of an atom with three neighbours and a lone pair."""
+    if atom.GetDegree() != 3:
+        return Chem.ChiralType.CHI_UNSPECIFIED
+    where = positions.astype(np.float64)
+    around = [bond.GetOtherAtomIdx(atom.GetIdx()) for bond in atom.GetBonds()]
+    volume = corner_volume(where[atom.GetIdx()], where[around])
+    if abs(volume) < FLAT:
+        return Chem.ChiralType.CHI_UNSPECIFIED
+    is_clockwise = volume > 0.0
+    return (
+        Chem.ChiralType.CHI_TETRAHEDRAL_CW if is_clockwise else Chem.ChiralType.CHI_TETRAHEDRAL_CCW
     )
 
 

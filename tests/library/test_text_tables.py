@@ -132,7 +132,11 @@ def test_text_for_spreadsheets_comes_back_and_cells_of_several_lines_stay(tmp_pa
         ("a.csv", b"smiles,name,name\nC,x,y\n", r"2 columns \(2, 3\) are called 'name'"),
         ("a.csv", b"sep=;\n\n", "no line that names its columns"),
         ("a.csv", b"", "no line that names its columns"),
-        ("a.csv", gzip.compress(b"smiles\nC\n", mtime=0), "packed with gzip; let its name end in .gz"),
+        (
+            "a.csv",
+            gzip.compress(b"smiles\nC\n", mtime=0),
+            "packed with gzip; let its name end in .gz",
+        ),
         ("a.csv", zstandard.compress(b"smiles"), "packed with Zstandard; .* end in .zst"),
         ("a.csv", b"PK\x03\x04.....", "no text, but a workbook or a zip archive; save .* CSV"),
         ("a.xlsx", b"PK\x03\x04.....", "no text, but a workbook"),
