@@ -1,6 +1,7 @@
 """Names, abbreviations and CAS numbers of known molecules."""
 
 import pytest
+from chemicals.identifiers import search_chemical
 from rdkit import Chem
 
 from screener.chemistry import known_names
@@ -32,6 +33,21 @@ from screener.chemistry.known_names import (
 def test_known_molecules_have_their_names(text, smiles):
     (known,) = known_as(text)
     assert Chem.CanonSmiles(known.smiles) == Chem.CanonSmiles(smiles)
+
+
+def test_cas_numbers_are_those_of_the_molecules():
+    unknown = []
+    for each in known_molecules():
+        if not each.cas:
+            continue
+        try:
+            found = search_chemical(each.cas)
+        except ValueError:
+            unknown.append(each.cas)
+            continue
+        drawn = Chem.MolToInchiKey(Chem.MolFromSmiles(each.smiles))
+        assert drawn.split("-")[0] == found.InChI_key.split("-")[0], each.cas
+    assert unknown == ["114435-02-8"]  # fluoroethylene carbonate, from a supplier's safety sheet
 
 
 def test_the_list_has_no_name_twice_and_cas_numbers_that_can_be():
