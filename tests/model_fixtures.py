@@ -17,6 +17,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
+from screener.chemistry.geometry import has_flat_centre
 from screener.records import Structure
 from screener.registry.columns import level
 from screener.registry.elements import number_of
@@ -53,8 +54,11 @@ SOLVENTS = [  # known solvents and small relatives, among them all that has CF3
 def embed(smiles: str, seed: int = 7) -> Structure:
     """A structure by ETKDG and MMFF94."""
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
-    assert AllChem.EmbedMolecule(mol, randomSeed=seed) == 0
-    AllChem.MMFFOptimizeMolecule(mol)
+    for each in range(seed, seed + 10):  # some seeds give flat spiro centres
+        assert AllChem.EmbedMolecule(mol, randomSeed=each) == 0
+        AllChem.MMFFOptimizeMolecule(mol)
+        if not has_flat_centre(mol, mol.GetConformer().GetPositions()):
+            break
     numbers = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.uint8)
     return Structure(numbers, mol.GetConformer().GetPositions().astype(np.float32))
 

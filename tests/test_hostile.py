@@ -169,7 +169,7 @@ def test_a_receipt_that_names_what_lies_outside(copied, outside, client, refused
         assert "no path in this folder" in said
     run_campaign(copied.config, client)
     joined = copied.campaign / "receipts" / STAGE / "joined"
-    assert len(list(joined.iterdir())) == 5
+    assert len(list(joined.glob("*.jsonl.gz"))) == 5
     assert list(verify(Folder(str(copied.campaign)))) == []
     assert shortlist(Folder(str(copied.campaign))) == copied.shortlist
 
@@ -195,13 +195,15 @@ def test_a_receipt_is_not_joined_with_what_it_does_not_own(copied, outside, way)
 def test_joined_receipts_that_name_what_lies_outside(copied, outside, client, refused, way):
     edit_toml(copied.campaign, "segment_units = 1024", "segment_units = 2")
     run_campaign(copied.config, client)
-    joined = sorted((copied.campaign / "receipts" / STAGE / "joined").iterdir())[0]
+    joined = sorted((copied.campaign / "receipts" / STAGE / "joined").glob("*.jsonl.gz"))[0]
     lines = [json.loads(line) for line in gzip.decompress(joined.read_bytes()).splitlines()]
     path = ways_to(outside / "folder", copied.campaign)[way]
     for receipt in lines:
         add_file(receipt, path, outside / "folder")
     joined.write_bytes(gzip.compress("".join(json.dumps(each) + "\n" for each in lines).encode()))
-    assert f"{joined.name} is broken" in refused("status", copied.campaign)
+    assert f"{joined.name} is broken" in refused(
+        "rank", copied.campaign, "--maximise", "lumo_b3lyp_ev"
+    )
     with pytest.raises(SchemaError, match="no path in this folder"):
         PredictionStore(Folder(str(copied.campaign)), STAGE).compact("00000000", [])
     run_campaign(copied.config, client)

@@ -14,6 +14,7 @@ from screener.waiting import Wait
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.05)
     monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "_watcher", waiting._Watcher())  # another one may be asleep
 
 
 def notices(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:

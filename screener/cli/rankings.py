@@ -11,7 +11,7 @@ Campaign = Annotated[str, typer.Argument(help="Folder or URL of the campaign.")]
 
 presets_app = group(
     "List and show the rankings that ship, to be used with --preset.",
-    ["screener presets list", "screener presets show electrolyte-solvent > mine.toml"],
+    ["screener presets list", "screener presets show electrolyte-solvent"],
 )
 
 
@@ -89,7 +89,7 @@ def list_presets(as_json: AsJson = False) -> None:
 
 
 @presets_app.command(
-    "show", epilog=shown(["screener presets show electrolyte-solvent > mine.toml"])
+    "show", epilog=shown(["screener presets show electrolyte-solvent"])
 )
 def show_preset(
     name: Annotated[str, typer.Argument(help="Name of a preset.")], as_json: AsJson = False

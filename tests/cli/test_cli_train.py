@@ -219,7 +219,9 @@ def test_a_measured_quantity_is_learned_from_structures_in_a_unit_of_ones_own(
     assert bundle.card.model == "sparse-fchl"
     assert list(bundle.card.quantities) == [BOILING]
     assert bundle.card.zero_point == ""
-    assert 200.0 < bundle.card.golden[0][BOILING] < 500.0  # kelvin
+    values = [each[BOILING] for each in bundle.card.golden if each[BOILING] is not None]
+    assert len(values) > len(bundle.card.golden) // 2
+    assert all(200.0 < value < 500.0 for value in values)  # kelvin
 
 
 def scaled(name, factor):

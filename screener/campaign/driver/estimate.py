@@ -268,7 +268,8 @@ def _in_memory(stage: CampaignStage, memory: Folder) -> StageJob:
     if setup.joined is not None:
         keep_joined(folder, setup.joined, LibraryStore.open(setup.library))
     job = Campaign(folder, setup).stages[stage.index].job
-    return replace(job, structures=memory.child("structures").url)
+    # what the stage before said of the sample is not measured again
+    return replace(job, structures=memory.child("structures").url, earlier=None)
 
 
 def _size(url: str) -> int:

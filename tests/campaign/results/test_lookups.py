@@ -122,6 +122,6 @@ def test_molecules_are_looked_up_in_another_library(ranked, tiny_bundles, client
 @pytest.mark.parametrize("name", ["nonsense", "not a molecule"])
 def test_what_the_library_set_aside_is_explained_by_its_id(ranked, name):
     said = dict(explain(ranked, name))
-    assert said["ended"].startswith("set aside by the library (input.csv:14), invalid_smiles")
+    assert said["ended"].startswith("set aside by the library (input.csv:14), blank_in_smiles")
     assert said["source_id"] == "nonsense"
     assert said["as given"] == "not a molecule"
