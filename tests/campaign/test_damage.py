@@ -114,7 +114,7 @@ def test_a_ranking_meets_damage_and_the_resumed_campaign_mends_it(finished, camp
     rank_again(Folder(str(campaign)), BY_GAP, command=[])
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [flip, pytest.param(Path.unlink, marks=pytest.mark.slow)])
 def test_the_run_itself_mends_what_the_ranking_meets(finished, campaign, client, damage):
     """The ranking is to be made once more; predictions and structures of its rows are damaged."""
     shutil.rmtree(campaign / "rankings")

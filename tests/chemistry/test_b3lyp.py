@@ -59,6 +59,7 @@ def test_a_turned_and_moved_molecule_is_the_same(entries):
     assert there["dipole_b3lyp_debye"] == pytest.approx(here["dipole_b3lyp_debye"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_ions_are_open_shells_and_cost_energy(entries):
     water = structure_of(entries["O"][0])
     cation = Structure(water.atomic_numbers, water.positions, charge=1, n_unpaired=1)
@@ -75,6 +76,7 @@ def test_the_lowest_empty_orbital_of_a_hydrogen_atom_is_that_of_the_other_spin()
     assert values["homo_b3lyp_ev"] < -8 < -1 < values["lumo_b3lyp_ev"] < 1
 
 
+@pytest.mark.slow
 def test_a_wave_function_that_the_second_stage_does_not_find_is_found_by_the_third(
     entries, monkeypatch
 ):

@@ -151,6 +151,7 @@ def test_mistakes_end_with_2_and_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer(screener, finished, tiny_bundles, tmp_path):
     code, _, err = screener(
         *("screen", finished.library, "--out", tmp_path / "campaign", "--stages"),

@@ -206,6 +206,7 @@ def test_a_measured_quantity_is_learned_from_drawings_alone(
     assert code == 0, err
 
 
+@pytest.mark.slow
 def test_a_measured_quantity_is_learned_from_structures_in_a_unit_of_ones_own(
     train, outside_columns, tmp_path
 ):

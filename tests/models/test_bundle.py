@@ -147,6 +147,7 @@ def test_golden_predictions_must_come_out(copy):
         load_bundle(copy)
 
 
+@pytest.mark.slow
 def test_the_card_tells_the_columns_before_the_model_is_made(saved, copy):
     for folder in [*saved.values(), *shipped_bundles()]:
         bundle = read_bundle(folder)

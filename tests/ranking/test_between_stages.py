@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.ranking.between_stages import (
@@ -65,6 +65,7 @@ def test_the_range_holds_the_score_and_what_is_certain_does_not_move():
     assert ((still.high < one.high) & (one.high < whole.high)).all()
 
 
+@settings(max_examples=30)
 @given(
     homo=st.floats(-10.0, -5.0),
     dipole=st.floats(0.0, 6.0),

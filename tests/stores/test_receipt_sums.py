@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screener.records import Receipt
@@ -44,6 +44,7 @@ def in_full(n: int) -> tuple[Counter, Counter, list[str], list[float]]:
     return together([ReceiptSums.of([receipt(k) for k in range(n)])])
 
 
+@settings(max_examples=30)
 @given(
     n_small=st.integers(0, 6),
     without=st.sets(st.integers(0, 3)),

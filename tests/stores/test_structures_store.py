@@ -69,6 +69,7 @@ def test_the_first_attempt_at_a_unit_counts_unless_it_is_damaged(tmp_path):
     assert equal(store.read(UNIT).outcomes[0], late)
 
 
+@pytest.mark.slow
 def test_folders_hold_few_entries(tmp_path):
     store = StructureStore(Folder(str(tmp_path)))
     ids = random_ids(np.random.default_rng(2), 300)

@@ -30,6 +30,7 @@ def run_watched(client: Client, task: Task, folder: Path) -> None:
         list(run_tasks(client, [task]))
 
 
+@pytest.mark.slow
 def test_lost_workers_and_repeated_tasks_are_told(tmp_path):
     fatal = Task("unit-17", signal.raise_signal, (signal.SIGKILL,))
     with connect(LocalSettings(workers=1)) as client:
