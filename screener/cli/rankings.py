@@ -88,9 +88,7 @@ def list_presets(as_json: AsJson = False) -> None:
             say(f"  {line}")
 
 
-@presets_app.command(
-    "show", epilog=shown(["screener presets show electrolyte-solvent"])
-)
+@presets_app.command("show", epilog=shown(["screener presets show electrolyte-solvent"]))
 def show_preset(
     name: Annotated[str, typer.Argument(help="Name of a preset.")], as_json: AsJson = False
 ) -> None:
