@@ -34,6 +34,7 @@ def mols(rows) -> list[Chem.Mol]:
     return [Chem.MolFromSmiles(row["smiles"]) for row in rows]
 
 
+@pytest.mark.slow
 def test_script_reproduces_the_shipped_file(script, tmp_path):
     script.write(tmp_path / "again.csv")
     shipped = EXAMPLES / "battery-candidates.csv"

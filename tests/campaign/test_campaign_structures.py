@@ -81,6 +81,7 @@ def test_a_library_with_one_molecule_more_computes_one_molecule(config, client, 
     assert screen(config, longer, tmp_path / "two", client) == held  # resumed where they are
 
 
+@pytest.mark.slow
 def test_other_objectives_on_another_library_use_them_again(config, client, tmp_path):
     first = a_library(tmp_path / "a", SMILES, client)
     screen(config, first, tmp_path / "one", client)
@@ -132,6 +133,7 @@ def as_before(library, out):
         store.folder.clear()
 
 
+@pytest.mark.slow
 def test_a_campaign_of_before_is_resumed_and_ranked_after_a_conversion(
     config, client, tmp_path, monkeypatch
 ):

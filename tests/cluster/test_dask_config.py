@@ -170,6 +170,7 @@ def test_a_debugger_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     assert "distributed.admin.pdb-on-err = True" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_files_of_the_cases_do_not_break_workers(tmp_path: Path) -> None:
     """Two files at once, as Dask reads them from a folder, and a variable."""
     folder = tmp_path / "dask"

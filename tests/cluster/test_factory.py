@@ -107,6 +107,7 @@ def test_as_many_workers_as_this_process_may_use_cpus(monkeypatch: pytest.Monkey
     assert len(os.sched_getaffinity(0)) >= CPU_COUNT
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_guard_and_is_quiet(tmp_path: Path) -> None:
     script = tmp_path / "screen.py"
     script.write_text(SCRIPT)

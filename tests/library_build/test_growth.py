@@ -166,6 +166,7 @@ def test_no_folder_is_large_and_the_client_reads_no_record(watched: Watch, tmp_p
     assert library.read_range(0, library.n_rows)["row"].to_pylist() == list(range(library.n_rows))
 
 
+@pytest.mark.slow
 def test_a_build_that_goes_on_does_not_open_a_receipt_for_every_task(
     watched: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def test_both_ends_of_a_front_come_by_their_utility():
     assert [entry.tie for entry in entries] == [0.7, 0.2, 0.9]
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_little():
     rng = np.random.default_rng(0)
     top = ParetoTop(50, 3)

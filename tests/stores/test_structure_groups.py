@@ -43,6 +43,7 @@ def made_up(seed=0, n_units=4, n=30):
     return [random_outcomes(rng, n) for _ in range(n_units)]
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 12), min_size=1, max_size=5),

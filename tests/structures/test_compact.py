@@ -122,6 +122,7 @@ def test_a_compaction_that_was_killed_is_finished(tmp_path, kill_at, monkeypatch
     assert not [line for name in store.groups.names() for line in store.groups.damaged(name)]
 
 
+@pytest.mark.slow
 def test_readers_find_every_unit_at_any_moment(tmp_path, kill_at):
     store, units = filled(tmp_path)
     update_index(here, store)

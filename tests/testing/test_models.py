@@ -15,7 +15,16 @@ from screener.testing.models import MOLECULES
 LABELLED = "ae0_b3lyp_kcal"  # what a rung above B3LYP is given
 
 
-@pytest.mark.parametrize("name", shipped_bundles())
+LONG = "gfn2opt-to-g4mp2"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if each == LONG else [])
+        for each in shipped_bundles()
+    ],
+)
 def test_shipped_bundle(name):
     bundle = load_bundle(name)
     if bundle.card.low != "b3lyp":

@@ -654,6 +654,7 @@ def test_what_an_attempt_left_without_a_receipt_is_done_again(finished, client, 
     assert sorted(stored) == sorted(path for receipt in receipts for path in receipt["files"])
 
 
+@pytest.mark.slow
 def test_pools_of_cpu_and_gpu_workers_share_the_work(finished, tmp_path, monkeypatch):
     """Where workers declare `GPU`, structures and predictions are tasks of their own."""
     tasks = []
