@@ -13,9 +13,7 @@ from screener.testing import check_model
 from screener.testing.models import MOLECULES
 
 LABELLED = "ae0_b3lyp_kcal"  # what a rung above B3LYP is given
-
-
-LONG = "gfn2opt-to-g4mp2"
+LONG = "gfn2opt-to-g4mp2"  # loads and predicts for seconds
 
 
 @pytest.mark.parametrize(
