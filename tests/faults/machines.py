@@ -15,7 +15,7 @@ import psutil
 
 from screener.campaign.results.accounts import Accounts, accounts
 from screener.campaign.tasks import WORKER_IMPORTS
-from screener.cluster import worker_main
+from screener.cluster import dask_config, worker_main
 from screener.stores.files import Folder
 
 SHORTLIST = ("shortlist.parquet", "shortlist.csv", "shortlist.sdf")
@@ -40,7 +40,7 @@ class Machines:
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = {**os.environ, **(environment or {}), **dask_config.inherited({}, {})}
         self._processes: list[forked.Popen] = []
         self.start_scheduler()
 
