@@ -120,5 +120,5 @@ def test_a_read_only_disk_is_refused_at_the_start(local_campaign, disk, tmp_path
     assert not os.path.exists(out)
     assert "mmff94" in commands.run("status", str(campaign))
     told = commands.run("rank", str(campaign), "--top", "3", ends_with=2)
-    assert f"error: cannot write {campaign}/leases/" in told
+    assert f"error: cannot write {campaign}/rankings/" in told
     assert "Read-only file system" in told
