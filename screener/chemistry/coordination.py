@@ -1,6 +1,7 @@
 """What each atom of a drawing or of a geometry is bonded to, such as `C:C,F,F,F`."""
 
 import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem
 
 from screener.chemistry.geometry import bonded
@@ -38,8 +39,18 @@ def drawn_coordinations(mol: Chem.Mol) -> set[str]:
 
 def coordinations(structure: Structure) -> list[str]:
     """The coordination of every atom of a geometry, bonds as of `geometry.bonded`."""
+    return bonded_coordinations(structure, bonded(structure))
+
+
+def bonded_coordinations(structure: Structure, bonds: NDArray[np.bool_]) -> list[str]:
+    """The same where bonds are known already.
+
+    Args:
+        structure: n_atoms atoms.
+        bonds: (n_atoms, n_atoms), of `geometry.bonded`.
+    """
     symbols = [symbol_of(number) for number in structure.atomic_numbers.tolist()]
     return [
         f"{symbol}:" + ",".join(sorted(symbols[other] for other in np.flatnonzero(row)))
-        for symbol, row in zip(symbols, bonded(structure), strict=True)
+        for symbol, row in zip(symbols, bonds, strict=True)
     ]

@@ -16,7 +16,6 @@ _OPEN = (Chem.BondStereo.STEREONONE, Chem.BondStereo.STEREOANY)
 # least volume of the corner at an atom with four single bonds, see `corner_volume`: methane has
 # 3.08, the centre of spiropentane 1.80, bridgeheads of [1.1.1]propellane 0.92, flat centres 0.00
 FLAT = 0.3
-_FOUR = (6, 14)  # elements of which an atom with four neighbours has them at the corners
 
 
 def relative_distances(structure: Structure) -> NDArray[np.float64]:
@@ -129,7 +128,7 @@ def _handedness(atom: Chem.Atom, positions: NDArray[np.floating]) -> Chem.Chiral
         return Chem.ChiralType.CHI_UNSPECIFIED
     where = positions.astype(np.float64)
     around = [bond.GetOtherAtomIdx(atom.GetIdx()) for bond in atom.GetBonds()]
-    volume = corner_volume(where[atom.GetIdx()], where[around])
+    volume = float(corner_volume(where[atom.GetIdx()], where[around]))
     if abs(volume) < FLAT:
         return Chem.ChiralType.CHI_UNSPECIFIED
     is_clockwise = volume > 0.0
@@ -138,24 +137,28 @@ def _handedness(atom: Chem.Atom, positions: NDArray[np.floating]) -> Chem.Chiral
     )
 
 
-def corner_volume(centre: NDArray[np.float64], neighbours: NDArray[np.float64]) -> float:
+def corner_volume(
+    centres: NDArray[np.float64], neighbours: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Six times the volume between the ends of unit vectors to an atom's four neighbours.
 
     It is zero where the atom is flat, or the tip of a pyramid on a square, as geometries at a
     saddle point have it. Its sign tells mirror images apart.
 
     Args:
-        centre: (3,), angstrom.
-        neighbours: (4, 3), angstrom; (3, 3) where a lone pair is the fourth.
+        centres: (..., 3), angstrom.
+        neighbours: (..., 4, 3), angstrom; (..., 3, 3) where a lone pair is the fourth.
     Returns:
-        positive where, seen from the first, the others follow each other clockwise.
+        (...), positive where, seen from the first, the others follow each other clockwise.
     """
-    bonds = neighbours - centre
-    bonds = bonds / np.linalg.norm(bonds, axis=1, keepdims=True)
-    if len(bonds) == 3:
-        opposite = -bonds.sum(axis=0)
-        bonds = np.vstack([bonds, opposite / max(float(np.linalg.norm(opposite)), 1e-9)])
-    return float(np.linalg.det(bonds[1:] - bonds[0]))
+    bonds = neighbours - centres[..., None, :]
+    bonds = bonds / np.linalg.norm(bonds, axis=-1, keepdims=True)
+    if bonds.shape[-2] == 3:
+        opposite = -bonds.sum(axis=-2, keepdims=True)
+        length = np.linalg.norm(opposite, axis=-1, keepdims=True)
+        bonds = np.concatenate([bonds, opposite / np.maximum(length, 1e-9)], axis=-2)
+    volumes: NDArray[np.float64] = np.linalg.det(bonds[..., 1:, :] - bonds[..., :1, :])
+    return volumes
 
 
 def has_flat_centre(molecule: Chem.Mol, positions: NDArray[np.floating]) -> bool:
@@ -170,17 +173,34 @@ def has_flat_centre(molecule: Chem.Mol, positions: NDArray[np.floating]) -> bool
         for atom in molecule.GetAtoms()
         if atom.GetDegree() == 4 and atom.GetHybridization() == Chem.HybridizationType.SP3
     ]
-    return _any_flat(positions, centres)
+    atoms = np.array([atom for atom, _ in centres], dtype=np.int64)
+    around = np.array([around for _, around in centres], dtype=np.int64)
+    return _any_flat(positions, atoms, around)
 
 
-def has_flat_atom(structure: Structure) -> bool:
-    """Whether a carbon or silicon atom with four neighbours is flat, as far as a geometry tells."""
-    bonds = bonded(structure)
-    four = np.isin(structure.atomic_numbers, _FOUR) & (bonds.sum(axis=1) == 4)
-    centres = [(int(atom), np.flatnonzero(bonds[atom]).tolist()) for atom in np.flatnonzero(four)]
-    return _any_flat(structure.positions, centres)
+def has_flat_atom(structure: Structure, bonds: NDArray[np.bool_]) -> bool:
+    """Whether an atom such as carbon with four neighbours is flat, as far as a geometry tells.
+
+    Args:
+        structure: n_atoms atoms.
+        bonds: (n_atoms, n_atoms), of `bonded`.
+    """
+    has_four = _with_four_electrons()[structure.atomic_numbers] & (bonds.sum(axis=1) == 4)
+    atoms = np.flatnonzero(has_four)
+    return _any_flat(structure.positions, atoms, np.nonzero(bonds[atoms])[1])
 
 
-def _any_flat(positions: NDArray[np.floating], centres: list[tuple[int, list[int]]]) -> bool:
+@cache
+def _with_four_electrons() -> NDArray[np.bool_]:
+    """Whether an element has four valence electrons, by atomic number."""
+    n_electrons = Chem.GetPeriodicTable().GetNOuterElecs
+    return np.array([False, *(n_electrons(number) == 4 for number in range(1, N_ELEMENTS + 1))])
+
+
+def _any_flat(
+    positions: NDArray[np.floating], atoms: NDArray[np.int64], around: NDArray[np.int64]
+) -> bool:
+    """Whether any of the atoms (n,) with these neighbours (4 n,) is flat."""
     where = positions.astype(np.float64)
-    return any(abs(corner_volume(where[atom], where[around])) < FLAT for atom, around in centres)
+    volumes = corner_volume(where[atoms], where[around.reshape(-1, 4)])
+    return bool((np.abs(volumes) < FLAT).any())

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from screener.chemistry.coordination import coordinations
+from screener.chemistry.coordination import bonded_coordinations, coordinations
 from screener.chemistry.environments import atom_name
-from screener.chemistry.geometry import atom_distances, has_flat_atom
+from screener.chemistry.geometry import atom_distances, bonded, has_flat_atom
 from screener.records import Structure
 from screener.registry.elements import name_of, number_of
 from screener.stores.domain_reasons import with_numbers
@@ -90,9 +90,10 @@ class Domain(DomainOfKinds):
             return reasons
         if _closest(structure) < COINCIDENT:
             return [f"two atoms are less than {COINCIDENT} angstrom apart"]
-        if has_flat_atom(structure):
+        bonds = bonded(structure)
+        if has_flat_atom(structure, bonds):
             return ["an atom with four neighbours is flat: the geometry is not at a minimum"]
-        return self.coordination_reasons(coordinations(structure))
+        return self.coordination_reasons(bonded_coordinations(structure, bonds))
 
     def distance_reasons(self, structure: Structure, distances: NDArray[np.float64]) -> list[str]:
         """Why the structure is outside as far as distances (n_atoms,) to known environments say."""
