@@ -6,9 +6,10 @@ them as an LF. A byte takes the place of a byte, so offsets mean the same before
 becomes of a byte depends only on the two after it: a file may be read from anywhere.
 """
 
-import io
 import re
 from typing import Protocol
+
+from screener.library.chunk_stream import ChunkStream
 
 LOOKED_AT = 2  # bytes after a CR that say whether it stands alone
 HEAD = 1 << 20  # bytes of a table that say how its lines end
@@ -36,7 +37,7 @@ class Readable(Protocol):
         ...
 
 
-class OneLineEnd(io.RawIOBase):
+class OneLineEnd(ChunkStream):
     """A stream in which every line ends in LF or CR LF.
 
     Args:
@@ -50,28 +51,22 @@ class OneLineEnd(io.RawIOBase):
     def __init__(
         self, stream: Readable, is_table: bool = False, n_bytes: int | None = None
     ) -> None:
+        super().__init__()
         self._stream = stream
         self._asks = is_table
         self._changes = True
         self._left = n_bytes
         self._held = b""  # returns at the end of what was read, which may belong to an LF
-        self._ready = b""
         self._is_over = False
 
-    def readable(self) -> bool:
-        """Yes."""
-        return True
+    def next_chunk(self) -> bytes:
+        """The bytes of another read of the stream, but those that are held back."""
+        chunk = b""
+        while not chunk and not self._is_over:
+            chunk = self._read()
+        return chunk
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        """Fill some of `buffer`; returns how many bytes, 0 at the end."""
-        while not self._ready and not self._is_over:
-            self._read()
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
-
-    def _read(self) -> None:
+    def _read(self) -> bytes:
         chunk = self._stream.read(_CHUNK) or b""
         if self._asks:
             self._asks, self._changes = False, ends_in_returns(chunk)
@@ -82,9 +77,10 @@ class OneLineEnd(io.RawIOBase):
         self._held = data[len(data) - n_held :]
         if self._changes and data.count(b"\r") > data.count(b"\r\n"):
             data = _ALONE.sub(b"\n", data)
-        self._ready = data[: len(data) - n_held]
+        ready = data[: len(data) - n_held]
         self._is_over = not chunk
         if self._left is not None:
-            self._ready = self._ready[: self._left]
-            self._left -= len(self._ready)
+            ready = ready[: self._left]
+            self._left -= len(ready)
             self._is_over = self._is_over or not self._left
+        return ready

@@ -18,6 +18,7 @@ import zstandard
 from fsspec import AbstractFileSystem
 
 from screener.errors import ConfigError
+from screener.library.chunk_stream import ChunkStream
 from screener.library.line_ends import HEAD, OneLineEnd, ends_in_returns
 from screener.library.text_bytes import N_FIRST, as_utf8, unpacked, wide_encoding
 from screener.stores.library import InputFile
@@ -256,7 +257,7 @@ def read_range(source: Source, start: int, stop: int) -> bytes:
     return data
 
 
-class RangeReader(io.RawIOBase):
+class RangeReader(ChunkStream):
     """Some bytes of a file as a stream that reads a little at a time.
 
     Args:
@@ -265,21 +266,15 @@ class RangeReader(io.RawIOBase):
     """
 
     def __init__(self, read: Callable[[int, int], bytes], start: int, stop: int) -> None:
+        super().__init__()
         self._read = read
         self._at = start
         self._stop = stop
-        self._ready = b""
 
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        """Fill some of `buffer`; returns how many bytes, 0 at the end."""
-        if not self._ready and self._at < self._stop:
-            self._ready = self._read(self._at, min(self._stop, self._at + _RANGE))
-            self._at += len(self._ready)
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
+    def next_chunk(self) -> bytes:
+        """Up to `_RANGE` bytes more."""
+        if self._at >= self._stop:
+            return b""
+        chunk = self._read(self._at, min(self._stop, self._at + _RANGE))
+        self._at += len(chunk)
+        return chunk

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 import zstandard
 
 from screener.errors import ConfigError
+from screener.library.chunk_stream import ChunkStream
 
 N_FIRST = 64  # bytes that show an encoding
 # how files begin that are no text, and what to do with them
@@ -86,41 +87,32 @@ def wide_encoding(first: bytes) -> str | None:
     return "utf-16-be" if len(first) >= 4 and not any(even) and all(odd) else None
 
 
-class _AsUtf8(io.RawIOBase):
+class _AsUtf8(ChunkStream):
     """Text of another encoding, as UTF-8."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
+        super().__init__()
         self._text = text
-        self._ready = b""
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        self._ready = self._ready or self._text.read(_CHUNK // 4).encode()
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
+    def next_chunk(self) -> bytes:
+        return self._text.read(_CHUNK // 4).encode()
 
 
-class _ZstdReader(io.RawIOBase):
+class _ZstdReader(ChunkStream):
     """Zstandard frames one after another; unlike `stream_reader` it notices a missing end."""
 
     def __init__(self, raw: BinaryIO) -> None:
+        super().__init__()
         self._raw = raw
         self._begin_frame()
-        self._ready = b""
 
     def _begin_frame(self) -> None:
         self._frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
         self._frame_begun = False
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        while not self._ready:
+    def next_chunk(self) -> bytes:
+        chunk = b""
+        while not chunk:
             packed = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
                 self._begin_frame()
@@ -128,10 +120,7 @@ class _ZstdReader(io.RawIOBase):
             if not packed:
                 if self._frame_begun:
                     raise EOFError("the last frame is cut")
-                return 0
+                break
             self._frame_begun = True
-            self._ready = self._frame.decompress(packed)
-        n = min(len(buffer), len(self._ready))
-        buffer[:n] = self._ready[:n]
-        self._ready = self._ready[n:]
-        return n
+            chunk = self._frame.decompress(packed)
+        return chunk
