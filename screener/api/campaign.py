@@ -27,7 +27,7 @@ from screener.cluster.factory import connect
 from screener.cluster.settings import LocalSettings
 from screener.errors import ConfigError, interrupts_told
 from screener.ranking.objectives import Constraint, Objective
-from screener.report.collect import write_report
+from screener.report.collect import write_report, write_reports
 from screener.stores.files import Folder
 from screener.stores.predictions import with_names_of_now
 
@@ -160,9 +160,7 @@ class Campaign:
                 name=name,
                 main=main,
             )
-        write_report(folder)
-        if not ranking.is_main:
-            write_report(folder, ranking.name)
+        write_reports(folder, ranking)
         return self
 
     def rank(

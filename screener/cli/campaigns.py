@@ -160,7 +160,7 @@ def explain(
     from screener.campaign.settings.stages import absolute
     from screener.stores.files import Folder as Store
 
-    told = explaining.explanation(Store(absolute(campaign)), name, _local_workers, ranking)
+    told = explaining.explain(Store(absolute(campaign)), name, _local_workers, ranking)
     if as_json:
         print_json(told.as_json())
         return

@@ -184,7 +184,7 @@ def _run(
     from screener.cli import show
     from screener.cluster.factory import connect
     from screener.execution.performance import reported, require_report_path
-    from screener.report.collect import write_report
+    from screener.report.collect import write_reports
 
     require_report_path(performance_report)
     folder, setup = resolve(settings)  # mistakes are reported before a cluster is started
@@ -206,9 +206,7 @@ def _run(
             name=name,
             main=main,
         )
-    write_report(folder)
-    if not ranking.is_main:
-        write_report(folder, ranking.name)
+    write_reports(folder, ranking)
     if as_json:
         print_json(show.shortlist_json(folder, ranking))
     else:

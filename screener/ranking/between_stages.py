@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from screener.ranking.columns import inputs_of, numbers, with_asked
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.score import interval_ends, score_table
-from screener.ranking.split_normal import SIDE
+from screener.ranking.split_normal import chance_up_to
 from screener.registry.columns import PER_ATOM, columns
 from screener.stores.refused import without_refusals
 
@@ -210,13 +210,8 @@ def later_chance(
         points are the ends of `score_range`; NaN of rows that are no candidates. Where nothing can
         move, 1 above the threshold and 0 at it and below.
     """
-    from scipy.special import ndtr  # who only looks at a campaign waits for no SciPy
-
     moved = score_range(table, settings, later)
-    distance = moved.score - threshold
-    side = np.where(distance < 0.0, moved.high - moved.score, moved.score - moved.low)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        position = np.where(side > 0.0, distance * SIDE / side, np.sign(distance) * np.inf)
-    chance = np.where(np.isnan(position), 0.0, ndtr(position))
+    # above a threshold is below it in the mirror
+    chance = chance_up_to(-moved.score, (-moved.high, -moved.low), -threshold, at=0.0)
     chance[np.isnan(moved.score)] = np.nan
     return chance

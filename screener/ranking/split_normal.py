@@ -30,19 +30,30 @@ def chance(
     Returns:
         float64 (n,), 0 to 1; 0 or 1 where there is no interval.
     """
+    return chance_up_to(values, ends, high, at=1.0) - chance_up_to(values, ends, low, at=0.0)
+
+
+def chance_up_to(
+    values: FloatArray, ends: tuple[FloatArray, FloatArray], bound: float, at: float
+) -> FloatArray:
+    """How likely a value lies below a bound.
+
+    Args:
+        values: float64 (n,), as predicted.
+        ends: both ends of their 90 % intervals, float64 (n,) each.
+        bound: in the unit of the values; may be infinite.
+        at: the answer for a value without spread that is at the bound itself.
+    Returns:
+        float64 (n,), 0 to 1.
+    """
     from scipy.special import ndtr  # who only looks at a campaign waits for no SciPy
 
     below, above = ((end - values) / SIDE for end in ends)  # standard deviations, signed
-
-    def share_up_to(bound: float, at: float) -> FloatArray:
-        """Of a value without spread that is at the bound itself, `at`."""
-        distance = bound - values
-        deviation = np.where(distance < 0.0, -below, above)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            position = np.where(deviation > 0.0, distance / deviation, np.sign(distance) * np.inf)
-        return np.where(np.isnan(position), at, ndtr(position))
-
-    likely: FloatArray = share_up_to(high, 1.0) - share_up_to(low, 0.0)
+    distance = bound - values
+    deviation = np.where(distance < 0.0, -below, above)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        position = np.where(deviation > 0.0, distance / deviation, np.sign(distance) * np.inf)
+    likely: FloatArray = np.where(np.isnan(position), at, ndtr(position))
     return likely
 
 

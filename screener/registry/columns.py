@@ -109,6 +109,20 @@ def unit_of(name: str) -> str:
 
 
 @cache
+@cache
+def words_of(name: str) -> tuple[str, str]:
+    """A column in words, and its level of theory, which is empty where none applies.
+
+    Args:
+        name: of any column; one that is not of a quantity keeps its name.
+    """
+    known = columns().get(name)
+    if known is None:
+        return name, ""
+    per_atom = " per atom" if known.per_atom else ""
+    return f"{known.quantity.label}{per_atom}", theories().get(known.theory, "")
+
+
 def former_columns() -> Mapping[str, str]:
     """Columns at levels of theory by names that they had before, and what they are called now."""
     made: dict[str, str] = {}

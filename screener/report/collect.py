@@ -64,6 +64,20 @@ def write_report(folder: Folder, name: str | None = None) -> str:
     return path
 
 
+def write_reports(folder: Folder, ranking: NamedRanking) -> None:
+    """Write the report of the main ranking, and that of another one.
+
+    Args:
+        folder: of the campaign.
+        ranking: the one that was made.
+    Raises:
+        StoreError: a file cannot be read or written.
+    """
+    write_report(folder)
+    if not ranking.is_main:
+        write_report(folder, ranking.name)
+
+
 def collect(folder: Folder, name: str | None = None) -> ReportContent:
     """What the report of a campaign holds.
 

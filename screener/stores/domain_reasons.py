@@ -43,9 +43,14 @@ def joined(reasons: Iterable[str]) -> str:
     return _BETWEEN.join(reasons)
 
 
+def separated(text: str) -> list[str]:
+    """The reasons that an entry of the column holds, each as the column has it."""
+    return text.split(_BETWEEN) if text else []
+
+
 def reasons_in(text: str) -> list[Reason]:
-    """The reasons that an entry of the column holds."""
-    return [_parted(each) for each in text.split(_BETWEEN)] if text else []
+    """The same, taken apart."""
+    return [_parted(each) for each in separated(text)]
 
 
 def sentences_in(text: str) -> list[str]:

@@ -7,9 +7,8 @@ worth nothing. The column is null then, and one reason that begins with its name
 from collections.abc import Iterable
 
 from screener.registry.quantities import Column
-from screener.stores.domain_reasons import joined, with_numbers
+from screener.stores.domain_reasons import joined, separated, with_numbers
 
-_BETWEEN = "; "
 _UNCERTAIN = " is too uncertain"
 _IMPOSSIBLE = " is impossible"
 PATTERN = f"{_UNCERTAIN}|{_IMPOSSIBLE}"  # regular expression that finds texts with such reasons
@@ -45,20 +44,20 @@ def impossible(column: Column, low: float, high: float) -> str:
 
 def refused_columns(reasons: str) -> frozenset[str]:
     """The columns of which `domain_reasons` says that their prediction is no answer."""
-    named = (_refused(reason) for reason in reasons.split(_BETWEEN))
+    named = (_refused(reason) for reason in separated(reasons))
     return frozenset(name for name in named if name)
 
 
 def refusals_of(reasons: str, columns: Iterable[str]) -> str:
     """Those reasons of `domain_reasons` that are about some columns."""
     wanted = set(columns)
-    return joined(each for each in reasons.split(_BETWEEN) if _refused(each) in wanted)
+    return joined(each for each in separated(reasons) if _refused(each) in wanted)
 
 
 def without_refusals(reasons: str, columns: Iterable[str]) -> str:
     """`domain_reasons` without its reasons about some columns."""
     dropped = set(columns)
-    return joined(each for each in reasons.split(_BETWEEN) if _refused(each) not in dropped)
+    return joined(each for each in separated(reasons) if _refused(each) not in dropped)
 
 
 def _refused(reason: str) -> str | None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from built_here import in_line, lazily
 from former_structures import write_former_unit
 from structure_examples import ATOM, unit_files
 from typer.testing import CliRunner, Result
@@ -17,8 +17,7 @@ from screener.chemistry.structures import StructureSettings
 from screener.cli.main import app, main
 from screener.cluster import factory
 from screener.cluster.settings import LocalSettings
-from screener.errors import ConfigError, MoleculeError, ScreenerError
-from screener.execution.tasks import Completed
+from screener.errors import ConfigError, ScreenerError
 from screener.library_build import passes as build_passes
 from screener.models.shipped import shipped_bundles
 from screener.stores.files import Folder
@@ -45,24 +44,12 @@ C(,\x1b[31mbroken,8
 def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Carry tasks out in this process."""
 
-    def in_line(function: Any, items: Any, **_: Any) -> list[Any]:
-        results = []
-        for item in items:
-            try:
-                results.append(function(item))
-            except MoleculeError as error:
-                results.append(error)
-        return results
-
     @contextmanager
     def connect(settings: LocalSettings, _: object = None) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(dashboard_link=f"{settings.kind} {settings.workers}")
 
-    def run(_: Any, tasks: Any) -> Iterator[Completed]:
-        return (Completed(task, task.function(*task.arguments)) for task in tasks)
-
-    monkeypatch.setattr(build_passes, "run_tasks", run)
-    monkeypatch.setattr(index_tasks, "run_tasks", run)
+    monkeypatch.setattr(build_passes, "run_tasks", lazily)
+    monkeypatch.setattr(index_tasks, "run_tasks", lazily)
     monkeypatch.setattr(build_passes, "isolated_map", in_line)
     monkeypatch.setattr(factory, "connect", connect)
 

@@ -70,22 +70,6 @@ class Explanation:
 
 def explain(
     folder: Folder, name: str, connect: Connect | None = None, ranking: str | None = None
-) -> list[tuple[str, str]]:
-    """The lines of `explanation`, for people.
-
-    Args:
-        folder: of a finished campaign.
-        name: of the molecule, see `explanation`.
-        connect: gives a client, see `explanation`.
-        ranking: the name of one; None for the main one.
-    Returns:
-        pairs of a label and what is said.
-    """
-    return explanation(folder, name, connect, ranking).lines
-
-
-def explanation(
-    folder: Folder, name: str, connect: Connect | None = None, ranking: str | None = None
 ) -> Explanation:
     """What became of a molecule and why.
 

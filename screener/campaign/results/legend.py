@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.score_meaning import meaning_of
-from screener.registry.columns import columns, theories
+from screener.registry.columns import columns, unit_of, words_of
 
 _FIXED = {
     "rank": "Place in this ranking, from 1.",
@@ -70,32 +70,21 @@ def _row(name: str, settings: RankingSettings, prefixes: dict[str, str]) -> dict
     for prefix, text in prefixes.items():
         if name.startswith(prefix):
             of = name.removeprefix(prefix)
-            unit = _unit(of) if prefix == "margin_" else ""
+            unit = unit_of(of) if prefix == "margin_" else ""
             return {"column": name, "unit": unit, "meaning": text.format(_called(of))}
     for suffix, text in _SUFFIXES.items():
         of = name.removesuffix(suffix)
         if of != name and of in columns():
-            return {"column": name, "unit": _unit(of), "meaning": text.format(_called(of))}
+            return {"column": name, "unit": unit_of(of), "meaning": text.format(_called(of))}
     if name in columns():
         words = _called(name)
-        return {"column": name, "unit": _unit(name), "meaning": f"{words[0].upper()}{words[1:]}."}
+        return {"column": name, "unit": unit_of(name), "meaning": f"{words[0].upper()}{words[1:]}."}
     if any(each.column == name for each in settings.objectives):
         return {"column": name, "unit": "", "meaning": "What an objective is about."}
     return {"column": name, "unit": "", "meaning": "A column of yours, or of a model of yours."}
 
 
 def _called(column: str) -> str:
-    """A column in words; one that is not of a quantity keeps its name."""
-    known = columns().get(column)
-    if known is None:
-        return column
-    theory = theories().get(known.theory, "")
-    per_atom = " per atom" if known.per_atom else ""
-    words = f"{known.quantity.label}{per_atom}"
+    words, theory = words_of(column)
     comma = "," * ("," in words)  # atomization energy, 0 K, at B3LYP
     return f"{words}{comma} at {theory}" if theory else words
-
-
-def _unit(column: str) -> str:
-    known = columns().get(column)
-    return "" if known is None else known.unit

@@ -9,7 +9,7 @@ from screener.models.shipped import DEFAULT_BUNDLES
 from screener.ranking.columns import STRUCTURAL_COLUMNS, inputs_of
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.presets import load_preset, preset_names, require_preset
-from screener.registry.columns import PER_ATOM, columns, levels, theories
+from screener.registry.columns import PER_ATOM, columns, levels, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,11 @@ def _source(column: str, predicting: dict[str, Any]) -> str:
     if bundles:
         return f"predicted by {' and '.join(bundles)}, or a model of your own"
     computing = [each.name for each in levels().values() if value in each.yields and each.compute]
-    return f"computed by {' or '.join(computing)} for finalists at gfn2-opt"
+    *_, last = DEFAULT_BUNDLES  # the level of a campaign's last stage
+    return f"computed by {' or '.join(computing)} for finalists at {last}"
 
 
 def _called(column: str) -> str:
     """A column in words, with its level of theory."""
-    known = columns().get(column)
-    if known is None:
-        return column
-    theory = theories().get(known.theory, "")
-    return " ".join(
-        part for part in (theory, known.quantity.label, "per atom" * known.per_atom) if part
-    )
+    words, theory = words_of(column)
+    return f"{theory} {words}".strip()

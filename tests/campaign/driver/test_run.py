@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from distributed import Client, Scheduler, SpecCluster, Worker
+from explained import explain
 from rdkit import Chem
 from rdkit.DataStructs import TanimotoSimilarity
 
@@ -28,7 +29,7 @@ from screener.campaign.driver.run import run_campaign
 from screener.campaign.results import segments
 from screener.campaign.results.accounts import accounts
 from screener.campaign.results.compare import compare
-from screener.campaign.results.explain import explain, explanation
+from screener.campaign.results.explain import explain as explanation
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig

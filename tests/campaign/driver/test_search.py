@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from explained import explain
 from rdkit import Chem
 
 from screener.campaign.driver import candidates
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.results.accounts import accounts
-from screener.campaign.results.explain import explain
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.status import status
 from screener.campaign.settings.config import CampaignConfig, FunnelConfig

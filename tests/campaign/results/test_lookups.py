@@ -4,11 +4,11 @@ import shutil
 
 import pyarrow as pa
 import pytest
+from explained import explain
 
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.results import segments
 from screener.campaign.results.compare import compare
-from screener.campaign.results.explain import explain
 from screener.campaign.results.rank import rank_again
 from screener.campaign.settings.config import CampaignConfig, StageConfig
 from screener.campaign.settings.ranking import RankingConfig

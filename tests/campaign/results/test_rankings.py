@@ -6,11 +6,11 @@ import threading
 
 import pyarrow.parquet as pq
 import pytest
+from explained import explain
 
 from screener.campaign.driver.run import run_campaign
 from screener.campaign.results.accounts import accounts
 from screener.campaign.results.compare import compare
-from screener.campaign.results.explain import explain
 from screener.campaign.results.provenance import read_ranking
 from screener.campaign.results.rank import rank_again
 from screener.campaign.results.rankings import (
