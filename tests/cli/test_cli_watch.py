@@ -210,7 +210,7 @@ FIELDS = {
         *("worker_min_bytes", "worker_median_bytes", "worker_max_bytes"),
     },
     "stage finished": {"stage", "counts", "quarantine"},
-    "ranked": {"ranking", "shortlisted"},
+    "ranked": {"ranking", "name", "shortlisted"},
 }
 
 

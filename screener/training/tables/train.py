@@ -141,6 +141,14 @@ def train_outside(config: TrainConfig, site: Site) -> Metrics:
     )
     progress.clear()
     errors: Metrics = metrics[TEST]
+    unanswered = [target.name for target in targets.all if target.name not in errors]
+    if unanswered:
+        log.warning(
+            "none of the %d test molecules gets an answer for %s: they are outside the domain, or "
+            "their intervals are wider than the limit in the card; fit to more molecules",
+            len(sets[TEST].molecules),
+            ", ".join(unanswered),
+        )
     return errors
 
 
