@@ -126,13 +126,18 @@ class _Watcher:
                 if not self._waits:
                     self._is_running = False
                     return
-                long = {
-                    thread: (wait, state)  # a later one of the same thread is within the earlier
-                    for wait, (thread, state) in self._waits.items()
-                    if wait.is_long
-                }
-            for wait, state in long.values():
-                wait.tell_if_due(state())
+            self.look()
+
+    def look(self) -> None:
+        """Tell the waits that are due."""
+        with self._lock:
+            long = {
+                thread: (wait, state)  # a later one of the same thread is within the earlier
+                for wait, (thread, state) in self._waits.items()
+                if wait.is_long
+            }
+        for wait, state in long.values():
+            wait.tell_if_due(state())
 
 
 _watcher = _Watcher()

@@ -58,10 +58,12 @@ def test_what_ends_soon_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_innermost_of_waits_within_one_another_is_told(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 3600.0)  # it looks when it is told to
     with waiting.waiting("workers", ""), waiting.waiting("their store", ""):
-        time.sleep(0.2)
+        waiting._watcher.look()
     assert {each.fields["for"] for each in notices(caplog)} == {"their store"}
 
 

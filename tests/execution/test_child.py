@@ -232,6 +232,7 @@ def test_a_child_that_starts_slowly_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(child, "POLL_SECONDS", 0.001)
 
     def start() -> None:  # in a thread that has no child yet
         assert isolated_map(faults.atoms, ["CC#N"], wall_clock_seconds=60) == [faults.atoms("CC#N")]
