@@ -61,7 +61,7 @@ def test_the_innermost_of_waits_within_one_another_is_told(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 3600.0)  # it looks when it is told to
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.5)  # by itself not before this is over
     with waiting.waiting("workers", ""), waiting.waiting("their store", ""):
         waiting._watcher.look()
     assert {each.fields["for"] for each in notices(caplog)} == {"their store"}
