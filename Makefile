@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # tests start hundreds of processes
-# which tests share a process, and why, is said in tests/conftest.py
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --no-loadscope-reorder
+# tests wait for a part of their time; which of them share a process, and why, is said in tests/conftest.py
+PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
+PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 4 --no-loadscope-reorder
 EXAMPLE := screener/data/examples/battery-candidates.csv
 
 .PHONY: install screen test test-slow notebooks lint types layers bench labels soak check
@@ -20,10 +21,10 @@ screen: install
 	$(BIN)/screener screen example-library --out example-campaign --preset electrolyte-solvent --known-column known_as
 
 test: install
-	$(PYTEST) -m 'not slow' tests
+	$(PYTEST) -m 'not slow and not soak' tests
 
 test-slow: install
-	$(PYTEST) -m slow $$(grep -rl --include='test_*.py' mark.slow tests)  # no others are imported
+	$(PYTEST) -m 'slow and not soak' $$(grep -rl --include='test_*.py' mark.slow tests)  # no others are imported
 
 notebooks: install
 	$(BIN)/pytest -p nbmake --nbmake notebooks
@@ -44,7 +45,7 @@ labels: install
 	$(BIN)/screener labels
 
 soak: install
-	SCREENER_SOAK=1 $(BIN)/pytest tests/faults
+	SCREENER_SOAK=1 $(BIN)/pytest tests/faults && $(PYTEST) -m soak tests
 	$(BIN)/python tests/benchmarks/million.py && $(BIN)/python tests/benchmarks/engine.py
 
 check: install

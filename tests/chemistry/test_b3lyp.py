@@ -35,7 +35,7 @@ def structure_of(entry: qm9.Entry) -> Structure:
 
 
 @pytest.mark.parametrize(
-    "smiles", ["N", "C#N", "C=O", pytest.param("FC(F)(F)F", marks=pytest.mark.slow)]
+    "smiles", ["N", "C#N", "C=O", pytest.param("FC(F)(F)F", marks=pytest.mark.soak)]
 )
 def test_values_are_those_of_qm9(entries, smiles):
     entry, energy = entries[smiles]

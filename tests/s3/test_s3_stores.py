@@ -143,6 +143,7 @@ def test_a_creation_whose_answer_is_lost_is_known_as_our_own(fault, s3, bucket, 
         assert folder.read_bytes("leases/owner-00000001.json") == b"token a"
 
 
+@pytest.mark.soak
 def test_faults_that_pass_are_got_over(s3, bucket, clients):
     probability = dict.fromkeys(("unheard", "unanswered", "cut", "slow down", "error"), 0.06)
     with proxy(s3, probability, seed=1) as between:
@@ -158,7 +159,7 @@ def test_faults_that_pass_are_got_over(s3, bucket, clients):
         assert all(between.seen[fault] for fault in probability), between.seen
 
 
-@pytest.mark.parametrize("fault", ["slow down", "unheard"])
+@pytest.mark.parametrize("fault", ["slow down", pytest.param("unheard", marks=pytest.mark.soak)])
 def test_a_store_that_stays_down_is_an_error_that_names_the_object(
     fault, s3, bucket, clients, monkeypatch
 ):

@@ -99,7 +99,7 @@ MOMENTS = [0.0, 0.03, 0.2, 0.45, 0.52, 0.8, 0.96, 0.98]  # parts of the work tha
 
 @pytest.mark.parametrize(
     "share",
-    [0.94, *(pytest.param(each, marks=pytest.mark.slow) for each in (0.5, *MOMENTS))],
+    [0.94, *(pytest.param(each, marks=pytest.mark.soak) for each in (0.5, *MOMENTS))],
 )
 def test_a_compaction_that_was_killed_is_finished(tmp_path, kill_at, monkeypatch, share):
     whole, units = filled(tmp_path / "whole")

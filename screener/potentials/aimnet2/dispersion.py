@@ -28,7 +28,11 @@ class Dispersion:
         def on_device(name: str) -> torch.Tensor:
             return torch.from_numpy(weights[name]).to(device)
 
-        self._c6 = on_device("c6")
+        n_elements, n_references = weights["references"].shape
+        self._references = on_device("references")
+        self._is_element = torch.eye(n_elements, device=device)
+        n = n_elements * n_references
+        self._c6 = on_device("c6").transpose(1, 2).reshape(1, n, n)
         self._r4r2 = on_device("r4r2")
         self._radii = on_device("covalent_radii")
         self._limits = on_device("coordination_limits")
@@ -50,13 +54,13 @@ class Dispersion:
         counted = torch.sigmoid(-K1 * (ratio - 1.0)).masked_fill(itself, 0.0)
         coordination = torch.minimum(counted.sum(dim=-1), self._limits[elements])
 
-        c6, first, second = self._c6[elements[:, :, None], elements[:, None, :]].unbind(dim=-1)
-        off = (coordination[:, :, None, None] - first).square()
-        off = off + (coordination[:, None, :, None] - second).square()
-        weight = torch.exp(K3 * off)
-        total = weight.sum(dim=-1)
-        c6 = torch.where(total < FEWEST, 0.0, (c6 * weight).sum(dim=-1))
-        c6 = (c6 / total.clamp_min(FEWEST)).masked_fill(itself, 0.0)
+        off = coordination[:, :, None] - self._references[elements]
+        alike = torch.exp(K3 * off.square())  # to each reference of the element
+        placed = (self._is_element[elements][..., None] * alike[:, :, None]).flatten(2)
+        c6 = torch.bmm(torch.bmm(placed, self._c6.expand(len(placed), -1, -1)), placed.mT)
+        total = alike.sum(dim=2)
+        total = total[:, :, None] * total[:, None, :]
+        c6 = torch.where(total < FEWEST, 0.0, c6 / total.clamp_min(FEWEST)).masked_fill(itself, 0.0)
 
         r4r2 = self._r4r2[elements]
         c8_by_c6 = 3.0 * r4r2[:, :, None] * r4r2[:, None, :]

@@ -114,9 +114,7 @@ class AimNet2:
             energies.mean(dim=1), energies.std(dim=1), -gradient, charges.detach().mean(dim=1)
         )
 
-    def _energies(
-        self, block: Block, positions: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _energies(self, block: Block, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies float64 (n, N_MEMBERS) and charges of atoms (n_atoms, N_MEMBERS)."""
         groups = self._groups(block, positions)
         filters = [group.filters for group in groups]
@@ -141,19 +139,25 @@ class AimNet2:
         molecule = atom = 0
         for n, n_atoms in block.sizes:
             atoms = slice(atom, atom + n * n_atoms)
-            own = positions[atoms].view(n, n_atoms, 3).transpose(1, 2)  # (n, 3, n_atoms)
-            vectors = own[:, :, None, :] - own[:, :, :, None]
+            own = positions[atoms].view(n, n_atoms, 3).transpose(1, 2)
+            vectors = own[:, :, :, None] - own[:, :, None, :]  # (n, 3, to, from)
             itself = torch.eye(n_atoms, dtype=torch.bool, device=positions.device)
             d = vectors.square().sum(dim=1).masked_fill(itself, FAR**2).sqrt()
             within = (d / self._cutoff).clamp(0.0, 1.0)
             weight = 0.5 * torch.cos(within * math.pi) + 0.5
             off = d[:, None] - self._radii[:, None, None]
             by_distance = torch.exp(-self._eta * off.square()) * weight[:, None]
-            directions = torch.cat([torch.ones_like(d)[:, None], vectors / d[:, None]], dim=1)
-            weights = by_distance[:, :, None] * directions[:, None]
-            weights = weights.view(n * N_RADIAL, 4 * n_atoms, n_atoms)
+            directions = (vectors / d[:, None]).transpose(1, 2).contiguous()  # (n, to, 3, from)
+            by_direction = by_distance[:, :, :, None] * directions[:, None]
+            filters = Filters(
+                atoms,
+                n,
+                n_atoms,
+                by_distance.view(n * N_RADIAL, n_atoms, n_atoms),
+                by_direction.view(n * N_RADIAL, n_atoms, 3 * n_atoms),
+            )
             molecules = slice(molecule, molecule + n)
-            groups.append(_Group(molecules, Filters(atoms, n, n_atoms, weights), d))
+            groups.append(_Group(molecules, filters, d))
             molecule, atom = molecules.stop, atoms.stop
         return groups
 

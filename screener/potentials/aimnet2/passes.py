@@ -28,14 +28,16 @@ class Filters:
         atoms: rows of the block.
         n: molecules.
         n_atoms: of each.
-        weights: (n * N_RADIAL, 4 * n_atoms, n_atoms): by the distance, and the same times the
-            three components of the direction.
+        by_distance: (n * N_RADIAL, n_atoms, n_atoms), symmetric.
+        by_direction: (n * N_RADIAL, n_atoms, 3 * n_atoms), those times the components of the
+            direction to the atom of the second axis from the atom of the third.
     """
 
     atoms: slice
     n: int
     n_atoms: int
-    weights: torch.Tensor
+    by_distance: torch.Tensor
+    by_direction: torch.Tensor
 
 
 def energy_layers(weights: Weights, device: str) -> list[list[Layer]]:
@@ -93,11 +95,12 @@ class Pass:
                 rows = torch.cat([torch.arange(2, device=device), 2 + turned])
                 layers[-1] = weight[rows].contiguous(), bias[rows].contiguous()
             self.layers.append(layers)
+        # (channels, N_VECTORS, N_RADIAL)
         mixing = [torch.from_numpy(weights[f"{i}.agh"]).to(device) for i in range(N_MEMBERS)]
         if not self.is_first:
             charges = [weights[f"{i}.agh_charges"] for i in range(N_MEMBERS)]
             mixing += [torch.from_numpy(each).to(device)[None] for each in charges]
-        self.mixing = torch.cat(mixing)  # (channels, N_RADIAL, N_VECTORS)
+        self.mixing = torch.cat(mixing).transpose(1, 2).contiguous()
 
     def __call__(
         self,
@@ -118,7 +121,9 @@ class Pass:
             the roots of their shares, both (n_atoms, N_MEMBERS), and what features change by.
         """
         result: torch.Tensor = _Passed.apply(  # type: ignore[no-untyped-call]  # torch has no types
-            self, filters, elements, features, charges, *(each.weights for each in filters)
+            *(self, filters, elements, features, charges),
+            *(each.by_distance for each in filters),
+            *(each.by_direction for each in filters),
         )
         if self.is_last:
             return (result,)
@@ -154,36 +159,38 @@ class _Passed(torch.autograd.Function):
     ) -> torch.Tensor:
         rows = len(features)
         n_channels = len(own.mixing)
+        by_distance, by_direction = weights[: len(filters)], weights[len(filters) :]
         seen = []  # what is summed, by group
         scalars = features.new_zeros((rows, N_RADIAL, n_channels))
-        vectors = features.new_zeros((n_channels, 3, rows, N_RADIAL))
-        for group, weight in zip(filters, weights, strict=True):
+        vectors = features.new_zeros((n_channels, N_RADIAL, 3, rows))
+        for place, group in enumerate(filters):
             n, n_atoms, atoms = group.n, group.n_atoms, group.atoms
             columns = features.new_empty((n, N_RADIAL, n_atoms, n_channels))
             of_atoms = features[atoms].view(n, n_atoms, N_RADIAL, ALL_CHANNELS)
             columns[..., :ALL_CHANNELS] = of_atoms.transpose(1, 2)
             if charges is not None:
                 columns[..., ALL_CHANNELS:] = charges[atoms].view(n, 1, n_atoms, N_MEMBERS)
-            seen.append(columns.view(n * N_RADIAL, n_atoms, n_channels))
-            sums = torch.bmm(weight, seen[-1]).view(n, N_RADIAL, 4, n_atoms, n_channels)
-            shape = (n, n_atoms, N_RADIAL, n_channels)
-            scalars[atoms].view(shape).copy_(sums[:, :, 0].transpose(1, 2))
-            shape = (n_channels, 3, n, n_atoms, N_RADIAL)
-            vectors[:, :, atoms].view(shape).copy_(sums[:, :, 1:].permute(4, 2, 0, 3, 1))
-        mixed = torch.bmm(vectors.view(n_channels, 3 * rows, N_RADIAL), own.mixing)
-        mixed = mixed.view(n_channels, 3, rows, N_VECTORS)
-        lengths = mixed.square().sum(dim=1)
+            columns = columns.view(n * N_RADIAL, n_atoms, n_channels)
+            seen.append(columns)
+            sums = torch.bmm(by_distance[place], columns).view(n, N_RADIAL, n_atoms, n_channels)
+            scalars[atoms].view(n, n_atoms, N_RADIAL, n_channels).copy_(sums.transpose(1, 2))
+            sums = torch.bmm(columns.transpose(1, 2), by_direction[place])
+            sums = sums.view(n, N_RADIAL, n_channels, 3, n_atoms).permute(2, 1, 3, 0, 4)
+            vectors[..., atoms].unflatten(3, (n, n_atoms)).copy_(sums)
+        mixed = torch.bmm(own.mixing, vectors.view(n_channels, N_RADIAL, 3 * rows))
+        mixed = mixed.view(n_channels, N_VECTORS, 3, rows)
+        lengths = mixed.square().sum(dim=2)
         outputs, kept = [], []
         for member, layers in enumerate(own.layers):
             channels = slice(N_CHANNELS * member, N_CHANNELS * (member + 1))
             parts = [] if own.is_first else [features[:, :, channels].flatten(1)]
             parts.append(scalars[:, :, channels].flatten(1))
-            parts.append(lengths[channels].transpose(0, 1).flatten(1))
+            parts.append(lengths[channels].flatten(0, 1).T)
             if charges is not None:
                 charge = ALL_CHANNELS + member
                 missing = (0, rows - len(charges))
                 parts.append(torch.nn.functional.pad(charges[:, member], missing)[:, None])
-                parts += [scalars[:, :, charge], lengths[charge]]
+                parts += [scalars[:, :, charge], lengths[charge].T]
             inputs = torch.cat(parts, dim=1)
             first = own.by_element[member][elements] if own.is_first else None
             output, before = _forwards(inputs, layers, not own.is_first, first)
@@ -198,11 +205,11 @@ class _Passed(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
         own, mixed = ctx.own, ctx.mixed
-        n_channels, _, rows, _ = mixed.shape
+        n_channels, _, _, rows = mixed.shape
         by_features = None if own.is_first else grad.new_empty((rows, N_RADIAL, ALL_CHANNELS))
         by_charges = grad.new_empty((ctx.n_charges, N_MEMBERS)) if ctx.n_charges else None
         by_scalars = grad.new_empty((rows, N_RADIAL, n_channels))
-        by_lengths = grad.new_empty((n_channels, rows, N_VECTORS))
+        by_lengths = grad.new_empty((n_channels, N_VECTORS, rows))
         for member, layers in enumerate(own.layers):
             channels = slice(N_CHANNELS * member, N_CHANNELS * (member + 1))
             inputs = _backwards(grad[member], layers, not own.is_first, ctx.kept[member])
@@ -211,37 +218,38 @@ class _Passed(torch.autograd.Function):
                 inputs = inputs[:, SQUARE:]
             by_scalars[:, :, channels] = inputs[:, :SQUARE].view(rows, N_RADIAL, N_CHANNELS)
             inputs = inputs[:, SQUARE:]
-            of_lengths = inputs[:, : N_CHANNELS * N_VECTORS].view(rows, N_CHANNELS, N_VECTORS)
-            by_lengths[channels] = of_lengths.transpose(0, 1)
+            by_lengths[channels].flatten(0, 1).copy_(inputs[:, : N_CHANNELS * N_VECTORS].T)
             if by_charges is not None:
                 charge = ALL_CHANNELS + member
                 inputs = inputs[:, N_CHANNELS * N_VECTORS :]
                 by_charges[:, member] = inputs[: ctx.n_charges, 0]
                 by_scalars[:, :, charge] = inputs[:, 1 : 1 + N_RADIAL]
-                by_lengths[charge] = inputs[:, 1 + N_RADIAL :]
-        by_mixed = mixed.mul_(by_lengths[:, None]).mul_(2.0)
+                by_lengths[charge] = inputs[:, 1 + N_RADIAL :].T
+        by_mixed = mixed.mul_(by_lengths[:, :, None]).mul_(2.0)
         by_vectors = torch.bmm(
-            by_mixed.view(n_channels, 3 * rows, N_VECTORS), own.mixing.transpose(1, 2)
-        ).view(n_channels, 3, rows, N_RADIAL)
-        by_weights = []
-        for group, weight, columns in zip(ctx.filters, ctx.saved_tensors, ctx.seen, strict=True):
+            own.mixing.transpose(1, 2), by_mixed.view(n_channels, N_VECTORS, 3 * rows)
+        ).view(n_channels, N_RADIAL, 3, rows)
+        by_distance, by_direction = [], []
+        kept = ctx.saved_tensors
+        for place, (group, columns) in enumerate(zip(ctx.filters, ctx.seen, strict=True)):
             n, n_atoms, atoms = group.n, group.n_atoms, group.atoms
-            by_sums = grad.new_empty((n, N_RADIAL, 4, n_atoms, n_channels))
-            shape = (n, n_atoms, N_RADIAL, n_channels)
-            by_sums[:, :, 0] = by_scalars[atoms].view(shape).transpose(1, 2)
-            shape = (n_channels, 3, n, n_atoms, N_RADIAL)
-            by_sums[:, :, 1:] = by_vectors[:, :, atoms].view(shape).permute(2, 4, 1, 3, 0)
-            by_sums = by_sums.view(n * N_RADIAL, 4 * n_atoms, n_channels)
-            by_weights.append(torch.bmm(by_sums, columns.transpose(1, 2)))
+            of_scalars = by_scalars[atoms].view(n, n_atoms, N_RADIAL, n_channels).transpose(1, 2)
+            of_scalars = of_scalars.reshape(n * N_RADIAL, n_atoms, n_channels)
+            of_vectors = by_vectors[..., atoms].unflatten(3, (n, n_atoms)).permute(3, 1, 0, 2, 4)
+            of_vectors = of_vectors.reshape(n * N_RADIAL, n_channels, 3 * n_atoms)
+            by_distance.append(torch.bmm(of_scalars, columns.transpose(1, 2)))
+            by_direction.append(torch.bmm(columns, of_vectors))
             if by_features is not None:
-                by_columns = torch.bmm(weight.transpose(1, 2), by_sums)
+                by_columns = torch.bmm(kept[place], of_scalars)  # symmetric
+                transposed = of_vectors.transpose(1, 2)
+                by_columns.baddbmm_(kept[len(ctx.seen) + place], transposed)
                 by_columns = by_columns.view(n, N_RADIAL, n_atoms, n_channels)
                 of_atoms = by_features[atoms].view(n, n_atoms, N_RADIAL, ALL_CHANNELS)
                 of_atoms += by_columns[..., :ALL_CHANNELS].transpose(1, 2)
                 if by_charges is not None:
                     of_charges = by_columns[..., ALL_CHANNELS:].sum(dim=1)
                     by_charges[atoms] += of_charges.reshape(-1, N_MEMBERS)
-        return None, None, None, by_features, by_charges, *by_weights
+        return None, None, None, by_features, by_charges, *by_distance, *by_direction
 
 
 class _Dense(torch.autograd.Function):

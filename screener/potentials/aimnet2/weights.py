@@ -89,9 +89,10 @@ def _taken_out(path: Path) -> Weights:
         of each member `i`: `i.elements` (n_elements, 256), `i.shifts` (n_elements,) eV, `i.agh`
         (16, 16, 12), `i.agh_charges` (16, 12), layers `i.pass_p.k.weight` and `.bias`,
         `i.energy.k.weight` and `.bias`; of all members `eta`, `radii` (16,) and `cutoff` of radial
-        functions, `coulomb_cutoff`, and of the dispersion `c6` (n_elements, n_elements, 25, 3),
-        `r4r2`, `covalent_radii` and `coordination_limits` (n_elements,). Elements are those of
-        `ELEMENTS`, in its order.
+        functions, `coulomb_cutoff`, and of the dispersion `c6` (n_elements, n_elements,
+        n_references, n_references), coordination numbers of `references` (n_elements,
+        n_references), `r4r2`, `covalent_radii` and `coordination_limits` (n_elements,). Elements
+        are those of `ELEMENTS`, in its order.
     """
     arrays = read_arrays(str(path))
     chosen = np.asarray(ELEMENTS)
@@ -111,8 +112,9 @@ def _taken_out(path: Path) -> Weights:
     taken["cutoff"] = arrays[f"{root}.aev.rc_s"]
     taken["coulomb_cutoff"] = arrays[f"{root}.outputs.lrcoulomb.rc"]
     dispersion = f"{root}.outputs.d3bj"
-    c6 = arrays[f"{dispersion}.c6ab"][np.ix_(chosen, chosen)]
-    taken["c6"] = c6.reshape(len(chosen), len(chosen), 25, 3)
+    c6 = arrays[f"{dispersion}.c6ab"][np.ix_(chosen, chosen)]  # with both coordination numbers
+    taken["c6"] = c6[..., 0]
+    taken["references"] = c6[:, 0, :, 0, 1]
     taken["r4r2"] = arrays[f"{dispersion}.r4r2"][chosen]
     taken["covalent_radii"] = arrays[f"{dispersion}.rcov"][chosen]
     taken["coordination_limits"] = arrays[f"{dispersion}.cnmax"][chosen]

@@ -299,7 +299,7 @@ def test_every_row_is_accounted_for_and_explained(searched):
 
 
 @pytest.mark.parametrize(
-    "n_kept", [2, *(pytest.param(each, marks=pytest.mark.slow) for each in (0, 4))]
+    "n_kept", [2, *(pytest.param(each, marks=pytest.mark.soak) for each in (0, 4))]
 )
 def test_a_search_that_was_cut_off_goes_on_to_the_same_bytes(searched, client, tmp_path, n_kept):
     folder = tmp_path / "part"

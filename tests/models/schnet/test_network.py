@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from screener.models.schnet.dense import affine
+from screener.dense import affine
 from screener.models.schnet.filter_sum import filter_sum, filter_sum_by_gathering
 from screener.models.schnet.neighbours import ROWS, batch, neighbours, packed
 from screener.models.schnet.network import SchNet, SchNetSettings

@@ -106,7 +106,7 @@ def test_the_size_experiment_never_narrows(models):
     assert all(c.growth >= 1.0 for c in predictor.calibration.values())
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_fit_repeats(qm9, models):
     again = fit_model(FitSets(*parts(qm9, 200)[:3], DIRECT, "b3lyp"), SETTINGS)
     test = parts(qm9, 0)[3].structures[:50]
