@@ -5,7 +5,7 @@ needed, where a limited-memory optimiser that knows nothing beforehand takes 22 
 threshold.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from screener.errors import MoleculeError
 from screener.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
 
 FloatArray = NDArray[np.float64]
-EnergyAndGradient = Callable[[FloatArray], tuple[float, FloatArray]]
+Energy = tuple[float, FloatArray]  # hartree, and gradient (n_atoms, 3), hartree/bohr
+EnergyAndGradient = Callable[[FloatArray], Energy]
 
 # hartree/bohr^2: softer modes, translations and rotations among them, are treated as this stiff
 _SOFTEST = 0.003
@@ -40,10 +41,7 @@ def minimise(
     force_threshold: float,
     max_steps: int,
 ) -> Minimum:
-    """Walk downhill until no atom feels more than `force_threshold`.
-
-    Every geometry is rounded to float32 angstrom before it is evaluated, so the stored positions
-    are the very ones that the last energy belongs to.
+    """Walk downhill until no atom feels more than `force_threshold`; see `minimisation`.
 
     Args:
         energy_and_gradient: positions (n_atoms, 3), bohr -> hartree, hartree/bohr.
@@ -55,13 +53,46 @@ def minimise(
         the minimum; the last evaluation was made there.
     Raises:
         MoleculeError: `not_converged` after `max_steps`.
+    """
+    steps = minimisation(atomic_numbers, positions, force_threshold, max_steps)
+    x = next(steps)
+    while True:
+        try:
+            x = steps.send(energy_and_gradient(x))
+        except StopIteration as end:
+            minimum: Minimum = end.value
+            return minimum
+
+
+def minimisation(
+    atomic_numbers: NDArray[np.integer],
+    positions: NDArray[np.floating],
+    force_threshold: float,
+    max_steps: int,
+) -> Generator[FloatArray, Energy, Minimum]:
+    """The same as a generator, so that somebody else can evaluate several at once.
+
+    Every geometry is rounded to float32 angstrom before it is evaluated, so the stored positions
+    are the very ones that the last energy belongs to.
+
+    Args:
+        atomic_numbers: (n_atoms,).
+        positions: (n_atoms, 3), angstrom.
+        force_threshold: eV/angstrom, on the largest force of one atom.
+        max_steps: energy evaluations.
+    Yields:
+        positions (n_atoms, 3), bohr, of which energy and gradient are to be sent.
+    Returns:
+        the minimum; the last evaluation was made there.
+    Raises:
+        MoleculeError: `not_converged` after `max_steps`.
     References:
         Banerjee et al., J. Phys. Chem. 89, 52 (1985) (rational functions); Nocedal and Wright,
         Numerical Optimization, procedure 18.2 (damped BFGS).
     """
     threshold = force_threshold / EV_PER_HARTREE * ANGSTROM_PER_BOHR
     rounded, x = _as_stored(positions.astype(np.float64))
-    energy, gradient = energy_and_gradient(x)
+    energy, gradient = yield x
     hessian = lindh_hessian(atomic_numbers, x)
     trust = _TRUST_START
     for n_steps in range(1, max_steps + 1):
@@ -71,7 +102,7 @@ def minimise(
         longest = np.linalg.norm(step.reshape(-1, 3), axis=1).max()
         step *= min(1.0, trust / longest)
         rounded_new, x_new = _as_stored((x + step.reshape(-1, 3)) * ANGSTROM_PER_BOHR)
-        energy_new, gradient_new = energy_and_gradient(x_new)
+        energy_new, gradient_new = yield x_new
         step = (x_new - x).ravel()  # as it was after rounding
         predicted = gradient.ravel() @ step + 0.5 * step @ hessian @ step
         hessian = _damped_bfgs(hessian, step, (gradient_new - gradient).ravel())

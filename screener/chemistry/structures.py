@@ -4,8 +4,8 @@ The levels are entries of the registry and form chains: one makes a conformer fr
 the next goes on from there, further ones compute values at the geometry that was reached.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from screener.chemistry.conformers import atomic_numbers_of
 from screener.chemistry.identity import mol_id as identity_of
 from screener.chemistry.levels import MMFF94, subject_of
 from screener.chemistry.radicals import unpaired_electrons
-from screener.errors import ConfigError
+from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
 from screener.registry.columns import chain, level
 from screener.registry.levels import Level, LevelSettings, Subject
@@ -193,41 +193,75 @@ def make_structure(smiles: str, mol_id: str, settings: StructureSettings) -> Str
     Raises:
         MoleculeError: `invalid_smiles`, and what `Level.apply` raises.
     """
-    subject = subject_of(smiles, mol_id)
-    structure: Structure | None = None
-    for each, how in settings.steps:
-        structure = each.apply(subject, structure, how)
-    assert structure is not None  # a chain has at least one level
-    return structure
+    (outcome,) = through_levels(settings.steps, [from_drawing(smiles, mol_id)])
+    if isinstance(outcome, MoleculeError):
+        raise outcome
+    return outcome
 
 
-def optimised(
-    molecule: Chem.Mol, positions: NDArray[np.floating], settings: StructureSettings
-) -> Structure:
-    """The structure that the level of the settings makes when it starts from a given geometry.
+class Started(NamedTuple):
+    """A molecule on its way through levels."""
+
+    subject: Subject
+    structure: Structure | None  # at the level that was reached; None for the drawing
+
+
+def from_drawing(smiles: str, mol_id: str) -> Started:
+    """A molecule that starts from its drawing.
+
+    Args:
+        smiles: canonical isomeric SMILES.
+        mol_id: 32 hexadecimal digits.
+    Returns:
+        the molecule, without a structure.
+    Raises:
+        MoleculeError: `invalid_smiles`.
+    """
+    return Started(subject_of(smiles, mol_id), None)
+
+
+def from_geometry(molecule: Chem.Mol, positions: NDArray[np.floating]) -> Started:
+    """A molecule that starts from a given geometry.
 
     Args:
         molecule: with hydrogens, in the order of `positions`; tells charge and multiplicity.
-        positions: (n_atoms, 3), angstrom, in place of the geometry of the level below.
-        settings: the level, which starts from a geometry, and those of its values.
+        positions: (n_atoms, 3), angstrom.
     Returns:
-        atoms in the order of the molecule.
-    Raises:
-        MoleculeError: what `Level.apply` raises.
+        the molecule with atoms in the order of `molecule`.
     """
     smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
     charge, n_unpaired = Chem.GetFormalCharge(molecule), unpaired_electrons(molecule)
-    subject = Subject(smiles, identity_of(smiles), molecule, charge, n_unpaired)
     structure = Structure(
         atomic_numbers_of(molecule),
         positions.astype(np.float32),
         charge=charge,
         n_unpaired=n_unpaired,
     )
-    first = len(chain(settings.level)) - 1
-    for each, how in settings.steps[first:]:
-        structure = each.apply(subject, structure, how)
-    return structure
+    subject = Subject(smiles, identity_of(smiles), molecule, charge, n_unpaired)
+    return Started(subject, structure)
+
+
+def through_levels(
+    steps: Sequence[tuple[Level, LevelSettings]], started: Sequence[Started | MoleculeError]
+) -> list[Structure | MoleculeError]:
+    """What levels make of molecules, one level after the other.
+
+    Args:
+        steps: levels with their settings, at least one.
+        started: (n,) molecules, or why one could not start.
+    Returns:
+        (n,): the structure of each, or the error that it ended in.
+    """
+    outcomes: list[Started | MoleculeError] = list(started)
+    for each, how in steps:
+        places = [k for k, outcome in enumerate(outcomes) if isinstance(outcome, Started)]
+        going = [outcome for outcome in outcomes if isinstance(outcome, Started)]
+        made = each.apply_together([s.subject for s in going], [s.structure for s in going], how)
+        for place, before, after in zip(places, going, made, strict=True):
+            failed = isinstance(after, MoleculeError)
+            outcomes[place] = after if failed else before._replace(structure=after)
+    results = [each if isinstance(each, MoleculeError) else each.structure for each in outcomes]
+    return [each for each in results if each is not None]
 
 
 def _levels(name: str, values: tuple[str, ...]) -> tuple[Level, ...]:
@@ -235,7 +269,7 @@ def _levels(name: str, values: tuple[str, ...]) -> tuple[Level, ...]:
 
 
 def _require_computed(each: Level) -> None:
-    if each.compute is None:
+    if not each.is_computed:
         raise ConfigError(
             f"structures at level {each.name} are given, and never computed; make them elsewhere, "
             "or ask for another level"

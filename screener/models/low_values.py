@@ -84,9 +84,7 @@ class LowValues:
             return np.array([each.values[name] for each in structures], dtype=np.float64)
         except KeyError as error:
             able = [
-                each.name
-                for each in levels().values()
-                if name in each.yields and each.compute is not None
+                each.name for each in levels().values() if name in each.yields and each.is_computed
             ]
             raise ConfigError(
                 f"the model adds to {name}, which a structure does not have; "

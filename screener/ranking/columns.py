@@ -176,7 +176,7 @@ def _per_atom() -> set[str]:
 
 def computable_columns() -> set[str]:
     """Columns that levels compute at structures; stages whose settings name none leave them out."""
-    each_level = (each for each in levels().values() if each.compute is not None)
+    each_level = (each for each in levels().values() if each.is_computed)
     return {name for each in each_level for name in each.yields}
 
 

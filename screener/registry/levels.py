@@ -4,7 +4,7 @@ A level starts from the drawing or from the geometry of another level, so levels
 drawing → `mmff94` → `gfn2-opt` → `gfn2-redox`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,10 @@ class Subject:
 # (the molecule, its structure at the level that this one starts from or None where it starts from
 #  the drawing, the level's settings) -> the structure with what the level adds
 Compute = Callable[[Subject, Structure | None, Any], Structure]
+# the same of several molecules, each of which ends in a structure or in the error that it ended in
+ComputeTogether = Callable[
+    [Sequence[Subject], Sequence[Structure | None], Any], list[Structure | MoleculeError]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Level:
         settings: their class.
         compute: adds the values, or makes the geometry; raises MoleculeError where a molecule
             cannot be done. None where values are given and not computed.
+        compute_together: the same for several molecules, where that is faster; a molecule has to
+            get the same bytes whatever others come with it. It stands in place of `compute`.
         source: of the method and of the numbers here.
     """
 
@@ -108,7 +114,13 @@ class Level:
     seconds: float = 0.0
     settings: type[LevelSettings] = LevelSettings
     compute: Compute | None = None
+    compute_together: ComputeTogether | None = None
     source: str = ""
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether its values are computed, rather than given."""
+        return self.compute is not None or self.compute_together is not None
 
     def apply(
         self, subject: Subject, start: Structure | None, settings: LevelSettings
@@ -126,14 +138,68 @@ class Level:
             MoleculeError: `unknown_element`, `charge_out_of_range` and `open_shell` where the entry
                 of the level excludes the molecule; whatever `compute` raises.
         """
-        if self.compute is None:
+        self._require_can_be_given(subject, start)
+        if self.compute is not None:
+            return self.compute(subject, start, settings)
+        (outcome,) = self._together([subject], [start], settings)
+        if isinstance(outcome, MoleculeError):
+            raise outcome
+        return outcome
+
+    def apply_together(
+        self,
+        subjects: Sequence[Subject],
+        starts: Sequence[Structure | None],
+        settings: LevelSettings,
+    ) -> list[Structure | MoleculeError]:
+        """What the level makes of several molecules.
+
+        Args:
+            subjects: (n,) molecules.
+            starts: (n,), as `apply` is given them.
+            settings: of the class `settings`.
+        Returns:
+            (n,): of each what `apply` returns, or the MoleculeError that it raises.
+        Raises:
+            ConfigError: values of this level are given, never computed.
+        """
+        outcomes: list[Structure | MoleculeError | None] = []
+        for subject, start in zip(subjects, starts, strict=True):
+            try:
+                if self.compute_together is None:
+                    outcomes.append(self.apply(subject, start, settings))
+                else:
+                    self._require_can_be_given(subject, start)
+                    outcomes.append(None)
+            except MoleculeError as error:
+                outcomes.append(error)
+        rest = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        together = self._together(
+            [subjects[place] for place in rest], [starts[place] for place in rest], settings
+        )
+        for place, outcome in zip(rest, together, strict=True):
+            outcomes[place] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _together(
+        self,
+        subjects: Sequence[Subject],
+        starts: Sequence[Structure | None],
+        settings: LevelSettings,
+    ) -> list[Structure | MoleculeError]:
+        if not subjects:
+            return []
+        assert self.compute_together is not None
+        return self.compute_together(subjects, starts, settings)
+
+    def _require_can_be_given(self, subject: Subject, start: Structure | None) -> None:
+        if not self.is_computed:
             raise ConfigError(f"values at level {self.name} are given, and never computed")
         if start is None:
             present = {atom.GetAtomicNum() for atom in subject.molecule.GetAtoms()}
         else:
             present = set(np.unique(start.atomic_numbers).tolist())
         self.require_knows(present, subject.charge, subject.n_unpaired)
-        return self.compute(subject, start, settings)
 
     def require_knows(
         self, atomic_numbers: set[int] | NDArray[np.integer], charge: int, n_unpaired: int

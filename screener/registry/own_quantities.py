@@ -11,6 +11,9 @@ from screener.registry.quantities import Quantity
 from screener.registry.units import COUNT, DEBYE, EV, HARTREE, KCAL, VOLT_LI_UNCORRECTED
 
 ENERGY = Quantity("energy", "total energy", HARTREE, extensive=True)
+ENERGY_STD = Quantity(
+    "energy_std", "standard deviation of the energy in an ensemble", EV, extensive=True, lower=0.0
+)
 ATOMIZATION_ENERGY_0K = Quantity(
     "ae0",
     "atomization energy, 0 K",

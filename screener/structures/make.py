@@ -28,10 +28,11 @@ from screener.execution.child import isolated_map, time_limit_of
 from screener.records import Structure
 from screener.stores.mol_ids import MolIds, unit_of
 from screener.stores.structures import StructureStore
-from screener.structures.recipe import Item, Recipe, make_item
+from screener.structures.recipe import Item, Recipe, make_item, make_items
 
 log = logging.getLogger(__name__)
 
+TOGETHER = 64  # molecules that a chemistry process is given at once, by levels that take several
 _FIRST_PROBES = 8  # molecules that the index is asked about at first; then ever more
 
 
@@ -76,14 +77,28 @@ def make_missing(
     if places:
         recipe.require_installed()
         unit = unit_of(keys[places])
-        outcomes = isolated_map(
-            partial(make_item, recipe=recipe),
-            [items[place] for place in places],
-            wall_clock_seconds=seconds,
-        )
+        outcomes = _made(recipe, [items[place] for place in places], seconds)
         store.write(unit, keys[places], outcomes, replace=unit in search.tried)
         units = {*units, unit}
     return Prepared(tuple(sorted(units)), len(places), time.perf_counter() - started)
+
+
+def _made(recipe: Recipe, items: list[Item], seconds: float) -> list[Structure | MoleculeError]:
+    """What becomes of molecules in a chemistry process, of which one costs only itself."""
+    one = partial(make_item, recipe=recipe)
+    if not recipe.is_together:
+        return isolated_map(one, items, wall_clock_seconds=seconds)
+    parts = [items[start : start + TOGETHER] for start in range(0, len(items), TOGETHER)]
+    several = partial(make_items, recipe=recipe)
+    outcomes: list[Structure | MoleculeError] = []
+    for part, made in zip(
+        parts, isolated_map(several, parts, wall_clock_seconds=seconds), strict=True
+    ):
+        if isinstance(made, MoleculeError):  # one of them is to blame
+            outcomes += isolated_map(one, part, wall_clock_seconds=seconds)
+        else:
+            outcomes += made
+    return outcomes
 
 
 def are_made(store: StructureStore, keys: MolIds) -> list[bool]:

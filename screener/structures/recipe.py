@@ -9,7 +9,7 @@ geometry.
 
 import hashlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -21,11 +21,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rdkit import Chem
 
 from screener.chemistry.placing import restore_with_order
-from screener.chemistry.structures import StructureSettings, make_structure, optimised
+from screener.chemistry.structures import (
+    Started,
+    StructureSettings,
+    from_drawing,
+    from_geometry,
+    through_levels,
+)
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
-from screener.registry.columns import level
-from screener.registry.levels import Subject
+from screener.registry.columns import chain, level
+from screener.registry.levels import Level, LevelSettings, Subject
 from screener.registry.plugins import signature
 from screener.stores.files import digest
 from screener.stores.mol_ids import MolIds, mol_ids_of
@@ -114,7 +120,7 @@ class Recipe(BaseModel):
         if self.settings is not None and self.values:
             raise ConfigError("values at a level's own geometry belong into its settings")
         for name in self.values:
-            if level(name).compute is None or level(name).makes_geometry:
+            if not level(name).is_computed or level(name).makes_geometry:
                 raise ConfigError(f"level {name} computes no values at a given geometry")
         return self
 
@@ -189,39 +195,80 @@ class Recipe(BaseModel):
         content.update(bytes([geometry.charge & 0xFF, geometry.n_unpaired]))
         return content.hexdigest()[:32]
 
+    @property
+    def steps(self) -> tuple[tuple[Level, LevelSettings], ...]:
+        """The levels that a molecule goes through, with their settings."""
+        if self.settings is None:
+            return tuple((level(name), level(name).settings()) for name in self.values)
+        if self.start == DRAWING:
+            return self.settings.steps
+        return self.settings.steps[len(chain(self.settings.level)) - 1 :]
+
+    @property
+    def is_together(self) -> bool:
+        """Whether several molecules at once are faster than one after the other."""
+        return any(each.compute_together is not None for each, _ in self.steps)
+
     def make(self, item: Item) -> Structure:
         """The structure of one molecule.
 
         Raises:
-            MoleculeError: as `make_structure`, `optimised` and `Level.apply` do; `not_mapped`: a
-                given geometry does not have the bonds of the SMILES.
+            MoleculeError: what `Level.apply` raises; `invalid_smiles`; `not_mapped`: a given
+                geometry does not have the bonds of the SMILES.
         """
+        (outcome,) = self.make_together([item])
+        if isinstance(outcome, MoleculeError):
+            raise outcome
+        return outcome
+
+    def make_together(self, items: Sequence[Item]) -> list[Structure | MoleculeError]:
+        """The structures of several molecules.
+
+        Args:
+            items: (n,).
+        Returns:
+            (n,): of each what `make` returns, or the MoleculeError that it raises.
+        """
+        started: list[Started | MoleculeError] = []
+        orders: list[NDArray[np.int64] | None] = []
+        for item in items:
+            try:
+                begun, order = self._start_of(item)
+            except MoleculeError as error:
+                started.append(error)
+                orders.append(None)
+            else:
+                started.append(begun)
+                orders.append(order)
+        return [
+            outcome
+            if order is None or isinstance(outcome, MoleculeError)
+            else _reordered(outcome, np.argsort(order))
+            for outcome, order in zip(through_levels(self.steps, started), orders, strict=True)
+        ]
+
+    def _start_of(self, item: Item) -> tuple[Started, NDArray[np.int64] | None]:
+        """A molecule, and the order of its atoms where it is not that of the given geometry."""
         if self.settings is None:
-            return self._with_values(_geometry_of(item))
+            return _as_given(_geometry_of(item)), None
         assert item.smiles is not None
         if self.start == DRAWING:
-            return make_structure(item.smiles, item.mol_id, self.settings)
+            return from_drawing(item.smiles, item.mol_id), None
         start = _geometry_of(item)
         molecule, order = restore_with_order(
             _flat(item.smiles), start.atomic_numbers, start.positions.astype(np.float64)
         )
-        made = optimised(molecule, molecule.GetConformer().GetPositions(), self.settings)
-        return _reordered(made, np.argsort(order))
-
-    def _with_values(self, structure: Structure) -> Structure:
-        atoms = Chem.RWMol()
-        for number in structure.atomic_numbers.tolist():
-            atoms.AddAtom(Chem.Atom(number))
-        subject = Subject("", "", atoms.GetMol(), structure.charge, structure.n_unpaired)
-        for name in self.values:
-            each = level(name)
-            structure = each.apply(subject, structure, each.settings())
-        return structure
+        return from_geometry(molecule, molecule.GetConformer().GetPositions()), order
 
 
 def make_item(item: Item, recipe: Recipe) -> Structure:
     """The structure of one molecule; the function that runs in a chemistry process."""
     return recipe.make(item)
+
+
+def make_items(items: Sequence[Item], recipe: Recipe) -> list[Structure | MoleculeError]:
+    """The structures of several; the function that runs there for levels that take several."""
+    return recipe.make_together(items)
 
 
 def to_table(items: list[Item]) -> pa.Table:
@@ -267,6 +314,15 @@ def _geometry_of(item: Item) -> Structure:
     if item.geometry is None:
         raise ConfigError(f"molecule {item.mol_id or item.smiles} has no geometry to start from")
     return item.geometry
+
+
+def _as_given(structure: Structure) -> Started:
+    """A geometry that stays, of atoms without bonds."""
+    atoms = Chem.RWMol()
+    for number in structure.atomic_numbers.tolist():
+        atoms.AddAtom(Chem.Atom(number))
+    subject = Subject("", "", atoms.GetMol(), structure.charge, structure.n_unpaired)
+    return Started(subject, structure)
 
 
 def _flat(smiles: str) -> str:

@@ -54,7 +54,7 @@ def check_level(
         AssertionError: says what is wrong.
     """
     _check_entry(level)
-    if level.compute is None:
+    if not level.is_computed:
         return
     settings = level.settings() if settings is None else settings
     _check_settings(level, settings)

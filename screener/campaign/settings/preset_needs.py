@@ -93,7 +93,9 @@ def _source(column: str, predicting: dict[str, Any]) -> str:
     bundles = [bundle for bundle, predicted in predicting.items() if value in predicted]
     if bundles:
         return f"predicted by {' and '.join(bundles)}, or a model of your own"
-    computing = [each.name for each in levels().values() if value in each.yields and each.compute]
+    computing = [
+        each.name for each in levels().values() if value in each.yields and each.is_computed
+    ]
     *_, last = DEFAULT_BUNDLES  # the level of a campaign's last stage
     return f"computed by {' or '.join(computing)} for finalists at {last}"
 

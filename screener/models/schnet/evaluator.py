@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from screener.dense import affine
 from screener.models.adaptive_batch import Portion, largest_that_fits
 from screener.models.fchl.inducing import Inducing
 from screener.models.fchl.sparse_kernel import COLUMNS
 from screener.models.raw_predictions import RawPredictions
-from screener.dense import affine
 from screener.models.schnet.model import SchNetModel
 from screener.models.schnet.neighbours import ROWS, Neighbours, batch, neighbours, packed
 from screener.models.schnet.network import SchNet

@@ -14,9 +14,14 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.errors import DamagedError
+from screener.errors import StoreError
 
 _TYPES = {"FloatStorage": np.dtype("<f4"), "DoubleStorage": np.dtype("<f8")}
+# what a broken pickle may raise, and a broken zip file
+_UNREADABLE = (
+    *(OSError, EOFError, LookupError, AttributeError, TypeError, ValueError, StopIteration),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
 
 
 class _Storage(NamedTuple):
@@ -38,7 +43,7 @@ def read_arrays(path: str) -> dict[str, NDArray[Any]]:
     Returns:
         arrays such as `{"models.0.weight": ...}`.
     Raises:
-        DamagedError: it is no such archive, or has something else in it than modules, plain values
+        StoreError: it is no such archive, or has something else in it than modules, plain values
             and arrays of floating-point numbers.
     """
     try:
@@ -46,8 +51,8 @@ def read_arrays(path: str) -> dict[str, NDArray[Any]]:
             root = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
             with archive.open(root) as file:
                 content = _Reader(file, archive, root.removesuffix(".pkl")).load()
-    except (OSError, KeyError, StopIteration, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        raise DamagedError(f"{path} cannot be read as a TorchScript archive: {error}") from error
+    except _UNREADABLE as error:
+        raise StoreError(f"{path} cannot be read as a TorchScript archive: {error}") from error
     return dict(_arrays(content, ""))
 
 

@@ -44,7 +44,7 @@ class Dispersion:
             elements: int64 (n, n_atoms), places in the list of elements.
             distances: (n, n_atoms, n_atoms), angstrom; anything but zero on the diagonal.
         Returns:
-            float64 (n,), eV.
+            of each atom half of its pairs, float64 (n, n_atoms), eV.
         """
         n_atoms = elements.shape[1]
         itself = torch.eye(n_atoms, dtype=torch.bool, device=elements.device)
@@ -68,4 +68,4 @@ class Dispersion:
         d2, damping2 = d.square(), damping.square()
         d6, damping6 = d2 * d2 * d2, damping2 * damping2 * damping2
         pairs = S6 / (d6 + damping6) + S8 * c8_by_c6 / (d6 * d2 + damping6 * damping2)
-        return -0.5 * EV_PER_HARTREE * (c6 * pairs).sum(dim=(1, 2), dtype=torch.float64)
+        return -0.5 * EV_PER_HARTREE * (c6 * pairs).double().sum(dim=2)

@@ -73,12 +73,11 @@ class Outputs:
 class _Group:
     """Molecules of one size within a block."""
 
-    molecules: slice
     filters: Filters
     distances: torch.Tensor  # (n, n_atoms, n_atoms), angstrom
 
 
-class AimNet2:
+class Ensemble:
     """The ensemble on one device.
 
     Args:
@@ -110,13 +109,15 @@ class AimNet2:
             energies, charges = self._energies(block, positions)
             (gradient,) = torch.autograd.grad(energies.mean(dim=1).sum(), positions)
         energies = energies.detach()
-        return Outputs(
-            energies.mean(dim=1), energies.std(dim=1), -gradient, charges.detach().mean(dim=1)
-        )
+        mean = _mean(energies)
+        variance = _mean((energies - mean[:, None]).square()) * N_MEMBERS / (N_MEMBERS - 1)
+        return Outputs(mean, variance.sqrt(), -gradient, _mean(charges.detach()))
 
     def _energies(self, block: Block, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies float64 (n, N_MEMBERS) and charges of atoms (n_atoms, N_MEMBERS)."""
         groups = self._groups(block, positions)
+        counts = torch.tensor([n_atoms for n, n_atoms in block.sizes for _ in range(n)])
+        molecule = torch.repeat_interleave(counts).to(positions.device)  # of each atom
         filters = [group.filters for group in groups]
         n_atoms = len(block.elements)
         rows = torch.nn.functional.pad(block.elements, (0, -n_atoms % ROWS))
@@ -125,18 +126,18 @@ class AimNet2:
         for each in self._passes[:-1]:
             change, share, by_feature = each(filters, features, charges, rows)
             charges = change if charges is None else charges + change
-            charges = self._balanced(groups, block, charges, share)
+            charges = _balanced(charges, share.square(), block.charges, molecule)
             features = features + by_feature
         (aim,) = self._passes[-1](filters, features, charges, rows)
         assert charges is not None
         atomic = energies_of_atoms(self._energy, aim)[:n_atoms].double()
         atomic = atomic + self._shifts[block.elements]
-        parts = [self._of_group(each, block, atomic, charges) for each in groups]
-        return torch.cat(parts), charges
+        pairs = torch.cat([self._of_pairs(each, block, charges) for each in groups])
+        return _sums(atomic + pairs, molecule, len(counts)), charges
 
     def _groups(self, block: Block, positions: torch.Tensor) -> list[_Group]:
         groups = []
-        molecule = atom = 0
+        atom = 0
         for n, n_atoms in block.sizes:
             atoms = slice(atom, atom + n * n_atoms)
             own = positions[atoms].view(n, n_atoms, 3).transpose(1, 2)
@@ -156,37 +157,44 @@ class AimNet2:
                 by_distance.view(n * N_RADIAL, n_atoms, n_atoms),
                 by_direction.view(n * N_RADIAL, n_atoms, 3 * n_atoms),
             )
-            molecules = slice(molecule, molecule + n)
-            groups.append(_Group(molecules, filters, d))
-            molecule, atom = molecules.stop, atoms.stop
+            groups.append(_Group(filters, d))
+            atom = atoms.stop
         return groups
 
-    def _balanced(
-        self, groups: list[_Group], block: Block, charges: torch.Tensor, shares: torch.Tensor
-    ) -> torch.Tensor:
-        """Charges (n_atoms, N_MEMBERS) whose sums are those of the molecules."""
-        parts = []
-        for group in groups:
-            shape = (group.filters.n, group.filters.n_atoms, N_MEMBERS)
-            own = charges[group.filters.atoms].view(shape)
-            share = shares[group.filters.atoms].view(shape).square()
-            rest = block.charges[group.molecules, None, None] - own.sum(dim=1, keepdim=True)
-            total = share.sum(dim=1, keepdim=True) + LEAST_WEIGHT
-            parts.append((own + share * (rest / total)).view(-1, N_MEMBERS))
-        return torch.cat(parts)
-
-    def _of_group(
-        self, group: _Group, block: Block, atomic: torch.Tensor, charges: torch.Tensor
-    ) -> torch.Tensor:
-        """Energies of the molecules of a group, float64 (n, N_MEMBERS)."""
+    def _of_pairs(self, group: _Group, block: Block, charges: torch.Tensor) -> torch.Tensor:
+        """What the pairs of each atom add to its energy, float64 (n_atoms, N_MEMBERS)."""
         atoms, n, n_atoms = group.filters.atoms, group.filters.n, group.filters.n_atoms
-        own = atomic[atoms].view(n, n_atoms, N_MEMBERS).sum(dim=1)
         d = group.distances
         near = (d / self._coulomb_cutoff).clamp(0.0, 0.999999).square()
         far = 1.0 - torch.exp(1.0 - 1.0 / (1.0 - near))
         itself = torch.eye(n_atoms, dtype=torch.bool, device=d.device)
         weight = (far / d).masked_fill(itself, 0.0)
-        q = charges[atoms].view(n, n_atoms, N_MEMBERS)
-        coulomb = (q * torch.bmm(weight, q)).sum(dim=1, dtype=torch.float64)
+        q = charges[atoms].view(n, n_atoms, N_MEMBERS).transpose(1, 2)
+        # no matrix product: small ones depend on where the numbers lie
+        coulomb = (q * (weight[:, None] * q[:, :, None]).sum(dim=3)).double()
         dispersion = self._dispersion(block.elements[atoms].view(n, n_atoms), d)
-        return own + COULOMB_EV_ANGSTROM * coulomb + dispersion[:, None]
+        pairs = COULOMB_EV_ANGSTROM * coulomb + dispersion[:, None]
+        return pairs.transpose(1, 2).reshape(n * n_atoms, N_MEMBERS)
+
+
+def _balanced(
+    charges: torch.Tensor, shares: torch.Tensor, totals: torch.Tensor, molecule: torch.Tensor
+) -> torch.Tensor:
+    """Charges (n_atoms, N_MEMBERS) whose sums are those of the molecules, what is missing given to
+    atoms by their shares."""
+    missing = totals[:, None] - _sums(charges, molecule, len(totals))
+    by_share = missing / (_sums(shares, molecule, len(totals)) + LEAST_WEIGHT)
+    return charges + shares * by_share[molecule]
+
+
+def _sums(values: torch.Tensor, molecule: torch.Tensor, n: int) -> torch.Tensor:
+    """Of the atoms of each molecule (n, N_MEMBERS), one atom after the other."""
+    return values.new_zeros((n, values.shape[1])).index_add(0, molecule, values)
+
+
+def _mean(values: torch.Tensor) -> torch.Tensor:
+    """Of the members, one after the other."""
+    total = values[:, 0]
+    for member in range(1, N_MEMBERS):
+        total = total + values[:, member]
+    return total / N_MEMBERS

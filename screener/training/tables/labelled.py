@@ -147,7 +147,7 @@ def require_level(options: TableOptions, geometry_level: str) -> None:
                 "the model reads drawings: name the column of the SMILES, and none of positions"
             )
         return
-    if options.positions is None and any(each.compute is None for each in chain(geometry_level)):
+    if options.positions is None and any(not each.is_computed for each in chain(geometry_level)):
         raise ConfigError(
             f"the model is for structures at geometry level {geometry_level}, which are not made "
             "from SMILES here: name the columns of positions and atomic numbers, or use a model "
@@ -180,7 +180,7 @@ def values_from(geometry_level: str, columns: Sequence[str], is_given: bool) -> 
         if column in present:
             continue
         for each in levels().values():
-            fits = each.compute is not None and not each.makes_geometry
+            fits = each.is_computed and not each.makes_geometry
             if fits and each.start in (None, geometry_level) and column in each.yields:
                 names.append(each.name)
                 present |= set(each.yields)

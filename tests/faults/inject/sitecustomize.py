@@ -17,9 +17,9 @@ if any("screener.execution.child_main" in word for word in sys.orig_argv):
 
     _fates = json.loads(os.environ["SCREENER_TEST_FATES"])
     _seconds = float(os.environ["SCREENER_TEST_SECONDS"])
-    _make_structure = structures.make_structure
+    _subject_of = structures.subject_of
 
-    def _make(smiles, mol_id, geometry):
+    def _subject(smiles, mol_id):
         fate = _fates.get(smiles)
         if fate == "crashes":
             ctypes.string_at(0)
@@ -33,6 +33,6 @@ if any("screener.execution.child_main" in word for word in sys.orig_argv):
             while True:
                 time.sleep(1)
         time.sleep(_seconds)
-        return _make_structure(smiles, mol_id, geometry)
+        return _subject_of(smiles, mol_id)
 
-    structures.make_structure = _make
+    structures.subject_of = _subject

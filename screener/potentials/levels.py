@@ -1,0 +1,158 @@
+"""Levels made of a potential, and those of AIMNet2 as entries of the registry.
+
+`values_level` computes energies and charges at any geometry, `minimum_level` goes from the geometry
+of a lower level to the minimum. Whoever has another potential makes levels of it in the same way
+and registers them as entry points.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import PositiveFloat, PositiveInt
+
+from screener.chemistry.geometry import require_same_molecule
+from screener.errors import MoleculeError
+from screener.potentials.aimnet2.weights import ELEMENTS
+from screener.potentials.minima import minima, require_finite
+from screener.potentials.potential import Evaluation, Potential
+from screener.records import Structure
+from screener.registry.levels import Level, LevelSettings, Subject
+from screener.units import EV_PER_HARTREE
+
+Make = Callable[[], Potential]
+
+AIMNET2_SOURCE = "Anstine, Zubatyuk, Isayev, Chem. Sci. 16, 10228 (2025)"
+
+
+class MinimumSettings(LevelSettings):
+    """When an optimisation ends."""
+
+    force_threshold: PositiveFloat = 0.03  # eV/angstrom, of the largest force
+    max_steps: PositiveInt = 200  # evaluations
+
+
+def columns_of(theory: str) -> tuple[str, str]:
+    """Columns of one value per molecule that levels of a potential yield: the energy, and the
+    standard deviation among the members of an ensemble."""
+    return f"energy_{theory}_ha", f"energy_std_{theory}_ev"
+
+
+def values_level(make: Make, *, name: str, theory: str, seconds: float, **others: Any) -> Level:
+    """A level that computes values at the geometry it is given.
+
+    Args:
+        make: makes the potential; called once in a process, when it is first needed.
+        name: of the level.
+        theory: the part of column names that tells its values.
+        seconds: what a molecule of ten heavy atoms takes on one core, about.
+        others: of `Level`, such as `label`, `elements`, `charges`, `source`.
+    Returns:
+        the level.
+    """
+    potential = cache(make)
+
+    def compute(
+        subjects: Sequence[Subject], starts: Sequence[Structure | None], settings: LevelSettings
+    ) -> list[Structure | MoleculeError]:
+        structures = [_given(start) for start in starts]
+        outcomes: list[Structure | MoleculeError] = []
+        for structure, each in zip(structures, potential().evaluate(structures), strict=True):
+            try:
+                require_finite(each)
+                outcomes.append(_with_values(structure, each, theory))
+            except MoleculeError as error:
+                outcomes.append(error)
+        return outcomes
+
+    return Level(
+        name=name,
+        theory=theory,
+        yields=columns_of(theory),
+        atom_yields=(f"charges_{theory}",),
+        seconds=seconds,
+        compute_together=compute,
+        **others,
+    )
+
+
+def minimum_level(
+    make: Make, *, name: str, theory: str, start: str, seconds: float, **others: Any
+) -> Level:
+    """A level that makes geometries: minima of a potential. Molecules that change their bonds or
+    their stereochemistry on the way are set aside.
+
+    Args:
+        make: makes the potential; called once in a process, when it is first needed.
+        name: of the level.
+        theory: the part of column names that tells its values.
+        start: name of the level that it starts from.
+        seconds: what a molecule of ten heavy atoms takes on one core, about.
+        others: of `Level`, such as `label`, `elements`, `charges`, `source`.
+    Returns:
+        the level.
+    """
+    potential = cache(make)
+
+    def compute(
+        subjects: Sequence[Subject], starts: Sequence[Structure | None], settings: MinimumSettings
+    ) -> list[Structure | MoleculeError]:
+        ended = minima(
+            potential(),
+            [_given(start) for start in starts],
+            settings.force_threshold,
+            settings.max_steps,
+        )
+        outcomes: list[Structure | MoleculeError] = []
+        for subject, each in zip(subjects, ended, strict=True):
+            try:
+                if isinstance(each, MoleculeError):
+                    raise each
+                require_same_molecule(subject.molecule, each.structure)
+                outcomes.append(_with_values(each.structure, each.evaluation, theory))
+            except MoleculeError as error:
+                outcomes.append(error)
+        return outcomes
+
+    return Level(
+        name=name,
+        theory=theory,
+        start=start,
+        makes_geometry=True,
+        yields=columns_of(theory),
+        atom_yields=(f"charges_{theory}",),
+        seconds=seconds,
+        settings=MinimumSettings,
+        compute_together=compute,
+        **others,
+    )
+
+
+def _given(start: Structure | None) -> Structure:
+    assert start is not None  # neither level starts from the drawing
+    return start
+
+
+def _with_values(structure: Structure, evaluation: Evaluation, theory: str) -> Structure:
+    energy, std = columns_of(theory)
+    values = {energy: evaluation.energy_ev / EV_PER_HARTREE, std: evaluation.std_ev}
+    return structure.with_values(values, {f"charges_{theory}": evaluation.charges})
+
+
+@cache
+def _aimnet2() -> Potential:
+    from screener.potentials.aimnet2.potential import AimNet2  # torch: not in every process
+
+    return AimNet2()
+
+
+_OF_AIMNET2: Mapping[str, Any] = {
+    "label": "AIMNet2",
+    "elements": frozenset(ELEMENTS),
+    "charges": (-2, 2),
+    "source": AIMNET2_SOURCE,
+}
+AIMNET2 = values_level(_aimnet2, name="aimnet2", theory="aimnet2", seconds=0.015, **_OF_AIMNET2)
+AIMNET2_OPT = minimum_level(
+    _aimnet2, name="aimnet2-opt", theory="aimnet2", start="mmff94", seconds=0.3, **_OF_AIMNET2
+)
