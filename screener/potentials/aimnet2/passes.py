@@ -177,7 +177,7 @@ class _Passed(torch.autograd.Function):
             scalars[atoms].view(n, n_atoms, N_RADIAL, n_channels).copy_(sums.transpose(1, 2))
             sums = torch.bmm(columns.transpose(1, 2), by_direction[place])
             sums = sums.view(n, N_RADIAL, n_channels, 3, n_atoms).permute(2, 1, 3, 0, 4)
-            vectors[..., atoms].unflatten(3, (n, n_atoms)).copy_(sums)
+            vectors[..., atoms].view(n_channels, N_RADIAL, 3, n, n_atoms).copy_(sums)
         mixed = torch.bmm(own.mixing, vectors.view(n_channels, N_RADIAL, 3 * rows))
         mixed = mixed.view(n_channels, N_VECTORS, 3, rows)
         lengths = mixed.square().sum(dim=2)
@@ -236,7 +236,8 @@ class _Passed(torch.autograd.Function):
             n, n_atoms, atoms = group.n, group.n_atoms, group.atoms
             of_scalars = by_scalars[atoms].view(n, n_atoms, N_RADIAL, n_channels).transpose(1, 2)
             of_scalars = of_scalars.reshape(n * N_RADIAL, n_atoms, n_channels)
-            of_vectors = by_vectors[..., atoms].unflatten(3, (n, n_atoms)).permute(3, 1, 0, 2, 4)
+            of_vectors = by_vectors[..., atoms].view(n_channels, N_RADIAL, 3, n, n_atoms)
+            of_vectors = of_vectors.permute(3, 1, 0, 2, 4)
             of_vectors = of_vectors.reshape(n * N_RADIAL, n_channels, 3 * n_atoms)
             by_distance.append(torch.bmm(of_scalars, columns.transpose(1, 2)))
             by_direction.append(torch.bmm(columns, of_vectors))

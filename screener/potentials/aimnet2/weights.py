@@ -49,13 +49,14 @@ def weights() -> Weights:
         StoreError: the package has another file than that which was published.
     """
     kept = screener_home() / KEPT
+    found: Weights
     try:
         found = load(kept.read_bytes())
     except (OSError, SafetensorError):
         found = {}
     if digest_of(found) != TAKEN_SHA256:
-        found = dict(_taken_out(archive()))
-        _keep(kept, save(found))
+        found = _taken_out(archive())
+        _keep(kept, save(dict(found)))
     return found
 
 
