@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolAlign
 
 from screener.chemistry.geometry import has_flat_centre, has_stereochemistry, with_positions
 from screener.errors import MoleculeError
 
+SAME = 0.3  # angstrom, between heavy atoms: conformers that are nearer are one
+_MATCHES = 100  # ways to lay a molecule onto itself that are tried
 _FORCE_FIELD_STEPS = 2000
 _KNOWLEDGE_TRIES = 10
 _PLAIN_TRIES = 5  # for one conformer of a batch
@@ -43,12 +45,7 @@ def atomic_numbers_of(molecule: Chem.Mol) -> NDArray[np.uint8]:
 
 
 def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
-    """Embed and relax conformers; the lowest in force-field energy alone is kept.
-
-    MMFF94 is used, UFF for molecules that it has no parameters for. Conformers with another
-    stereochemistry, or with a flat atom of four single bonds, do not count: ETKDG makes such ones
-    of spiropentane from a quarter of its seeds, and force fields keep them. Where none is left, all
-    is tried again from another seed.
+    """Embed and relax conformers; the lowest in force-field energy alone is kept, see `conformers`.
 
     Args:
         smiles: canonical isomeric SMILES.
@@ -57,26 +54,71 @@ def embed(smiles: str, mol_id: str, n_conformers: int) -> Chem.Mol:
     Returns:
         the molecule with hydrogens and one conformer, angstrom.
     Raises:
-        MoleculeError: `invalid_smiles`, `embedding_failed`, `force_field_missing`,
-            `force_field_not_converged`, `another_molecule`.
+        MoleculeError: as `conformers`.
+    """
+    molecule = molecule_with_hydrogens(smiles)
+    return with_positions(molecule, conformers(molecule, mol_id, n_conformers)[0])
+
+
+def conformers(
+    molecule: Chem.Mol, mol_id: str, n_embedded: int, n_kept: int = 1
+) -> list[NDArray[np.float64]]:
+    """Embed and relax conformers; the lowest in force-field energy are kept.
+
+    MMFF94 is used, UFF for molecules that it has no parameters for. Conformers with another
+    stereochemistry, or with a flat atom of four single bonds, do not count: ETKDG makes such ones
+    of spiropentane from a quarter of its seeds, and force fields keep them. Where none is left, all
+    is tried again from another seed. Of conformers that lie within `SAME` of one another the lowest
+    counts.
+
+    Args:
+        molecule: with hydrogens.
+        mol_id: 32 hexadecimal digits; gives the seed.
+        n_embedded: how many to try, at least 1.
+        n_kept: how many to return at most.
+    Returns:
+        positions (n_atoms, 3) of each, angstrom, the lowest first; at least one.
+    Raises:
+        MoleculeError: `embedding_failed`, `force_field_missing`, `force_field_not_converged`,
+            `another_molecule`.
     References:
         Wang et al., J. Chem. Inf. Model. 60, 2044 (2020) (ETKDGv3); Halgren, J. Comput. Chem. 17,
         490 (1996).
     """
-    molecule = molecule_with_hydrogens(smiles)
     seed = int(mol_id[:7], 16)
     for attempt in range(_ATTEMPTS):
-        relaxed = _relaxed(molecule, seed + attempt * _SEEDS_APART, n_conformers)
+        relaxed = _relaxed(molecule, seed + attempt * _SEEDS_APART, n_embedded)
         solid = [each for each in relaxed if not has_flat_centre(molecule, each[1])]
         right = [each for each in solid if has_stereochemistry(molecule, each[1])]
         if right:
-            return with_positions(molecule, min(right, key=itemgetter(0))[1])
+            return _different(molecule, sorted(right, key=itemgetter(0)), n_kept)
         if len(solid) == len(relaxed):
             raise MoleculeError("another_molecule", "a stereo centre changed in the force field")
     raise MoleculeError(
         "another_molecule",
         f"an atom with four single bonds is flat, from each of {_ATTEMPTS} seeds: a saddle point",
     )
+
+
+def _different(
+    molecule: Chem.Mol, ordered: list[tuple[float, NDArray[np.float64]]], n_kept: int
+) -> list[NDArray[np.float64]]:
+    """The first ones that differ from those before them."""
+    kept = [ordered[0][1]]
+    if n_kept == 1:
+        return kept
+    seen = [Chem.RemoveHs(with_positions(molecule, kept[0]))]
+    for _, positions in ordered[1:]:
+        heavy = Chem.RemoveHs(with_positions(molecule, positions))
+        if all(
+            rdMolAlign.GetBestRMS(Chem.Mol(heavy), other, maxMatches=_MATCHES) > SAME
+            for other in seen
+        ):
+            kept.append(positions)
+            seen.append(heavy)
+            if len(kept) == n_kept:
+                break
+    return kept
 
 
 def _relaxed(

@@ -6,15 +6,18 @@ and registers them as entry points.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from pydantic import PositiveFloat, PositiveInt
 
+from screener.chemistry.conformers import conformers
 from screener.chemistry.geometry import require_same_molecule
 from screener.errors import MoleculeError
 from screener.potentials.aimnet2.weights import ELEMENTS
-from screener.potentials.minima import minima, require_finite
+from screener.potentials.minima import AtMinimum, minima, require_finite
 from screener.potentials.potential import Evaluation, Potential
 from screener.records import Structure
 from screener.registry.levels import Level, LevelSettings, Subject
@@ -26,8 +29,10 @@ AIMNET2_SOURCE = "Anstine, Zubatyuk, Isayev, Chem. Sci. 16, 10228 (2025)"
 
 
 class MinimumSettings(LevelSettings):
-    """When an optimisation ends."""
+    """From how many conformers optimisations start, and when they end."""
 
+    n_conformers: PositiveInt = 1  # embedded; more than one in place of the geometry given
+    n_optimised: PositiveInt = 3  # of these, the lowest by the force field
     force_threshold: PositiveFloat = 0.03  # eV/angstrom, of the largest force
     max_steps: PositiveInt = 200  # evaluations
 
@@ -79,8 +84,8 @@ def values_level(make: Make, *, name: str, theory: str, seconds: float, **others
 def minimum_level(
     make: Make, *, name: str, theory: str, start: str, seconds: float, **others: Any
 ) -> Level:
-    """A level that makes geometries: minima of a potential. Molecules that change their bonds or
-    their stereochemistry on the way are set aside.
+    """A level that makes geometries: minima of a potential, of several conformers the lowest.
+    Molecules that change their bonds or their stereochemistry on the way are set aside.
 
     Args:
         make: makes the potential; called once in a process, when it is first needed.
@@ -97,22 +102,22 @@ def minimum_level(
     def compute(
         subjects: Sequence[Subject], starts: Sequence[Structure | None], settings: MinimumSettings
     ) -> list[Structure | MoleculeError]:
-        ended = minima(
-            potential(),
-            [_given(start) for start in starts],
-            settings.force_threshold,
-            settings.max_steps,
+        begun = [
+            _conformers(subject, _given(start), settings)
+            for subject, start in zip(subjects, starts, strict=True)
+        ]
+        ended = iter(
+            minima(
+                potential(),
+                [each for several in begun for each in several],
+                settings.force_threshold,
+                settings.max_steps,
+            )
         )
-        outcomes: list[Structure | MoleculeError] = []
-        for subject, each in zip(subjects, ended, strict=True):
-            try:
-                if isinstance(each, MoleculeError):
-                    raise each
-                require_same_molecule(subject.molecule, each.structure)
-                outcomes.append(_with_values(each.structure, each.evaluation, theory))
-            except MoleculeError as error:
-                outcomes.append(error)
-        return outcomes
+        return [
+            _lowest(subject, list(islice(ended, len(several))), theory)
+            for subject, several in zip(subjects, begun, strict=True)
+        ]
 
     return Level(
         name=name,
@@ -126,6 +131,39 @@ def minimum_level(
         compute_together=compute,
         **others,
     )
+
+
+def _conformers(subject: Subject, start: Structure, settings: MinimumSettings) -> list[Structure]:
+    """Where the optimisations of a molecule start."""
+    if settings.n_conformers == 1:
+        return [start]
+    try:
+        several = conformers(
+            subject.molecule, subject.mol_id, settings.n_conformers, settings.n_optimised
+        )
+    except MoleculeError:  # what is given is there all the same
+        return [start]
+    return [replace(start, positions=each.astype("float32")) for each in several]
+
+
+def _lowest(
+    subject: Subject, ended: list[AtMinimum | MoleculeError], theory: str
+) -> Structure | MoleculeError:
+    """The lowest minimum that is still the molecule, or why there is none."""
+    errors: list[MoleculeError] = []
+    right: list[AtMinimum] = []
+    for each in ended:
+        try:
+            if isinstance(each, MoleculeError):
+                raise each
+            require_same_molecule(subject.molecule, each.structure)
+            right.append(each)
+        except MoleculeError as error:
+            errors.append(error)
+    if not right:
+        return errors[0]
+    best = min(right, key=lambda each: each.evaluation.energy_ev)
+    return _with_values(best.structure, best.evaluation, theory)
 
 
 def _given(start: Structure | None) -> Structure:

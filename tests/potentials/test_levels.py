@@ -65,6 +65,16 @@ def test_a_molecule_that_does_not_end_costs_no_other(potential):
     assert slow.n_steps > 9
 
 
+def test_of_several_conformers_the_lowest_is_kept():
+    smiles = "OCCCO"
+    alone = make_structure(smiles, mol_id(smiles), OPT)
+    several = StructureSettings(
+        level="aimnet2-opt", settings={"aimnet2-opt": {"n_conformers": 12, "n_optimised": 4}}
+    )
+    lowest = make_structure(smiles, mol_id(smiles), several)
+    assert lowest.values["energy_aimnet2_ha"] < alone.values["energy_aimnet2_ha"] + 1e-5
+
+
 def items(smiles):
     return [Item(mol_id(each), each) for each in smiles]
 
