@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import PositiveFloat, PositiveInt
 
 from screener.chemistry.conformers import conformers
+from screener.chemistry.free_atoms import WB97M_HA
 from screener.chemistry.geometry import require_same_molecule
 from screener.errors import MoleculeError
 from screener.potentials.aimnet2.weights import ELEMENTS
@@ -188,6 +189,7 @@ _OF_AIMNET2: Mapping[str, Any] = {
     "label": "AIMNet2",
     "elements": frozenset(ELEMENTS),
     "charges": (-2, 2),
+    "free_atoms_ha": WB97M_HA,
     "source": AIMNET2_SOURCE,
 }
 AIMNET2 = values_level(_aimnet2, name="aimnet2", theory="aimnet2", seconds=0.015, **_OF_AIMNET2)

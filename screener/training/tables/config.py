@@ -144,12 +144,26 @@ class TrainConfig(BaseModel):
             return None
         if self.low is not None:
             return self.low
-        of_geometry = level(self.geometry)
-        others = [each for each in levels().values() if each.start is None]
-        for each in (of_geometry, *others):
-            if each.is_computed and each.yields and each.theory not in self._label_theories:
-                return each.theory
-        raise ConfigError("kind delta: no level computes values; name one with low")
+        at_geometry = [each for each in levels().values() if each.start is None]
+        cheapest_first = sorted(at_geometry, key=lambda each: each.seconds)
+        theories = [
+            each.theory
+            for each in (level(self.geometry), *cheapest_first)
+            if each.is_computed and each.yields and each.theory not in self._label_theories
+        ]
+        if not theories:
+            raise ConfigError("kind delta: no level computes values; name one with low")
+        return next(filter(self._tells_low_values, theories), theories[0])
+
+    def _tells_low_values(self, theory: str) -> bool:
+        """Whether a level of theory has a value for each label."""
+        if self.data is None:
+            return True
+        try:
+            LowValues(self._targets_on(theory).low_columns)
+        except ConfigError:
+            return False
+        return True
 
     @property
     def _label_theories(self) -> set[str]:
@@ -163,8 +177,11 @@ class TrainConfig(BaseModel):
         Raises:
             ConfigError: a label cannot be learned.
         """
+        return self._targets_on(self.low_theory)
+
+    def _targets_on(self, low_theory: str | None) -> Targets:
         assert self.data is not None
-        return targets_of([self.data.column_of(name) for name in self.data.labels], self.low_theory)
+        return targets_of([self.data.column_of(name) for name in self.data.labels], low_theory)
 
     @model_validator(mode="after")
     def _fits(self) -> "TrainConfig":
