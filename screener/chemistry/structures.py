@@ -70,8 +70,8 @@ class StructureSettings(BaseModel):
 
         Args:
             name: of the level that makes the geometry.
-            n_conformers: embedded, of which the lowest is kept, by the levels that do so; None for
-                their own number.
+            n_conformers: embedded, of which the lowest is kept, by the last level of the chain
+                that does so; None for its own number.
             values: names of levels whose values are computed at this geometry.
             settings: of levels, by name, as far as they are to be others; they come before
                 `n_conformers`.
@@ -79,9 +79,10 @@ class StructureSettings(BaseModel):
             complete settings.
         """
         given = {level_name: dict(each) for level_name, each in (settings or {}).items()}
-        for each in chain(name):
-            if n_conformers is not None and CONFORMERS in each.settings.model_fields:
-                given[each.name] = {CONFORMERS: n_conformers, **given.get(each.name, {})}
+        able = [each for each in chain(name) if CONFORMERS in each.settings.model_fields]
+        if n_conformers is not None and able:
+            last = able[-1].name
+            given[last] = {CONFORMERS: n_conformers, **given.get(last, {})}
         return cls(level=name, values=values, settings=given)
 
     @model_validator(mode="before")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from screener.models.calibration import QuantityCalibration
+from screener.models.low_values import is_computed
 from screener.models.targets import Kind, Target, Targets
 from screener.models.uncertainty.domain import Domain, DrawingDomain
 from screener.registry.elements import number_of
@@ -208,9 +209,10 @@ class Card(BaseModel):
     @property
     def given_low(self) -> str | None:
         """The column of low values that have to be given, since no level here computes them."""
-        if self.routes and self.first is None:
-            return next(iter(self.quantities.values())).low
-        return None
+        if not self.routes or self.first is not None:
+            return None
+        low = next(iter(self.quantities.values())).low
+        return None if low is None or is_computed(low) else low
 
 
 INTERVALS = (

@@ -92,6 +92,18 @@ class LowValues:
             ) from error
 
 
+def is_computed(name: str) -> bool:
+    """Whether levels compute what a low column follows from, so that it need not be given.
+
+    Args:
+        name: of the column.
+    Raises:
+        ConfigError: it is none of a level, and does not follow from any.
+    """
+    computed = {part for each in levels().values() if each.is_computed for part in each.yields}
+    return set(LowValues([name]).read) <= computed
+
+
 def low_values(structures: Sequence[Structure], wanted: Sequence[str]) -> dict[str, FloatArray]:
     """Columns of a lower level, see `LowValues`.
 

@@ -19,7 +19,7 @@ from screener.errors import ConfigError
 from screener.models.calibration import QuantityCalibration
 from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
 from screener.models.kernel_ridge.cross_fit import CrossFit
-from screener.models.low_values import LowValues
+from screener.models.low_values import LowValues, is_computed
 from screener.models.predictor import Predictor
 from screener.models.uncertainty.conformal import widening
 from screener.models.uncertainty.domain import Domain, heavy_atoms
@@ -43,7 +43,8 @@ class LadderColumns:
     Args:
         value: what is predicted, at the high level.
         middle: what the first rung predicts, or what is given.
-        low: where the ladder begins; of a rung alone the middle.
+        low: where the ladder begins; of a rung alone the middle, which is given or, where a level
+            computes it, read off the structures.
     """
 
     value: str
@@ -110,7 +111,8 @@ class LadderPredictor:
         self.first = first
         self.columns = columns
         self._column = column or registered(columns.value)
-        self._low = None if first is None else LowValues([columns.low])
+        is_given = first is None and not is_computed(columns.low)
+        self._low = None if is_given else LowValues([columns.low])
         self.geometry_level = geometry_level
         self._evaluators: list[CrossEvaluator] = []
         for route in routes:
@@ -173,28 +175,33 @@ class LadderPredictor:
         self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None
     ) -> "_Start":
         middle = self.columns.middle
-        if self.first is None or self._low is None:
+        nothing = np.full(len(structures), "", dtype=object)
+        if self._low is None:
             given = None if low is None else low.get(middle)
             if given is None or given.shape != (len(structures),) or not np.isfinite(given).all():
                 raise ConfigError(f"this model needs {middle} of each of the structures")
-            nothing = np.full(len(structures), "", dtype=object)
             return _Start(given, given, nothing, nothing, {middle: pa.array(given)})
         if low is not None:
             raise ConfigError(
                 f"a ladder reads its low end, {self.columns.low}, itself: give no low values"
             )
+        own = self._low(structures)
+        if self.first is None:
+            start = own[self.columns.low]
+            told = {name: pa.array(own[name]) for name in self._low.columns}
+            return _Start(start, start, nothing, nothing, told)
         table = self.first.predict(structures)
-        told = table["domain_reasons"].to_pylist()
+        outside = table["domain_reasons"].to_pylist()
         inside = table["in_domain"].to_pylist()
         # a first rung that gives no middle value is outside as far as the ladder goes
         why = [
             text if not is_in or middle in refused_columns(text) else ""
-            for text, is_in in zip(told, inside, strict=True)
+            for text, is_in in zip(outside, inside, strict=True)
         ]
-        refused = [text if is_in else "" for text, is_in in zip(told, inside, strict=True)]
+        refused = [text if is_in else "" for text, is_in in zip(outside, inside, strict=True)]
         columns = {name: table[name] for name in table.column_names if name not in _OWN}
         return _Start(
-            self._low(structures)[self.columns.low],
+            own[self.columns.low],
             table[middle].to_numpy(zero_copy_only=False).astype(np.float64),
             np.array(why, dtype=object),
             np.array(refused, dtype=object),

@@ -16,10 +16,12 @@ import numpy as np
 
 from screener.errors import ConfigError, SchemaError
 from screener.records import Structure
+from screener.registry.elements import numbers_of
 from screener.stores.files import from_parquet
 
 VARIABLE = "SCREENER_REFERENCE_DATA"
 OVERLAP, PPE = "qm9_overlap", "ppe1694_g4mp2"
+ELEMENTS = frozenset(numbers_of(("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl")))
 FINAL = ("large_molecules_g4mp2", "gdb_sugar_small_g4mp2")
 
 
@@ -95,6 +97,26 @@ def ppe() -> list[ReferenceMolecule]:
     ]  # fmt: skip
     rows = _rows(PPE, columns)
     return [_molecule({**row, "in_ppe": True}, PPE) for row in rows if row["closed_shell_chnof"]]
+
+
+def closed_shells() -> list[ReferenceMolecule]:
+    """Closed-shell molecules of `ELEMENTS` in PPE1694 that have a SMILES and a value.
+
+    Raises:
+        ConfigError, SchemaError: as `overlap`.
+    """
+    columns = [
+        "name", "smiles", "inchikey", "n_heavy", "atomic_numbers", "positions", "g4mp2_ae0_kcal",
+        "suspect", "multiplicity", "charge",
+    ]  # fmt: skip
+    return [
+        _molecule({**row, "in_ppe": True}, PPE)
+        for row in _rows(PPE, columns)
+        if (row["multiplicity"], row["charge"]) == (1, 0)
+        and row["smiles"]
+        and set(row["atomic_numbers"]) <= ELEMENTS
+        and np.isfinite(row["g4mp2_ae0_kcal"] or np.nan)
+    ]
 
 
 def final(origin: str) -> list[ReferenceMolecule]:

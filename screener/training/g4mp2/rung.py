@@ -3,6 +3,7 @@
 Fitted twice on the same rows: at B3LYP geometries, and at the GFN2 minima reached from them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,15 +83,20 @@ def group_numbers(molecules: tuple[ReferenceMolecule, ...]) -> NDArray[np.int64]
     return np.asarray(np.unique(blocks, return_inverse=True)[1], dtype=np.int64)
 
 
-def fit_rung(task: Task, settings: AdditiveSettings | None = None) -> FittedRung:
+def fit_rung(
+    task: Task, settings: AdditiveSettings | None = None, sizes: Sequence[int] = SIZES
+) -> FittedRung:
     """A rung as it is used: fitted on all sound rows, its intervals made by CV+.
 
     Args:
         task: of `rung_data`, or of a ladder.
         settings: default: those that extrapolate best in size within these rows, since molecules
             to be screened are larger than those with labels.
+        sizes: heavy atoms of the largest fitted molecule of each of these tries.
+    Returns:
+        the fit with its out-of-fold errors.
     """
-    chosen = settings or choose_by_size(task, GRID, SIZES)
+    chosen = settings or choose_by_size(task, GRID, sizes)
     folds = folds_of(task.groups, N_FOLDS, SEED)
     model, errors = cross_fit(
         task.prepared,

@@ -26,13 +26,21 @@ from screener.models.fchl.representation import environments
 from screener.models.ladder.arrays import ladder_card, ladder_to_arrays
 from screener.models.ladder.predictor import LadderColumns, LadderPredictor, Route
 from screener.models.predictor import Predictor
-from screener.models.shipped import G4MP2_LADDER, G4MP2_RUNG, G4MP2_RUNG_AT_GFN2, QM9_DELTA
+from screener.models.shipped import (
+    G4MP2_LADDER,
+    G4MP2_RUNG,
+    G4MP2_RUNG_AT_GFN2,
+    POTENTIAL_LADDER,
+    QM9_DELTA,
+)
 from screener.models.uncertainty.conformal import COVERAGE, std_scale
 from screener.models.uncertainty.domain import Domain, count_coordinations, distance_limits
 from screener.records import Structure
 from screener.training.bootstrap import as_metrics, coverage, figure
 from screener.training.evaluate import Metrics
 from screener.training.fit.calibrate import max_width90
+from screener.training.fit.data import LimitSettings
+from screener.training.g4mp2 import potential_ladder
 from screener.training.g4mp2.judged import assess, candidates, climb, route
 from screener.training.g4mp2.ladder import (
     GFN2,
@@ -46,6 +54,7 @@ from screener.training.g4mp2.ladder import (
 from screener.training.g4mp2.ladder import N_INNER as LADDER_INNER
 from screener.training.g4mp2.ladder import N_OUTER as LADDER_OUTER
 from screener.training.g4mp2.nested import GRID, PLAIN, Nested, Task, by_size, nested
+from screener.training.g4mp2.potential_ladder import PotentialRows
 from screener.training.g4mp2.rung import (
     N_FOLDS,
     N_INNER,
@@ -141,6 +150,65 @@ def train_rung(name: str, level: str, out: Path) -> Metrics:
     return {VALUE: metrics[NESTED][VALUE]}
 
 
+def train_potential_ladder(name: str, out: Path) -> Metrics:
+    """Fit, judge and write the ladder AIMNet2 → G4(MP2), entered by SMILES.
+
+    Args:
+        name: of the bundle.
+        out: folder for the bundle.
+    Returns:
+        the errors of nested cross-validation.
+    Raises:
+        ConfigError, SchemaError: the reference data are missing or broken.
+    """
+    one_thread()
+    rows = potential_ladder.potential_rows()
+    task = rows.task
+    whole = nested(task, GRID, potential_ladder.N_OUTER, potential_ladder.N_INNER, SEED)
+    limits = potential_ladder.LIMITS
+    rung = fit_rung(task, sizes=potential_ladder.SIZES)
+    way = Route(rung.model, _calibration(task, rung), 1.0, _domain(task, rung, limits))
+    low = potential_ladder.LOW
+    predictor = LadderPredictor(
+        [way], None, LadderColumns(VALUE, low, low), geometry_level=potential_ladder.LEVEL
+    )
+    inside = rows.brought_in(SEED)
+    metrics = {
+        f"{NESTED}: {line}": {VALUE: _judged(whole, task.high, some)}
+        for line, some in rows.classes(inside).items()
+    }
+    metrics["share inside"] = {VALUE: {"n": int(task.judged.sum()), "inside": _share(rows, inside)}}
+    golden = [task.prepared.asked_structures[k] for k in np.flatnonzero(inside)[:N_GOLDEN]]
+    card = ladder_card(
+        predictor,
+        None,
+        name=name,
+        zero_point=ZERO_POINT,
+        n_conformers=potential_ladder.N_CONFORMERS,
+        fit=_fit_report(task, rung),
+        data={
+            "labels": {"g4mp2": LABELS["g4mp2"]},
+            "molecules": "PPE1694, closed shells of H, B, C, N, O, F, Si, P, S and Cl; judged with "
+            f"up to {limits.max_heavy} heavy atoms from SMILES, fitted at the minima of AIMNet2 "
+            "reached from the B3LYP geometries",
+            "n": int(task.fit.sum()),
+            "n_judged": int(task.judged.sum()),
+            "n_suspect": int((~task.fit).sum()),
+            "n_failed": rows.n_failed,
+        },
+        splits=_splits(potential_ladder.N_OUTER, potential_ladder.N_INNER),
+        seeds={"folds": SEED},
+        metrics=metrics,
+        golden=golden_rows(predictor.predict(golden)),
+    )
+    write_bundle(out, card, ladder_to_arrays(predictor, golden, None))
+    return {VALUE: metrics[f"{NESTED}: {potential_ladder.INSIDE}"][VALUE]}
+
+
+def _share(rows: PotentialRows, inside: NDArray[np.bool_]) -> float:
+    return float(inside[rows.task.judged].mean())
+
+
 def train_ladder(name: str, out: Path, first: str = QM9_DELTA) -> Metrics:
     """Fit, judge and write the ladder GFN2 → B3LYP → G4(MP2), entered by SMILES.
 
@@ -225,7 +293,7 @@ def _calibration(task: Task, rung: FittedRung) -> QuantityCalibration:
     )
 
 
-def _domain(task: Task, rung: FittedRung) -> Domain:
+def _domain(task: Task, rung: FittedRung, limits: LimitSettings = LIMITS) -> Domain:
     """Where a correction has seen something alike: by coordination, and by the distances of judged
     molecules to what the fits without them know."""
     asked = [task.prepared.asked_structures[row] for row in np.flatnonzero(task.judged)]
@@ -244,13 +312,13 @@ def _domain(task: Task, rung: FittedRung) -> Domain:
     return Domain(
         elements=elements,
         largest_fitted=int(task.n_heavy[task.judged].max()),
-        max_heavy=LIMITS.max_heavy,
-        min_seen=LIMITS.min_seen,
+        max_heavy=limits.max_heavy,
+        min_seen=limits.min_seen,
         coordinations=count_coordinations(known),
         distance_limits=distance_limits(
             [structure.atomic_numbers for structure in asked],
             [np.where(np.isfinite(part), part, UNSEEN) for part in far],
-            LIMITS.outside,
+            limits.outside,
         ),
         distance_growth=1.0,
     )
@@ -289,4 +357,5 @@ TRAINERS: Mapping[str, Callable[[Path], Metrics]] = {
     G4MP2_RUNG: partial(train_rung, G4MP2_RUNG, "b3lyp"),
     G4MP2_RUNG_AT_GFN2: partial(train_rung, G4MP2_RUNG_AT_GFN2, "gfn2-opt"),
     G4MP2_LADDER: partial(train_ladder, G4MP2_LADDER),
+    POTENTIAL_LADDER: partial(train_potential_ladder, POTENTIAL_LADDER),
 }
