@@ -11,7 +11,7 @@ QM9_DELTA = "qm9-gfn2opt-delta"
 G4MP2_RUNG = "b3lyp-to-g4mp2"
 G4MP2_RUNG_AT_GFN2 = "gfn2opt-b3lyp-to-g4mp2"
 G4MP2_LADDER = "gfn2opt-to-g4mp2"
-POTENTIAL_LADDER = "aimnet2opt-to-g4mp2"
+G4MP2_BY_AIMNET2 = "aimnet2opt-to-g4mp2"
 
 _ROOT: Traversable = files("screener") / "data" / "bundles"
 

@@ -27,10 +27,10 @@ from screener.models.ladder.arrays import ladder_card, ladder_to_arrays
 from screener.models.ladder.predictor import LadderColumns, LadderPredictor, Route
 from screener.models.predictor import Predictor
 from screener.models.shipped import (
+    G4MP2_BY_AIMNET2,
     G4MP2_LADDER,
     G4MP2_RUNG,
     G4MP2_RUNG_AT_GFN2,
-    POTENTIAL_LADDER,
     QM9_DELTA,
 )
 from screener.models.uncertainty.conformal import COVERAGE, std_scale
@@ -357,5 +357,5 @@ TRAINERS: Mapping[str, Callable[[Path], Metrics]] = {
     G4MP2_RUNG: partial(train_rung, G4MP2_RUNG, "b3lyp"),
     G4MP2_RUNG_AT_GFN2: partial(train_rung, G4MP2_RUNG_AT_GFN2, "gfn2-opt"),
     G4MP2_LADDER: partial(train_ladder, G4MP2_LADDER),
-    POTENTIAL_LADDER: partial(train_potential_ladder, POTENTIAL_LADDER),
+    G4MP2_BY_AIMNET2: partial(train_potential_ladder, G4MP2_BY_AIMNET2),
 }

@@ -235,6 +235,20 @@ def test_deltas_are_from_the_low_end(table, rung, given_b3lyp, solvents):
     np.testing.assert_allclose(column(table, f"{VALUE}_delta"), expected, atol=1e-9)
 
 
+def test_low_values_that_a_level_computes_are_read_off_the_structures(fit_from, domain, solvents):
+    low = low_values(solvents, [GFN2])[GFN2]
+    routes = [Route(fit_from(low), CALIBRATION, 1.0, domain)]
+    columns = LadderColumns(VALUE, GFN2, GFN2)
+    alone = LadderPredictor(routes, None, columns, geometry_level="mmff94")
+    table = alone.predict(solvents)
+    assert table.column_names == [*OWN, *LowValues([GFN2]).columns, *LAST]
+    assert column(table, GFN2).tobytes() == low.tobytes()
+    added = CrossEvaluator(routes[0].model).predict(solvents).values[0]
+    np.testing.assert_allclose(column(table, VALUE), low + added, atol=1e-9)
+    with pytest.raises(ConfigError, match="give no low values"):
+        alone.predict(solvents, {GFN2: low})
+
+
 def test_what_a_rung_adds_does_not_depend_on_the_values_given(rung, given_b3lyp, solvents):
     one = rung.predict(solvents, given_b3lyp)
     other = rung.predict(solvents, {B3LYP: given_b3lyp[B3LYP] + 5.0})
