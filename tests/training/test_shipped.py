@@ -41,6 +41,34 @@ class TestG4mp2:
         assert values["mae_95_low"] < values["mae"] < values["mae_95_high"]
         assert values["coverage90_95_low"] <= 0.9 <= values["coverage90_95_high"]
 
+    @pytest.mark.parametrize(
+        ("some", "largest"),
+        [
+            ("up to 9 heavy atoms, inside or not", 0.9),
+            ("10 to 14 heavy atoms, inside or not", 1.1),
+            ("15 to 20 heavy atoms, inside or not", 2.0),
+            ("inside", 0.8),
+        ],
+    )
+    def test_the_potential_leads_from_smiles_to_g4mp2_over_ten_elements(self, some, largest):
+        card = load_bundle("aimnet2opt-to-g4mp2").card
+        assert (card.geometry_level, card.low, card.high) == ("aimnet2-opt", "aimnet2", "g4mp2")
+        assert set(card.elements) == {"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl"}
+        assert card.given_low is None
+        values = card.metrics[f"{NESTED}: {some}"]["ae0_g4mp2_kcal"]
+        assert values["mae"] <= largest
+        assert values["mae_95_low"] < values["mae"] < values["mae_95_high"]
+
+    def test_sulfones_and_phosphates_and_silanes_get_an_answer(self):
+        settings = StructureSettings(level="aimnet2-opt")
+        smiles = ["O=S1(=O)CCCC1", "COP(=O)(OC)OC", "C[Si](C)(C)OC", "O=C1OCC(F)O1"]
+        structures = [make_structure(each, mol_id(each), settings) for each in smiles]
+        table = load_bundle("aimnet2opt-to-g4mp2").predict(structures).to_pandas()
+        assert table["in_domain"].all()
+        narrow = table["ae0_g4mp2_kcal_hi90"] - table["ae0_g4mp2_kcal_lo90"]
+        assert (narrow < 15.0).all()
+        assert (abs(table["ae0_g4mp2_kcal"] - table["de_aimnet2_kcal"]) < 120.0).all()
+
     def test_the_ladder_climbs_from_smiles_and_brings_fluorine_in(self):
         settings = StructureSettings(level="gfn2-opt")
         smiles = ["O=C1OCCO1", "CC(F)F", "CS(C)(=O)=O"]

@@ -30,7 +30,8 @@ BoolArray = NDArray[np.bool_]
 
 LEVEL, LOW = "aimnet2-opt", "de_aimnet2_kcal"
 N_CONFORMERS = 10  # embedded; of these the lowest by the force field are optimised
-LIMITS = LimitSettings(max_heavy=20)
+# the potential itself has seen more kinds of atoms than have labels here: one molecule is enough
+LIMITS = LimitSettings(max_heavy=20, min_seen=1)
 N_OUTER, N_INNER = 5, 5
 SIZES = (7, 9, 11)  # heavy atoms; extrapolation is chosen by predicting what is larger
 INSIDE = "inside"
@@ -76,7 +77,8 @@ class PotentialRows:
             result[f"with {symbol_of(number)}"] = judged & inside & np.array(has)
         graphs = [Chem.MolFromSmiles(each.smiles) for each in self.molecules]
         fluorine = np.array([graph.HasSubstructMatch(_SP3_FLUORINE) for graph in graphs])
-        return result | {"with F bound to sp3 carbon": judged & inside & fluorine}
+        result["with F bound to sp3 carbon"] = judged & inside & fluorine
+        return {name: some for name, some in result.items() if some.any()}
 
 
 def potential_rows(n_conformers: int = N_CONFORMERS) -> PotentialRows:
