@@ -36,6 +36,11 @@ class Mmff94Settings(LevelSettings):
 
     n_conformers: PositiveInt = 1  # embedded and relaxed; the lowest in energy is kept
 
+    @property
+    def repeats(self) -> int:
+        """The conformers."""
+        return self.n_conformers
+
 
 class Gfn2OptSettings(LevelSettings):
     """When an optimisation by GFN2-xTB ends."""

@@ -169,12 +169,12 @@ class StructureSettings(BaseModel):
     @property
     def seconds(self) -> float:
         """What a molecule of ten heavy atoms takes on one core, about."""
-        return sum(each.seconds for each, _ in self.steps)
+        return sum(each.seconds * how.repeats for each, how in self.steps)
 
     @property
     def wall_clock_seconds(self) -> float:
         """What a molecule may take before it is set aside: far more than a large one needs."""
-        return max(60.0, *(2400.0 * each.seconds for each, _ in self.steps))
+        return max(60.0, *(2400.0 * each.seconds * how.repeats for each, how in self.steps))
 
     @property
     def value_columns(self) -> tuple[str, ...]:

@@ -37,6 +37,11 @@ class MinimumSettings(LevelSettings):
     force_threshold: PositiveFloat = 0.03  # eV/angstrom, of the largest force
     max_steps: PositiveInt = 200  # evaluations
 
+    @property
+    def repeats(self) -> int:
+        """The optimisations."""
+        return min(self.n_conformers, self.n_optimised)
+
 
 def columns_of(theory: str) -> tuple[str, str]:
     """Columns of one value per molecule that levels of a potential yield: the energy, and the

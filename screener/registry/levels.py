@@ -31,6 +31,11 @@ class LevelSettings(BaseModel):
 
     procedure: int = 1
 
+    @property
+    def repeats(self) -> int:
+        """How many times these settings have the work of the level done, as for conformers."""
+        return 1
+
     @field_validator("procedure")
     @classmethod
     def _is_installed(cls, procedure: int) -> int:
