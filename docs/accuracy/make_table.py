@@ -127,6 +127,13 @@ ROWS = (
         f"{NESTED}: inside or brought in", G4MP2),
     Row("the same, with fluorine", "", "gfn2opt-to-g4mp2",
         f"{NESTED}: the same, with fluorine", G4MP2),
+    *(
+        Row(f"SMILES alone by AIMNet2 → G4(MP2), H B C N O F Si P S Cl: {rows}", "",
+            "aimnet2opt-to-g4mp2", f"{NESTED}: {rows}", G4MP2)
+        for rows in ("all", "up to 9 heavy atoms, inside or not",
+                     "10 to 14 heavy atoms, inside or not", "15 to 20 heavy atoms, inside or not",
+                     "inside", "with S", "with Cl", "with F bound to sp3 carbon")
+    ),
     Row("HOMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,
         "homo_b3lyp_ev"),
     Row("LUMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,

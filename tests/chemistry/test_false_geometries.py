@@ -154,7 +154,16 @@ def test_a_flat_atom_is_seen_without_a_drawing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("smiles", [*STRAINED, *CONFORMERS])
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        *(
+            pytest.param(smiles, marks=pytest.mark.soak if place % 4 else ())
+            for place, smiles in enumerate(STRAINED)
+        ),
+        *CONFORMERS,
+    ],
+)
 def test_energies_of_strained_molecules_agree_over_seeds(smiles):
     smiles = Chem.CanonSmiles(smiles)
     energies = [

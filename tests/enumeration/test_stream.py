@@ -37,7 +37,12 @@ def beginning(name):
     return space, *run(space)
 
 
-@pytest.fixture(params=["battery", "reactions", "mutations"])
+@pytest.fixture(
+    params=[
+        "battery",
+        *(pytest.param(n, marks=pytest.mark.soak) for n in ("reactions", "mutations")),
+    ]
+)
 def shipped(request):
     return beginning(request.param)
 

@@ -40,7 +40,7 @@ def errors(model: FittedModel, data: FitData, name: str) -> np.ndarray:
     return np.abs(found[inside] - data.high[name][inside])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_more_molecules_give_smaller_errors(qm9, models):
     test = parts(qm9, 0)[3]
     limits = {"ae0_b3lyp_kcal": 4.0, "homo_b3lyp_ev": 0.3, "lumo_b3lyp_ev": 0.4}
@@ -50,7 +50,7 @@ def test_more_molecules_give_smaller_errors(qm9, models):
         assert many < limit, name
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_model_beats_composition_by_far(qm9, models):
     test = parts(qm9, 0)[3]
     model = models[1000].predictor.model
@@ -59,7 +59,7 @@ def test_a_model_beats_composition_by_far(qm9, models):
     assert errors(models[1000], test, "ae0_b3lyp_kcal").mean() < 0.3 * alone
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_intervals_cover_molecules_that_were_never_seen(qm9, models):
     test = parts(qm9, 0)[3]
     truth = DIRECT.with_differences(test.high)
@@ -87,7 +87,7 @@ def test_intervals_cover_molecules_that_were_never_seen(qm9, models):
         assert (high - low <= limit).all()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_stds_order_the_errors(qm9, models):
     test = parts(qm9, 0)[3]
     table = models[1000].predict(test.structures)
@@ -98,7 +98,7 @@ def test_stds_order_the_errors(qm9, models):
     assert found.pvalue < 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_size_experiment_never_narrows(models):
     predictor = models[1000].predictor
     assert predictor.domain.largest_fitted == 9
