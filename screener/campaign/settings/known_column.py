@@ -15,6 +15,8 @@ def known_column_of(asked_for: str | None, own_columns: dict[str, str]) -> str |
         return None
     if asked_for not in own_columns:
         near = difflib.get_close_matches(asked_for, own_columns, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"it has {', '.join(own_columns)}"
+        hint = f"it has {', '.join(own_columns) or 'none'} beside SMILES and id"
+        if near:
+            hint = f"did you mean {', '.join(near)}?"
         raise ConfigError(f"the library has no column {asked_for!r} of yours; {hint}")
     return own_columns[asked_for]
