@@ -5,6 +5,7 @@ of a lower level to the minimum. Whoever has another potential makes levels of i
 and registers them as entry points.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -43,19 +44,23 @@ class MinimumSettings(LevelSettings):
         return min(self.n_conformers, self.n_optimised)
 
 
-def columns_of(theory: str) -> tuple[str, str]:
-    """Columns of one value per molecule that levels of a potential yield: the energy, and the
-    standard deviation among the members of an ensemble."""
-    return f"energy_{theory}_ha", f"energy_std_{theory}_ev"
+def columns_of(theory: str, is_ensemble: bool) -> tuple[str, ...]:
+    """Columns of one value per molecule that levels of a potential yield: the energy, and of an
+    ensemble the standard deviation among its members."""
+    energy = f"energy_{theory}_ha"
+    return (energy, f"energy_std_{theory}_ev") if is_ensemble else (energy,)
 
 
-def values_level(make: Make, *, name: str, theory: str, seconds: float, **others: Any) -> Level:
+def values_level(
+    make: Make, *, name: str, theory: str, is_ensemble: bool, seconds: float, **others: Any
+) -> Level:
     """A level that computes values at the geometry it is given.
 
     Args:
         make: makes the potential; called once in a process, when it is first needed.
         name: of the level.
         theory: the part of column names that tells its values.
+        is_ensemble: whether the potential tells standard deviations.
         seconds: what a molecule of ten heavy atoms takes on one core, about.
         others: of `Level`, such as `label`, `elements`, `charges`, `source`.
     Returns:
@@ -79,7 +84,7 @@ def values_level(make: Make, *, name: str, theory: str, seconds: float, **others
     return Level(
         name=name,
         theory=theory,
-        yields=columns_of(theory),
+        yields=columns_of(theory, is_ensemble),
         atom_yields=(f"charges_{theory}",),
         seconds=seconds,
         compute_together=compute,
@@ -88,7 +93,14 @@ def values_level(make: Make, *, name: str, theory: str, seconds: float, **others
 
 
 def minimum_level(
-    make: Make, *, name: str, theory: str, start: str, seconds: float, **others: Any
+    make: Make,
+    *,
+    name: str,
+    theory: str,
+    start: str,
+    is_ensemble: bool,
+    seconds: float,
+    **others: Any,
 ) -> Level:
     """A level that makes geometries: minima of a potential, of several conformers the lowest.
     Molecules that change their bonds or their stereochemistry on the way are set aside.
@@ -97,6 +109,7 @@ def minimum_level(
         make: makes the potential; called once in a process, when it is first needed.
         name: of the level.
         theory: the part of column names that tells its values.
+        is_ensemble: whether the potential tells standard deviations.
         start: name of the level that it starts from.
         seconds: what a molecule of ten heavy atoms takes on one core, about.
         others: of `Level`, such as `label`, `elements`, `charges`, `source`.
@@ -130,7 +143,7 @@ def minimum_level(
         theory=theory,
         start=start,
         makes_geometry=True,
-        yields=columns_of(theory),
+        yields=columns_of(theory, is_ensemble),
         atom_yields=(f"charges_{theory}",),
         seconds=seconds,
         settings=MinimumSettings,
@@ -178,8 +191,9 @@ def _given(start: Structure | None) -> Structure:
 
 
 def _with_values(structure: Structure, evaluation: Evaluation, theory: str) -> Structure:
-    energy, std = columns_of(theory)
-    values = {energy: evaluation.energy_ev / EV_PER_HARTREE, std: evaluation.std_ev}
+    told = (evaluation.energy_ev / EV_PER_HARTREE, evaluation.std_ev)
+    is_ensemble = not math.isnan(evaluation.std_ev)
+    values = dict(zip(columns_of(theory, is_ensemble), told, strict=False))
     return structure.with_values(values, {f"charges_{theory}": evaluation.charges})
 
 
@@ -191,6 +205,7 @@ def _aimnet2() -> Potential:
 
 
 _OF_AIMNET2: Mapping[str, Any] = {
+    "is_ensemble": True,
     "label": "AIMNet2",
     "elements": frozenset(ELEMENTS),
     "charges": (-2, 2),

@@ -44,7 +44,8 @@ def check_level(
 
     Of every level: its entry. Where it computes: shapes, values in their units and bounds, the same
     bytes again, the same in another pose and order of atoms, other values for another charge and
-    spin, and that a molecule which fails leaves others alone.
+    spin, that a molecule which fails leaves others alone, and of a level that takes several at once
+    that each is among others what it is alone.
 
     Args:
         level: registered or not.
@@ -74,8 +75,35 @@ def _check_molecules(level: Level, settings: LevelSettings, smiles: Sequence[str
         _check_again(level, case, settings, made)
         if case.start is not None:
             _check_pose(level, case, settings, made)
+    if level.compute_together is not None:
+        _check_together(level, cases, settings)
     _check_electrons(level, settings)
     _check_failure(level, cases, settings)
+
+
+def _check_together(level: Level, cases: list[_Case], settings: LevelSettings) -> None:
+    alone = [_made(level, case, settings) for case in cases]
+    backwards = [*reversed(cases), *cases]
+    together = level.apply_together(
+        [case.subject for case in backwards], [case.start for case in backwards], settings
+    )
+    claim(
+        len(together) == len(backwards),
+        f"level {level.name} is given {len(backwards)} molecules and tells of {len(together)}",
+    )
+    for case, expected, made in zip(backwards, [*reversed(alone), *alone], together, strict=True):
+        claim(
+            isinstance(made, Structure) and _are_same(expected, made),
+            f"level {level.name}: {case.subject.smiles} is another among others than alone",
+        )
+
+
+def _are_same(one: Structure, other: Structure) -> bool:
+    return (
+        same(one.positions, other.positions)
+        and dict(one.values) == dict(other.values)
+        and all(same(one.atom_values[name], other.atom_values[name]) for name in one.atom_values)
+    )
 
 
 def _check_entry(level: Level) -> None:

@@ -1,6 +1,7 @@
 """What must hold of a trained model, of whatever type."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rdkit import Chem
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
+from screener.errors import MoleculeError
 from screener.inference.open_shells import closed_shells_alone
 from screener.models.bundle import Bundle, load_bundle
 from screener.ranking.columns import numbers
@@ -117,6 +119,15 @@ def _given(smiles: Sequence[str], settings: StructureSettings | None) -> list[Gi
     return [make_structure(each, mol_id(each), settings) for each in canonical]
 
 
+def _can_be_given(smiles: Sequence[str], settings: StructureSettings | None) -> dict[str, Given]:
+    """What can be made of molecules, by SMILES."""
+    made: dict[str, Given] = {}
+    for each in smiles:
+        with suppress(MoleculeError):
+            made |= zip([each], _given([each], settings), strict=True)
+    return made
+
+
 def _check_columns(model: _Model, table: pa.Table) -> list[bool]:
     """Whether each row is inside the domain."""
     predicted = list(model.bundle.card.quantities)
@@ -207,23 +218,24 @@ def _claim_alike(model: _Model, table: pa.Table, other: pa.Table, when: str) -> 
 
 
 def _check_others(model: _Model, table: pa.Table, settings: StructureSettings | None) -> None:
-    """Ions, radicals and an element that no model knows, among molecules inside."""
-    outside = model.predict(
-        [0, 0, 0], [model.given[0], *_given([OUTSIDE], settings), model.given[-1]]
-    )
-    last = table.num_rows - 1
-    claim(
-        not outside["in_domain"][1].as_py() or "Se" in model.bundle.card.elements,
-        f"{model.name}: {OUTSIDE} is inside, and selenium is none of its elements",
-    )
-    _claim_alike(
-        model,
-        table.take(pa.array([0, last])),
-        outside.take(pa.array([0, 2])),
-        f"alone and beside {OUTSIDE}, which is outside",
-    )
-    smiles = [canonical_smiles(each) for each in IONS]
-    ions = model.predict([0] * len(smiles), _given(smiles, settings))
+    """Ions, radicals and an element that no model knows, among molecules inside; what the level of
+    the structures refuses never comes to the model."""
+    if strange := _can_be_given([OUTSIDE], settings):
+        outside = model.predict([0, 0, 0], [model.given[0], strange[OUTSIDE], model.given[-1]])
+        last = table.num_rows - 1
+        claim(
+            not outside["in_domain"][1].as_py() or "Se" in model.bundle.card.elements,
+            f"{model.name}: {OUTSIDE} is inside, and selenium is none of its elements",
+        )
+        _claim_alike(
+            model,
+            table.take(pa.array([0, last])),
+            outside.take(pa.array([0, 2])),
+            f"alone and beside {OUTSIDE}, which is outside",
+        )
+    given = _can_be_given([canonical_smiles(each) for each in IONS], settings)
+    smiles = list(given)
+    ions = model.predict([0] * len(smiles), list(given.values()))
     charges = [Chem.GetFormalCharge(Chem.MolFromSmiles(each)) for each in smiles]
     judged = ions if settings is None else closed_shells_alone(ions, smiles, charges)
     for text, is_inside in zip(smiles, judged["in_domain"].to_pylist(), strict=True):

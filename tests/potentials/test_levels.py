@@ -127,7 +127,12 @@ class Springs:
 
 
 def test_another_potential_makes_levels_in_the_same_way():
-    about = {"label": "springs", "elements": frozenset({1, 6, 9}), "source": "these tests"}
+    about = {
+        "label": "springs",
+        "elements": frozenset({1, 6, 9}),
+        "source": "tests",
+        "is_ensemble": False,
+    }
     made = [
         values_level(Springs, name="springs", theory="springs", seconds=0.01, **about),
         minimum_level(
@@ -149,7 +154,12 @@ def test_another_potential_makes_levels_in_the_same_way():
 
 
 def raised_by(make, subject, start):
-    about = {"label": "springs", "elements": frozenset({1}), "source": "these tests"}
+    about = {
+        "label": "springs",
+        "elements": frozenset({1}),
+        "source": "tests",
+        "is_ensemble": False,
+    }
     longer = minimum_level(
         make, name="longer", theory="longer", start="mmff94", seconds=0.01, **about
     )

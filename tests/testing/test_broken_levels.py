@@ -54,6 +54,10 @@ def from_the_drawing(subject, start, settings):
     return start.with_values({"dipole_toy_debye": 0.1 * subject.molecule.GetNumHeavyAtoms()})
 
 
+def test_a_level_may_take_several_at_once():
+    check_level(replace(TOY, **together(0.0)), smiles=SMILES)
+
+
 def test_a_level_may_read_the_drawing_alone():
     level = replace(
         TOY,
@@ -124,6 +128,23 @@ def never_fails(subject, start, settings):
 
 def charges_by_place(made):
     return {"charges_toy": np.arange(made.n_atoms, dtype=np.float32)}
+
+
+def together(change):
+    """The toy for several molecules at once, with a number of its own for each place."""
+
+    def compute(subjects, starts, settings):
+        made = []
+        for place, (subject, start) in enumerate(zip(subjects, starts, strict=True)):
+            try:
+                one = toy(subject, start, settings)
+                energy = one.values["energy_toy_ha"] - change * place
+                made.append(one.with_values({"energy_toy_ha": energy}))
+            except MoleculeError as error:
+                made.append(error)
+        return made
+
+    return {"compute": None, "compute_together": compute}
 
 
 class Forgetful(LevelSettings):
@@ -209,6 +230,11 @@ class Forgetful(LevelSettings):
         ({"compute": fails_hard}, "raises ZeroDivisionError .* raise MoleculeError"),
         ({"compute": never_fails}, "finite values for a molecule that cannot be"),
         ({"compute": remembers_failures}, "N is another one after one that failed"),
+        (together(1e-9), "another among others than alone"),
+        (
+            {"compute": None, "compute_together": lambda subjects, *_: [1, 2, 3][: len(subjects)]},
+            "makes a int, and no Structure",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(changes, wrong):
