@@ -69,13 +69,13 @@ def _list(url: str, names: list[str], out: str | None, as_json: bool) -> None:
             typer.echo(text)
         return
     if names:
-        n_found = 0
+        found: set[str] = set()
         for record in _records(set_aside, names):
-            n_found += 1
+            found |= {record["source_id"], record["mol_id"], record["smiles_input"]}
             typer.echo(_line(record))
-        if not n_found:
+        if missing := [name for name in names if name not in found]:
             raise ConfigError(
-                f"nothing that was set aside is called {' or '.join(map(repr, names))}; give the "
+                f"nothing that was set aside is called {' or '.join(map(repr, missing))}; give the "
                 "id, the mol_id or the SMILES as it stands in the input"
             )
         return

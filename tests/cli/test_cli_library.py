@@ -115,6 +115,9 @@ def test_what_was_set_aside_is_listed_found_and_exported(inputs: Path, tmp_path:
     missing = invoke("quarantine", out, "--id", "DMC")
     assert isinstance(missing.exception, ConfigError)
     assert "nothing that was set aside is called 'DMC'" in str(missing.exception)
+    partly = invoke("quarantine", out, "--id", "ethoxide", "--id", "DMC")
+    assert [line[:10] for line in partly.stdout.splitlines()] == ["'ethoxide'"]
+    assert "nothing that was set aside is called 'DMC';" in str(partly.exception)
 
     printed = json.loads(CliRunner().invoke(app, ["quarantine", str(out), "--json"]).stdout)
     assert printed["set_aside"] == 4

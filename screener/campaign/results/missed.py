@@ -85,7 +85,7 @@ def tell_missed(stage: CampaignStage, client: Client | None) -> dict[str, Any]:
         "top_n": top_n,
         "n_others": sum(part[0] for part in others),
         "missed": math.fsum(part[1] for part in others),
-        "chance": -math.expm1(math.fsum(part[2] for part in others)),
+        "chance": 0.0 - math.expm1(math.fsum(part[2] for part in others)),  # never -0.0
         "stretch": stretch,
     }
 

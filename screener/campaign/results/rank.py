@@ -205,6 +205,15 @@ def rank(
     return ranking
 
 
+def _first_unfinished(campaign: Campaign) -> str:
+    """The name of the stage that a campaign has come to."""
+    for stage in campaign.stages[:-1]:
+        plan = stage.read_plan()
+        if plan is None or sum(1 for _ in stage.store.receipts.all()) < plan.n_units:
+            return stage.name
+    return campaign.last.name
+
+
 def _ranked(
     campaign: Campaign,
     totals: StageTotals | None,
@@ -222,8 +231,8 @@ def _ranked(
         totals = StageTotals.of(stage.store.receipts.all(), setup.ranking.pool)
     if plan is None or totals.n_units < plan.n_units:
         raise ConfigError(
-            f"stage {stage.name} of {folder.url} is not finished; resume the campaign with "
-            "`screener screen` first"
+            f"stage {_first_unfinished(campaign)} of {folder.url} is not finished; resume the "
+            "campaign with `screener screen` first"
         )
     place = take_name(folder, setup, name, command)
     path = f"{RANKINGS}/{place}/"

@@ -51,6 +51,8 @@ def recall_text(recall: Mapping[str, Any]) -> str:
     """What `tell_recall` says of a stage, for a person."""
     if "why" in recall:
         return f"not known: {recall['why']}"
+    if "chance" in recall and not recall["n_others"]:
+        return f"all {recall['n_rows']:,} that can be ranked of {recall['of']} were chosen"
     if "chance" in recall:
         return (
             f"the chance that one of the best {recall['top_n']:,} of {recall['of']} is not among "

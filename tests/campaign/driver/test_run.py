@@ -572,6 +572,9 @@ def test_an_unfinished_campaign_is_not_ranked(finished, tmp_path):
         rank_again(Folder(str(campaign)), asked, command=[])
     assert accounts(Folder(str(campaign))).is_balanced
     assert status(Folder(str(campaign))).is_finished is False
+    next((campaign / "receipts" / "mmff94").iterdir()).unlink()  # where it has come to
+    with pytest.raises(ConfigError, match=r"stage mmff94 of .* is not finished"):
+        rank_again(Folder(str(campaign)), asked, command=[])
 
 
 class Backwards(StagePlan):

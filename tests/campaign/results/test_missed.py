@@ -77,3 +77,9 @@ def test_the_chance_is_told_in_words(chance, said):
     assert text.startswith("the chance that one of the best 100 of what stage mmff94 evaluated is")
     assert f"not among the 494 that were chosen is {said} (" in text
     assert "0.4 of 2,792 others are expected to belong there" in text
+
+
+def test_where_all_were_chosen_there_is_no_chance():
+    told = {"top_n": 18, "of": "what stage mmff94 evaluated", "n_rows": 19, "n_others": 0}
+    text = recall_text(told | {"chance": 0.0, "missed": 0.0})
+    assert text == "all 19 that can be ranked of what stage mmff94 evaluated were chosen"
