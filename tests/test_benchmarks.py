@@ -26,13 +26,11 @@ def test_molecules_per_second(tmp_path):
     assert all(way["molecules_per_second"] > 0 for way in comparison["variants"])
 
 
-@pytest.mark.soak
 def test_growth_of_a_library():
     told = run("library_scale.py", "--rows", 1000, 2000, "--workers", 1).replace(",", "")
     assert "1000 rows" in told
     assert "2000 rows" in told
 
 
-@pytest.mark.soak
 def test_growth_of_a_search():
     assert "1,000 rows" in run("scale.py", "--rows", 1000, "--workers", 1)

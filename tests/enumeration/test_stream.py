@@ -81,7 +81,6 @@ def test_accounts_add_up(shipped):
     assert Counter(table["family"].to_pylist()) == tally.kept
 
 
-@pytest.mark.soak
 def test_processes_and_limit_change_nothing(shipped):
     space, table, _ = shipped
     assert run(space, limit=400)[0].equals(table.slice(0, 400))
@@ -112,7 +111,6 @@ def test_any_beginning_is_spread_over_families_and_scaffolds():
         assert share > 0.1 * fair / siblings[template.family], template.smiles
 
 
-@pytest.mark.soak
 def test_other_elements_bring_sulfones_and_phosphates():
     space = space_of("battery", elements=["H", "C", "N", "O", "F", "S", "P"])
     assert not space.left_out
@@ -217,7 +215,6 @@ def test_what_ships_has_no_name_twice():
     assert spec_names() == ["battery", "mutations", "reactions"]
 
 
-@pytest.mark.soak
 def test_what_models_know_is_all_that_is_made():
     """Parts that cannot be in any such molecule are left out beforehand, and nothing else."""
     domain = load_bundle("qm9-mmff94-direct").predictor.domain

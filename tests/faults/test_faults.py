@@ -18,7 +18,6 @@ KILL_SECONDS = (4.0, 8.0)  # between two kills; a worker takes some to start and
 UNITS_BETWEEN = 3  # done between two kills, at least, so that slow machines get to the end
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("machines", [2.0], indirect=True)
 def test_workers_that_are_killed_at_random(machines: Machines, command: Command, agrees):
     """One every few seconds, or once units are done where that takes longer, throughout; their

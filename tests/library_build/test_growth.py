@@ -122,7 +122,7 @@ def molecules(n_rows: int) -> str:
     return "".join(f"{letter}{number:06d}\n" for letter, number in numbers)  # 8 bytes each
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_reads_grow_with_the_blocks_and_not_with_blocks_times_buckets(
     watched: Watch, tmp_path: Path
 ) -> None:

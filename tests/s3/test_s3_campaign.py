@@ -75,7 +75,6 @@ def spellings(secret: str) -> list[str]:
     ]
 
 
-@pytest.mark.soak
 def test_a_store_with_faults_leads_to_the_same_shortlist(local_campaign, s3, bucket, tmp_path):
     Folder(bucket).write_bytes("input.csv", (local_campaign.folder / "input.csv").read_bytes())
     probability = dict.fromkeys(

@@ -143,7 +143,6 @@ def test_a_creation_whose_answer_is_lost_is_known_as_our_own(fault, s3, bucket, 
         assert folder.read_bytes("leases/owner-00000001.json") == b"token a"
 
 
-@pytest.mark.soak
 def test_faults_that_pass_are_got_over(s3, bucket, clients):
     probability = dict.fromkeys(("unheard", "unanswered", "cut", "slow down", "error"), 0.06)
     with proxy(s3, probability, seed=1) as between:

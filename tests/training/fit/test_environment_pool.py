@@ -8,7 +8,7 @@ from screener.models.fchl.representation import environments
 from screener.training.fit.environment_pool import projected_chunks
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_two_processes_give_the_bytes_of_one(solvents):
     projection, _ = fit_projection(environments(solvents, ELEMENTS), 32)
     one, two = (

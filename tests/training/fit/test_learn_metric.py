@@ -10,7 +10,7 @@ from screener.models.fchl.representation import Environments, environments, n_fe
 from screener.records import Structure
 from screener.training.fit.learn_metric import learn_metric
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.slow
 
 GROUP = 4  # neighbours that are carbon, the nearest ones
 N_TRAINING, N_COPIES = 40, 3  # molecules, and geometries of each

@@ -40,7 +40,7 @@ def errors(model: FittedModel, data: FitData, name: str) -> np.ndarray:
     return np.abs(found[inside] - data.high[name][inside])
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_more_molecules_give_smaller_errors(qm9, models):
     test = parts(qm9, 0)[3]
     limits = {"ae0_b3lyp_kcal": 4.0, "homo_b3lyp_ev": 0.3, "lumo_b3lyp_ev": 0.4}
@@ -50,7 +50,7 @@ def test_more_molecules_give_smaller_errors(qm9, models):
         assert many < limit, name
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_a_model_beats_composition_by_far(qm9, models):
     test = parts(qm9, 0)[3]
     model = models[1000].predictor.model
@@ -59,7 +59,7 @@ def test_a_model_beats_composition_by_far(qm9, models):
     assert errors(models[1000], test, "ae0_b3lyp_kcal").mean() < 0.3 * alone
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_intervals_cover_molecules_that_were_never_seen(qm9, models):
     test = parts(qm9, 0)[3]
     truth = DIRECT.with_differences(test.high)
@@ -87,7 +87,7 @@ def test_intervals_cover_molecules_that_were_never_seen(qm9, models):
         assert (high - low <= limit).all()
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_stds_order_the_errors(qm9, models):
     test = parts(qm9, 0)[3]
     table = models[1000].predict(test.structures)
@@ -98,7 +98,7 @@ def test_stds_order_the_errors(qm9, models):
     assert found.pvalue < 0.05
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_the_size_experiment_never_narrows(models):
     predictor = models[1000].predictor
     assert predictor.domain.largest_fitted == 9
@@ -106,7 +106,7 @@ def test_the_size_experiment_never_narrows(models):
     assert all(c.growth >= 1.0 for c in predictor.calibration.values())
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 def test_a_fit_repeats(qm9, models):
     again = fit_model(FitSets(*parts(qm9, 200)[:3], DIRECT, "b3lyp"), SETTINGS)
     test = parts(qm9, 0)[3].structures[:50]
