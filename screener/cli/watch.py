@@ -22,6 +22,7 @@ from screener.campaign.results.status import Follower, Runner, StageStatus, Stat
 from screener.cli.output import Table, number, print_table, rendered, results, say
 from screener.cli.show import duration, size
 from screener.stores.files import Folder
+from screener.waiting import Wait
 
 if TYPE_CHECKING:
     from screener.campaign.results.accounts import Accounts
@@ -55,12 +56,15 @@ def watch(folder: Folder, every_seconds: float) -> None:
                 live.update(Group(table, *map(Text, _below(status))), refresh=True)
     else:
         shown: set[str] = set()
+        change = Wait("a change of the campaign", "It goes on with its next unit.")
         for status in looks:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             lines = _lines(status)
             for text, detail in lines.items():
                 if text not in shown:
                     typer.echo(f"{now} {text}{detail}")
+                    change.begin()
+            change.tell_if_due()
             shown = set(lines)
 
 

@@ -19,7 +19,7 @@ from screener.library.record_schema import OWN, RECORD_SCHEMA
 from screener.library.settings import BuildSettings, Layout
 from screener.library.sources import Source
 from screener.stores.plain_columns import decoded, plain_table, plain_type, readable, require_plain
-from screener.stores.remote import failures, filesystem_of, reason
+from screener.stores.remote import failures, filesystem_of, opened, reason
 
 
 @contextmanager
@@ -32,7 +32,10 @@ def opened_parquet(source: Source) -> Iterator[pq.ParquetFile]:
     filesystem, path = filesystem_of(source.url)
     try:
         # read in this thread alone, see `screener.stores.row_groups`
-        with filesystem.open(path, "rb") as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
+        with (
+            opened(filesystem, path, source.url) as raw,
+            pq.ParquetFile(raw, pre_buffer=False) as file,
+        ):
             yield file
     except (pa.ArrowException, *failures()) as error:
         raise ConfigError(f"{source.url} cannot be read as Parquet: {reason(error)}") from error

@@ -23,6 +23,7 @@ from screener.library.line_ends import HEAD, OneLineEnd, ends_in_returns
 from screener.library.text_bytes import N_FIRST, as_utf8, unpacked, wide_encoding
 from screener.stores.library import InputFile
 from screener.stores.remote import failures, filesystem_of, reason
+from screener.stores.remote import opened as opened_file
 
 Format = Literal["smiles", "csv", "tsv", "sdf", "parquet"]
 FORMATS: dict[str, Format] = {
@@ -158,7 +159,7 @@ def fingerprint(source: Source) -> InputFile:
 
 @contextmanager
 def _raw(source: Source) -> Iterator[BinaryIO]:
-    with _readable(source) as (filesystem, path), filesystem.open(path, "rb") as file:
+    with _readable(source) as (filesystem, path), opened_file(filesystem, path, source.url) as file:
         yield file
 
 

@@ -30,10 +30,6 @@ from screener.stores.paths import fault_of, link_out_of
 from screener.waiting import waiting
 
 _CONFLICTS = 6  # attempts to create or remove what others do at the same moment
-_SILENT = (
-    "It goes on by itself once the store answers; `ls` in a local folder, or a look at the service "
-    "behind a URL, says whether it is well."
-)
 _ONE_PUT = 5 << 30  # bytes; s3fs uploads what is larger than its chunks in parts
 
 
@@ -79,7 +75,7 @@ class Folder:
     def _told(self, action: str, path: str) -> Iterator[None]:
         """Errors of the filesystem as a StoreError that names the file, and notices of waiting."""
         try:
-            with waiting(f"the store to {action} {self.url}/{path}", _SILENT):
+            with waiting(f"the store to {action} {self.url}/{path}", remote.SILENT):
                 yield
         except remote.failures() as error:
             raise StoreError(

@@ -8,18 +8,28 @@ out as an error is one.
 """
 
 import errno
+import io
 import os
 import re
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from screener.errors import ConfigError
+from screener.waiting import waiting
 
 S3 = ("s3", "s3a")
+SILENT = (
+    "It goes on by itself once the store answers; `ls` in a local folder, or a look at the service "
+    "behind a URL, says whether it is well."
+)
 ATTEMPTS = 6  # of a request to S3: some 15 s altogether, and at most 31 s, between them
 _LINK = re.compile(r"(?:^|::)([A-Za-z0-9+.-]+)://([^/]*)")
+_CHUNK = 1 << 20
 _EXISTS = ("PreconditionFailed", "412")
 _CONFLICT = ("ConditionalRequestConflict", "OperationAborted", "409")
 _PASSING = ("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", *_CONFLICT)
@@ -42,6 +52,53 @@ def filesystem_of(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     except ValueError as error:
         raise ConfigError(f"cannot open {url}: {error}") from error
     return filesystem, str(path)
+
+
+@contextmanager
+def opened(filesystem: fsspec.AbstractFileSystem, path: str, url: str) -> Iterator[BinaryIO]:
+    """A file to be read; of one on another machine it is told when its bytes are long in coming.
+
+    Args:
+        filesystem: that it lies in.
+        path: there.
+        url: that a person knows it by.
+    Yields:
+        the file, which can be sought in.
+    """
+    if isinstance(filesystem, LocalFileSystem):
+        with filesystem.open(path, "rb") as file:
+            yield file
+        return
+    with waiting(f"{url} to be opened", SILENT):
+        file = filesystem.open(path, "rb")
+    with file, io.BufferedReader(_Told(file, url), _CHUNK) as told:
+        yield told
+
+
+class _Told(io.RawIOBase):
+    """A file whose reads are told when they take long."""
+
+    def __init__(self, file: BinaryIO, url: str) -> None:
+        self._file = file
+        self._url = url
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        with waiting(f"bytes of {self._url}", SILENT):
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def options_of(url: str) -> dict[str, Any]:

@@ -1,9 +1,13 @@
+import io
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
+from screener import waiting
 from screener.campaign.settings.config import CampaignConfig
 from screener.campaign.settings.resolve import resolve
 from screener.errors import ConfigError
@@ -11,7 +15,7 @@ from screener.library.sources import find_sources
 from screener.models.bundle import load_bundle
 from screener.stores.files import Folder
 from screener.stores.library import LibraryStore
-from screener.stores.remote import require_no_credentials
+from screener.stores.remote import filesystem_of, opened, require_no_credentials
 
 
 @pytest.mark.parametrize(
@@ -76,3 +80,30 @@ def test_the_extra_that_s3_needs_is_named(tmp_path: Path) -> None:
 def test_protocols_that_nobody_knows_are_told() -> None:
     with pytest.raises(ConfigError, match="Protocol not known: nosuch"):
         Folder("nosuch://bucket/library").exists("manifest.json")
+
+
+class Slow(io.BytesIO):
+    def read(self, size=-1):
+        time.sleep(0.1)
+        return super().read(size)
+
+
+def test_bytes_that_are_long_in_coming_are_told_and_are_all_there(monkeypatch, caplog):
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.02)
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "_watcher", waiting._Watcher())  # another one may be asleep
+    content = bytes(range(256)) * 9000
+    filesystem = MemoryFileSystem()
+    monkeypatch.setattr(filesystem, "open", lambda *_: Slow(content))
+    with opened(filesystem, "table.csv", "memory://table.csv") as file:
+        assert file.read() == content
+        file.seek(-4, io.SEEK_END)
+        assert file.read(9) == content[-4:]
+    assert "waiting for bytes of memory://table.csv since" in caplog.text
+
+
+def test_a_local_file_is_read_as_it_is(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"smiles\n")
+    filesystem, path = filesystem_of(str(tmp_path / "a.csv"))
+    with opened(filesystem, path, path) as file:
+        assert file.read() == b"smiles\n"

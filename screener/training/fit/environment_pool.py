@@ -16,7 +16,9 @@ from screener.models.fchl.metric import Metric
 from screener.models.fchl.projection import Projected, Projection
 from screener.models.fchl.representation import environments
 from screener.records import Structure
+from screener.waiting import waiting
 
+_STARTING = "They import torch first; `top` shows whether they are at work."
 _of_process: list[tuple[Metric, Projection]] = []
 
 
@@ -47,7 +49,13 @@ def projected_chunks(
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=_start, initargs=(metric, projection)
     ) as pool:
-        yield from pool.map(_projected, chunks)
+        parts = pool.map(_projected, chunks)
+        while True:
+            with waiting("processes that compute representations of structures", _STARTING):
+                part = next(parts, None)
+            if part is None:
+                return
+            yield part
 
 
 def _start(metric: Metric, projection: Projection) -> None:
