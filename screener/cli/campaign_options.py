@@ -8,7 +8,8 @@ Preset = Annotated[
     str | None,
     typer.Option(
         help="Shipped ranking, such as electrolyte-solvent, or a TOML file; "
-        "`screener presets list` describes those that ship."
+        "`screener presets list` describes those that ship. Where neither a preset nor objectives "
+        "are given, a campaign is ranked as electrolyte-solvent."
     ),
 ]
 Minimise = Annotated[

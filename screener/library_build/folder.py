@@ -58,7 +58,7 @@ def require_same(held: Mapping[str, Any], wanted: Mapping[str, Any], what: str) 
         ConfigError: they differ; the message shows where.
     """
     lines = [
-        f"  {key}: there {before!r}, now {here!r}"
+        f"  {key}: there {_written(before)}, now {_written(here)}"
         for key, before, here in _differences(held, wanted, "")
     ]
     if lines:
@@ -66,6 +66,19 @@ def require_same(held: Mapping[str, Any], wanted: Mapping[str, Any], what: str) 
             f"{what} from other inputs or settings:\n" + "\n".join(lines) + "\n"
             "Give another --out, or delete that folder to build it anew"
         )
+
+
+def _written(value: Any) -> str:
+    """A value of a plan for a person; of input files their names and sizes."""
+    if not isinstance(value, list):
+        return repr(value)
+    parts = [
+        f"{each['name']} ({each['bytes']:,} bytes)"
+        if isinstance(each, Mapping) and {"name", "bytes"} <= each.keys()
+        else str(each)
+        for each in value
+    ]
+    return ", ".join(parts) or "none"
 
 
 def _differences(held: Any, wanted: Any, key: str) -> Iterator[tuple[str, Any, Any]]:

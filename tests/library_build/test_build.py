@@ -269,7 +269,7 @@ def test_another_build_in_the_same_folder_is_refused(
     inputs[0].write_text(SOLVENTS + "CCCCO,butanol,1,\n")
     with pytest.raises(ConfigError, match=r"inputs\[0\].bytes"):
         build(inputs, out)
-    with pytest.raises(ConfigError, match=r"inputs: there \["):
+    with pytest.raises(ConfigError, match=r"inputs: there \S+ \([\d,]+ bytes\), \S+ \("):
         build(inputs[1:], out)
     assert {k: v for k, v in contents(out).items() if "leases" not in k} == {
         k: v for k, v in before.items() if "leases" not in k
