@@ -45,6 +45,8 @@ def test_a_library_is_built_and_opened(client, tmp_path):
     assert "4 read" in opened._repr_html_()
     with pytest.raises(StoreError, match="holds no finished library"):
         Library.open(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match=r"open a library with Library\.open\("):
+        Library("library")
 
 
 def test_columns_of_a_table_are_named(client, tmp_path):

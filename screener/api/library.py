@@ -11,7 +11,7 @@ from screener.api.clusters import AGAIN, Path, connected
 from screener.campaign.results.quarantine import SetAside, of_library
 from screener.campaign.settings.stages import absolute
 from screener.chemistry.standardise import StandardiseSettings
-from screener.errors import interrupts_told
+from screener.errors import ConfigError, interrupts_told
 from screener.library_build import tasks
 from screener.library_build.build import build_library
 from screener.stores.library import LibraryManifest, LibraryStore
@@ -21,6 +21,8 @@ class Library:
     """A library of standardised molecules on disk, from `Library.build` or `Library.open`."""
 
     def __init__(self, store: LibraryStore) -> None:
+        if not isinstance(store, LibraryStore):  # people give the folder
+            raise ConfigError(f"open a library with Library.open({str(store)!r})")
         self.store = store
 
     @classmethod
