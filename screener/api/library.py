@@ -21,7 +21,7 @@ class Library:
     """A library of standardised molecules on disk, from `Library.build` or `Library.open`."""
 
     def __init__(self, store: LibraryStore) -> None:
-        if not isinstance(store, LibraryStore):  # people give the folder
+        if isinstance(store, str | PathLike):  # people give the folder
             raise ConfigError(f"open a library with Library.open({str(store)!r})")
         self.store = store
 
