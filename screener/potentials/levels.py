@@ -81,14 +81,8 @@ def values_level(
                 outcomes.append(error)
         return outcomes
 
-    return Level(
-        name=name,
-        theory=theory,
-        yields=columns_of(theory, is_ensemble),
-        atom_yields=(f"charges_{theory}",),
-        seconds=seconds,
-        compute_together=compute,
-        **others,
+    return _level(
+        theory, is_ensemble, name=name, seconds=seconds, compute_together=compute, **others
     )
 
 
@@ -138,16 +132,24 @@ def minimum_level(
             for subject, several in zip(subjects, begun, strict=True)
         ]
 
-    return Level(
+    return _level(
+        theory,
+        is_ensemble,
         name=name,
-        theory=theory,
         start=start,
         makes_geometry=True,
-        yields=columns_of(theory, is_ensemble),
-        atom_yields=(f"charges_{theory}",),
         seconds=seconds,
         settings=MinimumSettings,
         compute_together=compute,
+        **others,
+    )
+
+
+def _level(theory: str, is_ensemble: bool, **others: Any) -> Level:
+    return Level(
+        theory=theory,
+        yields=columns_of(theory, is_ensemble),
+        atom_yields=(f"charges_{theory}",),
         **others,
     )
 

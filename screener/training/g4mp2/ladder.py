@@ -8,7 +8,6 @@ sp3 carbon, the second one may correct its predictions, or lean on GFN2 instead.
 learned from stays outside, see `LadderRows.brought_in`. `judged` tells how well it does.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,7 +30,7 @@ from screener.training.fit.data import LimitSettings
 from screener.training.g4mp2 import reference
 from screener.training.g4mp2.nested import WIDTHS, Task, folds_of
 from screener.training.g4mp2.reference import ReferenceMolecule
-from screener.training.g4mp2.rung import group_numbers
+from screener.training.g4mp2.rung import group_numbers, seen_elsewhere
 from screener.training.g4mp2.structures import reference_structures
 from screener.training.qm9.conformers import conformer_distance
 from screener.units import KCAL_PER_HARTREE
@@ -97,14 +96,9 @@ class LadderRows:
         What neither rung has seen stays outside.
         """
         folds = folds_of(self.groups, N_OUTER, seed)
-        counted = np.flatnonzero(self.usable & self.sound)
-        has_seen = []
-        for fold, wanted in zip(folds.tolist(), self.asked_parts, strict=True):
-            seen = Counter(
-                part for row in counted if folds[row] != fold for part in self.parts[row] & wanted
-            )
-            has_seen.append(all(seen[part] >= LIMITS.min_seen for part in wanted))
-        return np.array(has_seen) & ~self.inside
+        counted = self.usable & self.sound
+        seen = seen_elsewhere(self.parts, self.asked_parts, counted, folds, LIMITS.min_seen)
+        return seen & ~self.inside
 
     def matching(self, pattern: Chem.Mol) -> BoolArray:
         """Rows (n,) whose molecule contains a SMARTS pattern."""

@@ -5,30 +5,27 @@ label belong together, and used on the lowest of several conformers found from S
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
 from screener.chemistry.coordination import coordinations
-from screener.chemistry.standardise import StandardiseSettings, standardise
-from screener.chemistry.structures import StructureSettings
-from screener.errors import MoleculeError
 from screener.models.low_values import low_values
-from screener.records import Structure
 from screener.registry.elements import symbol_of
-from screener.structures.recipe import Item, Recipe
-from screener.structures.site import Site, structures
 from screener.training.fit.additive import prepare
 from screener.training.fit.data import LimitSettings
 from screener.training.g4mp2 import reference
 from screener.training.g4mp2.nested import WIDTHS, Task, folds_of
 from screener.training.g4mp2.reference import ReferenceMolecule
-from screener.training.g4mp2.rung import group_numbers
+from screener.training.g4mp2.rung import group_numbers, seen_elsewhere
+from screener.training.g4mp2.structures import reference_structures
 
 BoolArray = NDArray[np.bool_]
 
-LEVEL, LOW = "aimnet2-opt", "de_aimnet2_kcal"
+LEVEL: Final = "aimnet2-opt"
+LOW = "de_aimnet2_kcal"
 N_CONFORMERS = 10  # embedded; of these the lowest by the force field are optimised
 # the potential itself has seen more kinds of atoms than have labels here: one molecule is enough
 LIMITS = LimitSettings(max_heavy=20, min_seen=1)
@@ -49,16 +46,13 @@ class PotentialRows:
 
     def brought_in(self, seed: int) -> BoolArray:
         """Rows (n,) whose every coordination is in `LIMITS.min_seen` molecules of other folds."""
-        folds = folds_of(self.task.groups, N_OUTER, seed)
-        parts = [frozenset(coordinations(each)) for each in self.task.prepared.structures]
-        asked = [frozenset(coordinations(each)) for each in self.task.prepared.asked_structures]
-        inside = []
-        for fold, wanted in zip(folds.tolist(), asked, strict=True):
-            others = [parts[row] for row in np.flatnonzero(self.task.fit & (folds != fold))]
-            inside.append(
-                all(sum(part in each for each in others) >= LIMITS.min_seen for part in wanted)
-            )
-        return np.array(inside)
+        return seen_elsewhere(
+            [frozenset(coordinations(each)) for each in self.task.prepared.structures],
+            [frozenset(coordinations(each)) for each in self.task.prepared.asked_structures],
+            self.task.fit,
+            folds_of(self.task.groups, N_OUTER, seed),
+            LIMITS.min_seen,
+        )
 
     def classes(self, inside: BoolArray) -> dict[str, BoolArray]:
         """Rows (n,) that figures are given for, by what they are.
@@ -92,14 +86,8 @@ def potential_rows(n_conformers: int = N_CONFORMERS) -> PotentialRows:
         ConfigError, SchemaError: see `reference`.
     """
     molecules = reference.closed_shells()
-    reached = _made(
-        [Item("", each.smiles, each.structure) for each in molecules],
-        Recipe.minimum_from_geometry(StructureSettings.at(LEVEL)),
-    )
-    from_smiles = _made(
-        [_drawn(each) for each in molecules],
-        Recipe.from_drawing(StructureSettings.at(LEVEL, n_conformers)),
-    )
+    reached = reference_structures("aimnet2-opt-from-b3lyp", molecules)
+    from_smiles = reference_structures(LEVEL, molecules, n_conformers)
     rows = [
         (molecule, fitted, asked)
         for molecule, fitted, asked in zip(molecules, reached, from_smiles, strict=True)
@@ -120,18 +108,3 @@ def potential_rows(n_conformers: int = N_CONFORMERS) -> PotentialRows:
         n_heavy=n_heavy,
     )
     return PotentialRows(kept, task, len(molecules) - len(kept))
-
-
-def _drawn(molecule: ReferenceMolecule) -> Item | None:
-    try:
-        standard = standardise(molecule.smiles, StandardiseSettings())[0]
-    except MoleculeError:
-        return None
-    return Item(standard.mol_id, standard.smiles)
-
-
-def _made(items: list[Item | None], recipe: Recipe) -> list[Structure | None]:
-    known = [item for item in items if item is not None]
-    outcomes = iter(structures(known, recipe, Site(None)))
-    made = [None if item is None else next(outcomes) for item in items]
-    return [each if isinstance(each, Structure) else None for each in made]

@@ -3,6 +3,7 @@
 Fitted twice on the same rows: at B3LYP geometries, and at the GFN2 minima reached from them.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,6 +82,32 @@ def group_numbers(molecules: tuple[ReferenceMolecule, ...]) -> NDArray[np.int64]
     """One number per connectivity, (n,)."""
     blocks = [molecule.block for molecule in molecules]
     return np.asarray(np.unique(blocks, return_inverse=True)[1], dtype=np.int64)
+
+
+def seen_elsewhere(
+    parts: Sequence[frozenset[str]],
+    asked_parts: Sequence[frozenset[str]],
+    counted: NDArray[np.bool_],
+    folds: NDArray[np.int64],
+    least: int,
+) -> NDArray[np.bool_]:
+    """Which molecules have only coordinations that enough molecules of other folds have.
+
+    Args:
+        parts: (n,), coordinations of the structures that are fitted on.
+        asked_parts: (n,), of those asked for.
+        counted: (n,), which molecules are fitted on.
+        folds: (n,).
+        least: molecules of other folds that must have each.
+    Returns:
+        (n,).
+    """
+    result = []
+    for fold, wanted in zip(folds.tolist(), asked_parts, strict=True):
+        others = np.flatnonzero(counted & (folds != fold)).tolist()
+        seen = Counter(part for row in others for part in parts[row] & wanted)
+        result.append(all(seen[part] >= least for part in wanted))
+    return np.array(result)
 
 
 def fit_rung(

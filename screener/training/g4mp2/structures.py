@@ -15,20 +15,21 @@ from screener.structures.recipe import Item, Recipe
 from screener.structures.site import Site, structures
 from screener.training.g4mp2.reference import ReferenceMolecule
 
-Kind = Literal["b3lyp", "gfn2-opt-from-b3lyp", "gfn2-opt"]
-OPTIMISED = "gfn2-opt"
+Kind = Literal["b3lyp", "gfn2-opt-from-b3lyp", "gfn2-opt", "aimnet2-opt-from-b3lyp", "aimnet2-opt"]
+REACHED = "-from-b3lyp"
 
 
 def reference_structures(
     kind: Kind, molecules: Sequence[ReferenceMolecule], n_conformers: int = 1
 ) -> list[Structure | None]:
-    """Structures with GFN2 results.
+    """Structures with results of their level.
 
     Args:
-        kind: `b3lyp`, the published geometry; `gfn2-opt-from-b3lyp`, the minimum reached from it;
-            `gfn2-opt`, from the SMILES alone, as a campaign makes it.
+        kind: `b3lyp`, the published geometry with GFN2 results; a level with `-from-b3lyp`, its
+            minimum reached from that geometry; a level, from the SMILES alone, as a campaign makes
+            it.
         molecules: (n,), of any origin.
-        n_conformers: embedded for `gfn2-opt`.
+        n_conformers: embedded where structures are made from SMILES.
     Returns:
         (n,), None where one cannot be made.
     """
@@ -45,14 +46,14 @@ def recipe_of(kind: Kind, n_conformers: int = 1) -> Recipe:
 
     Args:
         kind: see `reference_structures`.
-        n_conformers: embedded for `gfn2-opt`.
+        n_conformers: embedded where structures are made from SMILES.
     """
     if kind == "b3lyp":
         return Recipe.at_geometry(("gfn2",))
-    settings = StructureSettings.at(OPTIMISED, n_conformers)
-    if kind == "gfn2-opt":
-        return Recipe.from_drawing(settings)
-    return Recipe.minimum_from_geometry(settings)
+    settings = StructureSettings.at(kind.removesuffix(REACHED), n_conformers)
+    if kind.endswith(REACHED):
+        return Recipe.minimum_from_geometry(settings)
+    return Recipe.from_drawing(settings)
 
 
 def item_of(kind: Kind, molecule: ReferenceMolecule) -> Item | MoleculeError:
@@ -62,7 +63,7 @@ def item_of(kind: Kind, molecule: ReferenceMolecule) -> Item | MoleculeError:
         kind: see `reference_structures`.
         molecule: of any origin.
     """
-    if kind != "gfn2-opt":
+    if kind == "b3lyp" or kind.endswith(REACHED):
         return Item("", molecule.smiles, molecule.structure)
     try:
         standard = standardise(molecule.smiles, StandardiseSettings())[0]

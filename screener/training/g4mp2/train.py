@@ -54,7 +54,6 @@ from screener.training.g4mp2.ladder import (
 from screener.training.g4mp2.ladder import N_INNER as LADDER_INNER
 from screener.training.g4mp2.ladder import N_OUTER as LADDER_OUTER
 from screener.training.g4mp2.nested import GRID, PLAIN, Nested, Task, by_size, nested
-from screener.training.g4mp2.potential_ladder import PotentialRows
 from screener.training.g4mp2.rung import (
     N_FOLDS,
     N_INNER,
@@ -177,7 +176,9 @@ def train_potential_ladder(name: str, out: Path) -> Metrics:
         f"{NESTED}: {line}": {VALUE: _judged(whole, task.high, some)}
         for line, some in rows.classes(inside).items()
     }
-    metrics["share inside"] = {VALUE: {"n": int(task.judged.sum()), "inside": _share(rows, inside)}}
+    metrics["share inside"] = {
+        VALUE: {"n": int(task.judged.sum()), "inside": float(inside[task.judged].mean())}
+    }
     golden = [task.prepared.asked_structures[k] for k in np.flatnonzero(inside)[:N_GOLDEN]]
     card = ladder_card(
         predictor,
@@ -203,10 +204,6 @@ def train_potential_ladder(name: str, out: Path) -> Metrics:
     )
     write_bundle(out, card, ladder_to_arrays(predictor, golden, None))
     return {VALUE: metrics[f"{NESTED}: {potential_ladder.INSIDE}"][VALUE]}
-
-
-def _share(rows: PotentialRows, inside: NDArray[np.bool_]) -> float:
-    return float(inside[rows.task.judged].mean())
 
 
 def train_ladder(name: str, out: Path, first: str = QM9_DELTA) -> Metrics:
