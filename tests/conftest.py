@@ -46,6 +46,11 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # machines are s
 hypothesis.settings.load_profile("untimed")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    one_thread()  # as tasks have; several processes of tests share the cores
+
+
 class Together(LoadScopeScheduling):
     """Which tests share a process where there are several, and with it what is made for them: those
     of a module, or of a folder with a server; those of faults have clusters of their own.

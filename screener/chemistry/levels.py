@@ -11,9 +11,10 @@ from screener.chemistry import free_atoms
 from screener.chemistry.conformers import atomic_numbers_of, embed, molecule_with_hydrogens
 from screener.chemistry.geometry import require_same_molecule
 from screener.chemistry.gfn2 import Gfn2, with_gfn2
-from screener.chemistry.optimise import minimise
+from screener.chemistry.optimise import followed
 from screener.chemistry.radicals import unpaired_electrons
 from screener.chemistry.redox import require_solvent, with_redox
+from screener.chemistry.saddles import true_minimum
 from screener.records import Structure
 from screener.registry.elements import G4MP2_ELEMENTS, numbers_of
 from screener.registry.levels import Level, LevelSettings, Subject
@@ -45,6 +46,7 @@ class Mmff94Settings(LevelSettings):
 class Gfn2OptSettings(LevelSettings):
     """When an optimisation by GFN2-xTB ends."""
 
+    procedure: int = 2  # before, optimisations could end on passes
     force_threshold: PositiveFloat = 0.03  # eV/angstrom, of the largest force
     max_steps: PositiveInt = 200  # evaluations
 
@@ -95,13 +97,10 @@ def _minimum(subject: Subject, start: Structure | None, settings: Gfn2OptSetting
     gfn2 = Gfn2(
         start.atomic_numbers, positions / ANGSTROM_PER_BOHR, subject.charge, subject.n_unpaired
     )
-    minimum = minimise(
-        gfn2.energy_and_gradient,
-        start.atomic_numbers,
-        positions,
-        settings.force_threshold,
-        settings.max_steps,
+    walk = true_minimum(
+        start.atomic_numbers, positions, settings.force_threshold, settings.max_steps
     )
+    minimum = followed(gfn2.energy_and_gradient, walk)
     structure = gfn2.add_to(
         Structure(
             start.atomic_numbers,

@@ -34,27 +34,20 @@ class Minimum:
     n_steps: int  # energy evaluations
 
 
-def minimise(
-    energy_and_gradient: EnergyAndGradient,
-    atomic_numbers: NDArray[np.integer],
-    positions: NDArray[np.floating],
-    force_threshold: float,
-    max_steps: int,
-) -> Minimum:
-    """Walk downhill until no atom feels more than `force_threshold`; see `minimisation`.
+Steps = Generator[FloatArray, Energy, Minimum]
+# of atomic numbers, positions (angstrom), a threshold of forces (eV/angstrom), most evaluations
+Walk = Callable[[NDArray[np.integer], NDArray[np.floating], float, int], Steps]
+
+
+def followed(energy_and_gradient: EnergyAndGradient, steps: Steps) -> Minimum:
+    """Where a walk ends that is told energies and gradients as it asks for them.
 
     Args:
         energy_and_gradient: positions (n_atoms, 3), bohr -> hartree, hartree/bohr.
-        atomic_numbers: (n_atoms,).
-        positions: (n_atoms, 3), angstrom.
-        force_threshold: eV/angstrom, on the largest force of one atom.
-        max_steps: energy evaluations.
-    Returns:
-        the minimum; the last evaluation was made there.
+        steps: of `minimisation`, or another that takes the same.
     Raises:
-        MoleculeError: `not_converged` after `max_steps`.
+        MoleculeError: as of the walk.
     """
-    steps = minimisation(atomic_numbers, positions, force_threshold, max_steps)
     x = next(steps)
     while True:
         try:
@@ -69,11 +62,12 @@ def minimisation(
     positions: NDArray[np.floating],
     force_threshold: float,
     max_steps: int,
-) -> Generator[FloatArray, Energy, Minimum]:
-    """The same as a generator, so that somebody else can evaluate several at once.
+) -> Steps:
+    """Walk downhill until no atom feels more than `force_threshold`.
 
-    Every geometry is rounded to float32 angstrom before it is evaluated, so the stored positions
-    are the very ones that the last energy belongs to.
+    A generator, so that somebody else can evaluate several walks at once; see `followed`. Every
+    geometry is rounded to float32 angstrom before it is evaluated, so the stored positions are the
+    very ones that the last energy belongs to.
 
     Args:
         atomic_numbers: (n_atoms,).
@@ -91,7 +85,7 @@ def minimisation(
         Numerical Optimization, procedure 18.2 (damped BFGS).
     """
     threshold = force_threshold / EV_PER_HARTREE * ANGSTROM_PER_BOHR
-    rounded, x = _as_stored(positions.astype(np.float64))
+    rounded, x = as_stored(positions.astype(np.float64))
     energy, gradient = yield x
     hessian = lindh_hessian(atomic_numbers, x)
     trust = _TRUST_START
@@ -101,7 +95,7 @@ def minimisation(
         step = _rational_step(hessian, gradient.ravel())
         longest = np.linalg.norm(step.reshape(-1, 3), axis=1).max()
         step *= min(1.0, trust / longest)
-        rounded_new, x_new = _as_stored((x + step.reshape(-1, 3)) * ANGSTROM_PER_BOHR)
+        rounded_new, x_new = as_stored((x + step.reshape(-1, 3)) * ANGSTROM_PER_BOHR)
         energy_new, gradient_new = yield x_new
         step = (x_new - x).ravel()  # as it was after rounding
         predicted = gradient.ravel() @ step + 0.5 * step @ hessian @ step
@@ -118,7 +112,7 @@ def minimisation(
     )
 
 
-def _as_stored(positions: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
+def as_stored(positions: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
     """Positions rounded as they are stored (angstrom), and those in bohr."""
     stored = positions.astype(np.float32)
     return stored, stored.astype(np.float64) / ANGSTROM_PER_BOHR

@@ -17,6 +17,7 @@ from pydantic import PositiveFloat, PositiveInt
 from screener.chemistry.conformers import conformers
 from screener.chemistry.free_atoms import WB97M_HA
 from screener.chemistry.geometry import require_same_molecule
+from screener.chemistry.saddles import true_minimum
 from screener.errors import MoleculeError
 from screener.potentials.aimnet2.weights import ELEMENTS
 from screener.potentials.minima import AtMinimum, minima, require_finite
@@ -33,6 +34,7 @@ AIMNET2_SOURCE = "Anstine, Zubatyuk, Isayev, Chem. Sci. 16, 10228 (2025)"
 class MinimumSettings(LevelSettings):
     """From how many conformers optimisations start, and when they end."""
 
+    procedure: int = 2  # before, optimisations could end on passes
     n_conformers: PositiveInt = 1  # embedded; more than one in place of the geometry given
     n_optimised: PositiveInt = 3  # of these, the lowest by the force field
     force_threshold: PositiveFloat = 0.03  # eV/angstrom, of the largest force
@@ -127,9 +129,22 @@ def minimum_level(
                 settings.max_steps,
             )
         )
-        return [
-            _lowest(subject, list(islice(ended, len(several))), theory)
+        lowest = [
+            _lowest(subject, list(islice(ended, len(several))))
             for subject, several in zip(subjects, begun, strict=True)
+        ]
+        settled = iter(
+            minima(
+                potential(),
+                [each.structure for each in lowest if isinstance(each, AtMinimum)],
+                settings.force_threshold,
+                settings.max_steps,
+                true_minimum,
+            )
+        )
+        return [
+            each if isinstance(each, MoleculeError) else _settled(subject, next(settled), theory)
+            for subject, each in zip(subjects, lowest, strict=True)
         ]
 
     return _level(
@@ -167,10 +182,8 @@ def _conformers(subject: Subject, start: Structure, settings: MinimumSettings) -
     return [replace(start, positions=each.astype("float32")) for each in several]
 
 
-def _lowest(
-    subject: Subject, ended: list[AtMinimum | MoleculeError], theory: str
-) -> Structure | MoleculeError:
-    """The lowest minimum that is still the molecule, or why there is none."""
+def _lowest(subject: Subject, ended: list[AtMinimum | MoleculeError]) -> AtMinimum | MoleculeError:
+    """The lowest end of a walk that is still the molecule, or why there is none."""
     errors: list[MoleculeError] = []
     right: list[AtMinimum] = []
     for each in ended:
@@ -183,8 +196,17 @@ def _lowest(
             errors.append(error)
     if not right:
         return errors[0]
-    best = min(right, key=lambda each: each.evaluation.energy_ev)
-    return _with_values(best.structure, best.evaluation, theory)
+    return min(right, key=lambda each: each.evaluation.energy_ev)
+
+
+def _settled(
+    subject: Subject, end: AtMinimum | MoleculeError, theory: str
+) -> Structure | MoleculeError:
+    """What a level says of the minimum that was looked at for passes."""
+    end = _lowest(subject, [end])
+    if isinstance(end, MoleculeError):
+        return end
+    return _with_values(end.structure, end.evaluation, theory)
 
 
 def _given(start: Structure | None) -> Structure:

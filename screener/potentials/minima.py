@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from screener.chemistry.optimise import Energy, FloatArray, Minimum, minimisation
+from screener.chemistry.optimise import Energy, FloatArray, Minimum, Walk, minimisation
 from screener.errors import MoleculeError
 from screener.potentials.potential import Evaluation, Potential
 from screener.records import Structure
@@ -37,6 +37,7 @@ def minima(
     structures: Sequence[Structure],
     force_threshold: float,
     max_steps: int,
+    walk: Walk = minimisation,
 ) -> list[AtMinimum | MoleculeError]:
     """Walk every molecule downhill until none of its atoms feels more than `force_threshold`.
 
@@ -45,6 +46,7 @@ def minima(
         structures: (n,), where to start.
         force_threshold: eV/angstrom, on the largest force of one atom.
         max_steps: evaluations of one molecule.
+        walk: how; `saddles.true_minimum` looks for passes as well.
     Returns:
         (n,); errors are `not_converged`, and `not_finite` where the potential says no number.
     """
@@ -54,7 +56,9 @@ def minima(
     while waiting or active:
         while waiting and (not active or _fits(potential, active, structures[waiting[-1]])):
             place = waiting.pop()
-            active.append(_begun(structures[place], place, force_threshold, max_steps))
+            start = structures[place]
+            steps = walk(start.atomic_numbers, start.positions, force_threshold, max_steps)
+            active.append(_UnderWay(place, steps, _moved(start, next(steps))))
         evaluations = potential.evaluate([each.at for each in active])
         left = []
         for each, evaluation in zip(active, evaluations, strict=True):
@@ -83,11 +87,6 @@ def require_finite(evaluation: Evaluation) -> None:
 def _fits(potential: Potential, active: Sequence[_UnderWay], one_more: Structure) -> bool:
     n_atoms = sum(each.at.n_atoms for each in active) + one_more.n_atoms
     return n_atoms <= potential.n_atoms_at_once
-
-
-def _begun(start: Structure, place: int, force_threshold: float, max_steps: int) -> _UnderWay:
-    steps = minimisation(start.atomic_numbers, start.positions, force_threshold, max_steps)
-    return _UnderWay(place, steps, _moved(start, next(steps)))
 
 
 def _moved(structure: Structure, positions_bohr: FloatArray) -> Structure:

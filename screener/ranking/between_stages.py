@@ -26,7 +26,8 @@ from screener.stores.refused import without_refusals
 
 FloatArray = NDArray[np.float64]
 
-DISAGREE, EARLIER = "stages_disagree", "values_of_earlier_stage"  # columns of `with_earlier`
+# columns of `with_earlier`, and what it appends to the name of a column
+DISAGREE, EARLIER, OTHER = "stages_disagree", "values_of_earlier_stage", "_other_stage"
 _ENDS = ("_lo90", "_hi90")
 
 
@@ -130,9 +131,11 @@ def with_earlier(
     Returns:
         the table with values, `_std` and intervals of the earlier stage where that one has any and
         counts, and the later stage is inside its domain; `_delta`, which nothing was added to, is
-        null there. Two columns are appended: `stages_disagree`, the columns of which the 90 %
-        intervals of the two stages have no value in common, and `values_of_earlier_stage`, the
-        columns that were taken from it, behind its name; both empty where there are none.
+        null there. Columns are appended: of each predicted one, with the ending `_other_stage`,
+        the value of the stage that does not decide, null where that one has none; then
+        `stages_disagree`, the columns of which the 90 % intervals of the two stages have no value
+        in common, and `values_of_earlier_stage`, the columns that were taken from it, behind its
+        name; both empty where there are none.
     """
     place = {row: index for index, row in enumerate(earlier["row"].to_pylist())}
     order = pa.array([place[row] for row in table["row"].to_pylist()], pa.int64())
@@ -142,6 +145,7 @@ def with_earlier(
     apart: list[list[str]] = [[] for _ in range(n)]
     taken: list[list[str]] = [[] for _ in range(n)]
     reasons = table["domain_reasons"].to_pylist()
+    others: dict[str, pa.Array] = {}
     for name in _compared(table, before):
         ends = [numbers(some, name + end) for some in (table, before) for end in _ENDS]
         is_apart = (ends[0] > ends[3]) | (ends[2] > ends[1])  # False where there is NaN
@@ -149,6 +153,7 @@ def with_earlier(
         whole = name.removesuffix(PER_ATOM)
         counts = known & inside & np.isin(sizes, settled.get(whole, ()))
         if name == whole:  # of the value per atom nothing more is to be said
+            others[name] = pc.if_else(pa.array(counts), table[name], before[name])
             for row in np.flatnonzero(is_apart).tolist():
                 apart[row].append(name)
             for row in np.flatnonzero(counts).tolist():
@@ -163,10 +168,32 @@ def with_earlier(
             table = table.set_column(index, name + ending, column)
     index = table.column_names.index("domain_reasons")
     table = table.set_column(index, "domain_reasons", pa.array(reasons, pa.string()))
+    for name in _predicted(table):
+        other = others.get(name, pa.nulls(n, pa.float64()))
+        table = table.append_column(name + OTHER, other)
     from_earlier = [f"{stage}: {', '.join(each)}" if each else "" for each in taken]
     return table.append_column(
         DISAGREE, pa.array([", ".join(each) for each in apart], pa.string())
     ).append_column(EARLIER, pa.array(from_earlier, pa.string()))
+
+
+def without_rows_of_earlier(table: pa.Table) -> pa.Table:
+    """A table without a row, with the columns that `with_earlier` appends to those it has."""
+    for name in _predicted(table):
+        table = table.append_column(name + OTHER, pa.array([], pa.float64()))
+    for name in (DISAGREE, EARLIER):
+        table = table.append_column(name, pa.array([], pa.string()))
+    return table
+
+
+def _predicted(table: pa.Table) -> list[str]:
+    """The predicted columns, without those per atom."""
+    names = set(table.column_names)
+    return [
+        name
+        for name in table.column_names
+        if name + _ENDS[0] in names and not name.endswith(PER_ATOM)
+    ]
 
 
 def _compared(table: pa.Table, earlier: pa.Table) -> list[str]:

@@ -8,7 +8,7 @@ from rdkit import Chem
 
 from screener.chemistry.alerts import alerts_of
 from screener.chemistry.nearest import nearest_known
-from screener.ranking.between_stages import DISAGREE, EARLIER
+from screener.ranking.between_stages import DISAGREE, EARLIER, OTHER
 from screener.ranking.columns import with_asked, with_numbers
 from screener.ranking.objectives import Constraint, RankingSettings
 from screener.ranking.row_status import RowStatus
@@ -88,6 +88,8 @@ def _terms(
         low, high = row.get(f"{column}_lo90"), row.get(f"{column}_hi90")
         if low is not None and high is not None:
             text += f" (90 % {low:.4g} to {high:.4g})"
+        if (other := row.get(objective.column + OTHER)) is not None:
+            text += f", {other:.4g} by the other stage"
         if column in status.desirabilities and value is not None:
             text += f", desirability {status.desirabilities[column][place]:.3f}"
         yield objective.text, text

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict
 
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
@@ -22,9 +22,6 @@ class LevelSettings(BaseModel):
 
     `procedure` goes up when the same settings would give other numbers, so that stored structures
     of before are not taken for those of now.
-
-    Raises:
-        ConfigError: the settings are those of another procedure than the one that is installed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,17 +33,11 @@ class LevelSettings(BaseModel):
         """How many times these settings have the work of the level done, as for conformers."""
         return 1
 
-    @field_validator("procedure")
-    @classmethod
-    def _is_installed(cls, procedure: int) -> int:
-        installed = cls.model_fields["procedure"].default
-        if procedure != installed:
-            raise ConfigError(
-                f"settings are of procedure {procedure} of their level, and procedure {installed} "
-                "is installed, which gives other numbers; use the version that made them, or start "
-                "anew"
-            )
-        return procedure
+    @property
+    def is_installed(self) -> bool:
+        """Whether structures are made by this procedure here; those of others can be read."""
+        installed: int = type(self).model_fields["procedure"].default
+        return self.procedure == installed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -163,8 +163,16 @@ class Recipe(BaseModel):
         """See that structures that are made here are those that the digest stands for.
 
         Raises:
-            ConfigError: other versions are installed than those that the recipe names.
+            ConfigError: other versions or procedures are installed than those that the recipe
+                names.
         """
+        for each, how in () if self.settings is None else self.settings.steps:
+            if not how.is_installed:
+                raise ConfigError(
+                    f"the structures are to be made by procedure {how.procedure} of level "
+                    f"{each.name}, and another is installed, which gives other numbers; use the "
+                    "version of screener that began, or begin anew"
+                )
         here = installed()
         if others := [name for name in here if self.versions.get(name) != here[name]]:
             raise ConfigError(

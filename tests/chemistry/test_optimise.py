@@ -4,7 +4,7 @@ import pytest
 from screener.chemistry.conformers import atomic_numbers_of, embed
 from screener.chemistry.gfn2 import Gfn2
 from screener.chemistry.identity import mol_id
-from screener.chemistry.optimise import minimise
+from screener.chemistry.optimise import followed, minimisation
 from screener.errors import MoleculeError
 from screener.records import Structure
 from screener.units import ANGSTROM_PER_BOHR, EV_PER_HARTREE
@@ -19,7 +19,7 @@ def test_ends_where_no_force_is_left_and_in_few_steps(smiles):
     positions = molecule.GetConformer().GetPositions()
     gfn2 = Gfn2(numbers, positions / ANGSTROM_PER_BOHR)
     start, _ = gfn2.energy_and_gradient(positions / ANGSTROM_PER_BOHR)
-    minimum = minimise(gfn2.energy_and_gradient, numbers, positions, 0.03, 200)
+    minimum = followed(gfn2.energy_and_gradient, minimisation(numbers, positions, 0.03, 200))
 
     fresh = Gfn2(numbers, positions / ANGSTROM_PER_BOHR)
     bohr = minimum.positions.astype(np.float64) / ANGSTROM_PER_BOHR
@@ -37,7 +37,7 @@ def test_too_few_steps_is_the_molecules_error():
     numbers, positions = atomic_numbers_of(molecule), molecule.GetConformer().GetPositions()
     gfn2 = Gfn2(numbers, positions / ANGSTROM_PER_BOHR)
     with pytest.raises(MoleculeError, match="did not converge") as caught:
-        minimise(gfn2.energy_and_gradient, numbers, positions, 1e-4, 3)
+        followed(gfn2.energy_and_gradient, minimisation(numbers, positions, 1e-4, 3))
     assert caught.value.code == "not_converged"
 
 
@@ -48,5 +48,5 @@ def test_finds_the_minimum_of_a_bowl():
         return 0.3 * ((positions - rest) ** 2).sum(), 0.6 * (positions - rest)
 
     start = rest * ANGSTROM_PER_BOHR + [[0.1, -0.1, 0.0], [0.0, 0.2, 0.1]]
-    minimum = minimise(bowl, np.array([6, 8]), start, 1e-3, 50)
+    minimum = followed(bowl, minimisation(np.array([6, 8]), start, 1e-3, 50))
     assert np.abs(minimum.positions / ANGSTROM_PER_BOHR - rest).max() < 1e-3

@@ -5,7 +5,6 @@ from published_aimnet2 import Published
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
-from screener.execution.threads import one_thread
 from screener.potentials.aimnet2.potential import AimNet2
 from screener.records import Structure
 
@@ -14,11 +13,6 @@ SMILES = [
     "O=S(=O)([O-])C(F)(F)F", "CC[N+](C)(C)C", "COCCOCCOC", "Brc1ccccc1", "CCI", "N#CCCC#N",
     "O=C(O)c1ccc(Cl)cc1", "[H][H]", "O", "F[B-](F)(F)F",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    one_thread()  # as chemistry processes have
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from screener.ranking.between_stages import (
     later_chance,
     score_range,
     with_earlier,
+    without_rows_of_earlier,
 )
 from screener.ranking.objectives import RankingSettings, parse_constraint, parse_objective
 from screener.ranking.score import score_table
@@ -141,6 +142,9 @@ def test_the_earlier_stage_decides_where_it_is_better():
     assert table[f"{HOMO}_std"].to_pylist() == pytest.approx([0.05, 0.05, 0.5])
     assert table[f"{HOMO}_delta"].to_pylist() == [None, None, pytest.approx(2.5)]
     assert table[DIPOLE].to_pylist() == [3.0, 2.0, 1.0]
+    assert table[f"{HOMO}_other_stage"].to_pylist() == pytest.approx([-8.0, -7.0, -8.0])
+    assert table[f"{DIPOLE}_other_stage"].to_pylist() == pytest.approx([6.0, 1.1, 4.0])
+    assert table.schema.names == without_rows_of_earlier(later.slice(0, 0)).schema.names
     assert table["values_of_earlier_stage"].to_pylist() == [f"mmff94: {HOMO}"] * 2 + [""]
     # dipoles: 3 +- 1 and 6 +- 0.1; 2 +- 1 and 1.1 +- 0.1; 1 +- 1 and 4 +- 0.1
     assert table["stages_disagree"].to_pylist() == [DIPOLE, "", f"{HOMO}, {DIPOLE}"]

@@ -207,6 +207,18 @@ def test_a_search_keeps_only_what_it_was_asked_for(store):
     assert len(search.outcomes) == 2
 
 
+def test_structures_of_another_procedure_are_read_and_not_made(tmp_path):
+    before = {"gfn2-opt": {"procedure": 1}}
+    recipe = Recipe.from_drawing(StructureSettings.at("gfn2-opt", settings=before))
+    assert recipe.digest != Recipe.from_drawing(StructureSettings.at("gfn2-opt")).digest
+    store = store_of(recipe, Folder(str(tmp_path)))
+    with pytest.raises(ConfigError, match="procedure 1 of level gfn2-opt, and another"):
+        make_missing(store, recipe, items_of(SMILES[:1]))
+    ids = keys_of(SMILES[:1])
+    store.write(unit_of(ids), ids, [ATOM])
+    assert make_missing(store, recipe, items_of(SMILES[:1])).n_made == 0
+
+
 def test_structures_of_other_versions_are_not_made(tmp_path):
     versions = {**installed(), "rdkit": "2019.03.1"}
     recipe = Recipe.from_drawing(StructureSettings(), versions)

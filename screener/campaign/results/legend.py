@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from screener.ranking.between_stages import DISAGREE, EARLIER, OTHER
 from screener.ranking.objectives import RankingSettings
 from screener.ranking.score_meaning import meaning_of
 from screener.registry.columns import columns, unit_of, words_of
@@ -29,6 +30,8 @@ _FIXED = {
     "alerts": "How many kinds of listed groups the molecule has.",
     "in_domain": "Whether the models know molecules of its kind.",
     "domain_reasons": "Why they do not.",
+    DISAGREE: "Columns of which the 90 % intervals of the two stages have no value in common.",
+    EARLIER: "Columns that the earlier stage decided, being the better one for this size.",
 }
 _PREFIXES = {
     "margin_": "How far {} is inside the constraints on it; negative outside.",
@@ -38,6 +41,7 @@ _SUFFIXES = {
     "_std": "Standard deviation of {}.",
     "_lo90": "Lower end of the 90 % interval of {}.",
     "_hi90": "Upper end of the 90 % interval of {}.",
+    OTHER: "Value of {} by the stage that does not decide.",
     "_delta": "Correction that the model added to a lower level of theory to get {}.",
 }
 

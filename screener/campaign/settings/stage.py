@@ -22,7 +22,7 @@ from screener.campaign.settings.plan import StagePlan, Unit, segment_name
 from screener.campaign.settings.setup import Setup, Stage
 from screener.errors import StoreError
 from screener.funnel.recall import N_STRATA
-from screener.ranking.between_stages import DISAGREE, EARLIER, LaterStage
+from screener.ranking.between_stages import LaterStage, without_rows_of_earlier
 from screener.ranking.objectives import RankingSettings
 from screener.stores.files import Folder, digest
 from screener.stores.joined import JoinedTable
@@ -310,9 +310,7 @@ class CampaignStage:
             self.settings.value_columns,
             [open_bundle(*each) for each in job.drawing_bundles],
         )
-        for name in () if job.earlier is None else (DISAGREE, EARLIER):
-            table = table.append_column(name, pa.array([], pa.string()))
-        return table
+        return table if job.earlier is None else without_rows_of_earlier(table)
 
     def read_plan(self) -> StagePlan | None:
         """Its plan as it is now; None while its rows are not chosen yet.

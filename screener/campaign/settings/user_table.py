@@ -20,7 +20,7 @@ from screener.errors import ConfigError, MoleculeError, StoreError
 from screener.library.columns import is_unnamed, result_name, typed_texts
 from screener.library.settings import BuildSettings
 from screener.library.whole_tables import read_whole
-from screener.ranking.between_stages import DISAGREE, EARLIER
+from screener.ranking.between_stages import DISAGREE, EARLIER, OTHER
 from screener.ranking.columns import is_numeric, is_text
 from screener.stores.files import Folder, digest, to_parquet
 from screener.stores.joined import is_kept, write_joined
@@ -81,7 +81,9 @@ class Joined(BaseModel):
 
 def is_of_ranking(name: str) -> bool:
     """Whether a ranking adds a column of this name."""
-    return name in _OF_RANKING or name.startswith(("desirability_", "margin_"))
+    return (
+        name in _OF_RANKING or name.startswith(("desirability_", "margin_")) or name.endswith(OTHER)
+    )
 
 
 def joined_schema(schema: pa.Schema, joined: Joined) -> pa.Schema:

@@ -1,10 +1,8 @@
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from model_fixtures import ELEMENTS
-from threadpoolctl import threadpool_limits
 
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
@@ -52,12 +50,6 @@ def delta_of(structures: list[Structure]) -> np.ndarray:
     spread = [float(np.linalg.norm(s.positions - s.positions.mean(axis=0))) for s in structures]
     bonds = np.concatenate([block("composition"), block("bonds")[:15]])
     return found[:, bonds] @ coefficients[bonds] + 0.3 * np.array(spread)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with threadpool_limits(1):  # matrices are small
-        yield
 
 
 @pytest.fixture(scope="module")

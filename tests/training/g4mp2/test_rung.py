@@ -1,9 +1,7 @@
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from screener.models.kernel_ridge.additive import AdditiveSettings
 from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
@@ -40,12 +38,6 @@ WATER = ReferenceMolecule(
     n_heavy=1,
     in_ppe=True,
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with threadpool_limits(1):  # matrices are small
-        yield
 
 
 @pytest.fixture(scope="module")
