@@ -1,5 +1,8 @@
 """What each atom of a drawing or of a geometry is bonded to, such as `C:C,F,F,F`."""
 
+from collections.abc import Iterable, Mapping
+from itertools import combinations_with_replacement
+
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
@@ -54,3 +57,33 @@ def bonded_coordinations(structure: Structure, bonds: NDArray[np.bool_]) -> list
         f"{symbol}:" + ",".join(sorted(symbols[other] for other in np.flatnonzero(row)))
         for symbol, row in zip(symbols, bonds, strict=True)
     ]
+
+
+def bond_kinds(kinds: Iterable[str]) -> frozenset[str]:
+    """The bonds of coordinations, such as `C4:F`: an atom with four neighbours bonded to fluorine.
+
+    Args:
+        kinds: coordinations.
+    """
+    parts = [(symbol, others.split(",")) for symbol, _, others in (k.partition(":") for k in kinds)]
+    return frozenset(f"{symbol}{len(others)}:{each}" for symbol, others in parts for each in others)
+
+
+def of_bonds(counts: Mapping[str, int]) -> dict[str, int]:
+    """All coordinations that bonds can make, sorted by name.
+
+    Args:
+        counts: in how many molecules each kind of bond occurs, see `bond_kinds`.
+    Returns:
+        by coordination the count of the rarest of its bonds.
+    """
+    neighbours: dict[str, dict[str, int]] = {}
+    for kind, count in counts.items():
+        centre, _, other = kind.partition(":")
+        neighbours.setdefault(centre, {})[other] = count
+    made = {}
+    for centre, seen in neighbours.items():
+        symbol = centre.rstrip("0123456789")
+        for others in combinations_with_replacement(sorted(seen), int(centre[len(symbol) :])):
+            made[f"{symbol}:{','.join(others)}"] = min(seen[each] for each in others)
+    return dict(sorted(made.items()))

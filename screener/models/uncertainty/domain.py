@@ -1,10 +1,10 @@
 """Which molecules a model may speak about.
 
 Inside are molecules of the training elements, at most `max_heavy` heavy atoms, in which every
-atom's coordination (its element and the elements bonded to it) is in several training molecules,
-and which are no further from what the model knows than a limit that about 1 % of the calibration
-molecules exceed. Coordination catches what distances cannot: a fluorine in the place of a hydrogen
-hardly moves a representation.
+atom's coordination (its element and the elements bonded to it) is in several training molecules, or
+for some models each bond of it, and which are no further from what the model knows than a limit
+that about 1 % of the calibration molecules exceed. Coordination catches what distances cannot: a
+fluorine in the place of a hydrogen hardly moves a representation.
 
 `Domain` is that of models that read structures: bonds are told by covalent radii, and every atom
 has a distance. `DrawingDomain` is that of models that read drawings: every molecule has one.
@@ -22,7 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from screener.chemistry.coordination import bonded_coordinations, coordinations
+from screener.chemistry.coordination import (
+    bond_kinds,
+    bonded_coordinations,
+    coordinations,
+    of_bonds,
+)
 from screener.chemistry.environments import atom_name
 from screener.chemistry.geometry import atom_distances, bonded, has_flat_atom
 from screener.records import Structure
@@ -42,6 +47,8 @@ class DomainOfKinds(BaseModel):
     max_heavy: int  # beyond it nothing is predicted
     min_seen: int  # training molecules that must have a coordination
     coordinations: dict[str, int]  # such as "C:C,F,F,F" -> number of training molecules
+    # whether these are all that bonds of training molecules make, counted by the rarest bond
+    by_bonds: bool = False
 
     @property
     def known_coordinations(self) -> frozenset[str]:
@@ -51,7 +58,11 @@ class DomainOfKinds(BaseModel):
     def coordination_reasons(self, coordinations: Iterable[str]) -> list[str]:
         """Why a molecule is outside as far as what its atoms are bonded to says."""
         counts = {each: self.coordinations.get(each, 0) for each in sorted(set(coordinations))}
-        return [_describe(each, seen) for each, seen in counts.items() if seen < self.min_seen]
+        return [
+            _describe(each, seen, self.by_bonds)
+            for each, seen in counts.items()
+            if seen < self.min_seen
+        ]
 
     def composition_reasons(self, elements: Collection[int], n_heavy: int) -> list[str]:
         """Why a molecule is outside as far as its elements and its size say.
@@ -146,9 +157,18 @@ def heavy_atoms(structure: Structure) -> int:
     return int(np.count_nonzero(structure.atomic_numbers > 1))
 
 
-def count_coordinations(structures: Sequence[Structure]) -> dict[str, int]:
-    """In how many of `structures` each coordination occurs, sorted by name."""
-    return count_kinds(map(coordinations, structures))
+def count_coordinations(
+    structures: Sequence[Structure], *, by_bonds: bool = False
+) -> dict[str, int]:
+    """In how many of `structures` each coordination occurs, sorted by name.
+
+    Args:
+        structures: that were fitted to.
+        by_bonds: whether to tell all coordinations that their bonds make, each by how many
+            molecules have the rarest of its bonds.
+    """
+    kinds = map(coordinations, structures)
+    return of_bonds(count_kinds(map(bond_kinds, kinds))) if by_bonds else count_kinds(kinds)
 
 
 def count_kinds(molecules: Iterable[Iterable[str]]) -> dict[str, int]:
@@ -199,11 +219,12 @@ def _closest(structure: Structure) -> float:
     return float(distances.min(initial=np.inf))
 
 
-def _describe(coordination: str, seen: int) -> str:
+def _describe(coordination: str, seen: int, by_bonds: bool) -> str:
     symbol, _, bonded = coordination.partition(":")
     *others, last = bonded.split(",")
     around = f"{', '.join(others)} and {last}" if others else last or "nothing"
     name = name_of(number_of(symbol))
     article = "an" if name[0] in "aeiou" else "a"
     where = {0: "no molecule", 1: "only one molecule"}.get(seen, f"only {seen} molecules")
-    return f"has {article} {name} bonded to {around}, as in {where} that the model was fitted to"
+    as_in = "with a bond that is in" if by_bonds else "as in"
+    return f"has {article} {name} bonded to {around}, {as_in} {where} that the model was fitted to"

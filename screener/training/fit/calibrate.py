@@ -153,7 +153,8 @@ def calibrated(
         largest_fitted=max(heavy_atoms(structure) for structure in known),
         max_heavy=settings.max_heavy,
         min_seen=settings.min_seen,
-        coordinations=count_coordinations(known),
+        by_bonds=settings.by_bonds,
+        coordinations=count_coordinations(known, by_bonds=settings.by_bonds),
         distance_limits=distance_limits(
             [structure.atomic_numbers for structure in sets.calibration.structures],
             _by_molecule(raw),

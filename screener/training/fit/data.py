@@ -38,6 +38,7 @@ class LimitSettings(BaseModel):
 
     max_heavy: int = 14
     min_seen: int = 3  # training molecules that must have a coordination
+    by_bonds: bool = False  # or each of its bonds
     outside: float = 0.01  # share of calibration molecules that distances leave outside
     seed: int = 0
     device: str = "cpu"

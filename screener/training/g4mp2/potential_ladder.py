@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from screener.chemistry.coordination import coordinations
+from screener.chemistry.coordination import bond_kinds, coordinations
 from screener.models.low_values import low_values
 from screener.registry.elements import symbol_of
 from screener.training.fit.additive import prepare
@@ -27,8 +27,9 @@ BoolArray = NDArray[np.bool_]
 LEVEL: Final = "aimnet2-opt"
 LOW = "de_aimnet2_kcal"
 N_CONFORMERS = 10  # embedded; of these the lowest by the force field are optimised
-# the potential itself has seen more kinds of atoms than have labels here: one molecule is enough
-LIMITS = LimitSettings(max_heavy=20, min_seen=1)
+# the potential has seen more kinds of atoms than have labels here: what is learned has to have seen
+# their bonds
+LIMITS = LimitSettings(max_heavy=20, by_bonds=True)
 N_OUTER, N_INNER = 5, 5
 SIZES = (7, 9, 11)  # heavy atoms; extrapolation is chosen by predicting what is larger
 INSIDE = "inside"
@@ -45,10 +46,11 @@ class PotentialRows:
     n_failed: int  # molecules that lack one
 
     def brought_in(self, seed: int) -> BoolArray:
-        """Rows (n,) whose every coordination is in `LIMITS.min_seen` molecules of other folds."""
+        """Rows (n,) whose every kind of bond is in `LIMITS.min_seen` molecules of other folds."""
+        prepared = self.task.prepared
         return seen_elsewhere(
-            [frozenset(coordinations(each)) for each in self.task.prepared.structures],
-            [frozenset(coordinations(each)) for each in self.task.prepared.asked_structures],
+            [bond_kinds(coordinations(each)) for each in prepared.structures],
+            [bond_kinds(coordinations(each)) for each in prepared.asked_structures],
             self.task.fit,
             folds_of(self.task.groups, N_OUTER, seed),
             LIMITS.min_seen,

@@ -311,7 +311,8 @@ def _domain(task: Task, rung: FittedRung, limits: LimitSettings = LIMITS) -> Dom
         largest_fitted=int(task.n_heavy[task.judged].max()),
         max_heavy=limits.max_heavy,
         min_seen=limits.min_seen,
-        coordinations=count_coordinations(known),
+        coordinations=count_coordinations(known, by_bonds=limits.by_bonds),
+        by_bonds=limits.by_bonds,
         distance_limits=distance_limits(
             [structure.atomic_numbers for structure in asked],
             [np.where(np.isfinite(part), part, UNSEEN) for part in far],

@@ -123,6 +123,19 @@ def test_few_training_molecules_are_named(domain, structure_of):
     ]
 
 
+def test_bonds_of_several_molecules_make_a_domain(qm9, domain, structure_of):
+    counts = count_coordinations(qm9.structures, by_bonds=True)
+    assert all(counts[each] >= seen for each, seen in domain.coordinations.items())
+    by_bonds = domain.model_copy(update={"coordinations": counts, "by_bonds": True})
+    fluoromethyl_ether = structure_of("COCF")  # bonded to F, H, H and O, as none of QM9
+    (reason,) = domain.reasons(fluoromethyl_ether)
+    assert "has a carbon bonded to F, H, H and O, as in" in reason
+    assert by_bonds.reasons(fluoromethyl_ether) == []
+    reasons = by_bonds.reasons(structure_of("COF"))
+    beginning = "has an oxygen bonded to C and F, with a bond that is in "
+    assert any(each.startswith(beginning) for each in reasons)
+
+
 def test_distances_limit_the_domain_and_grow_with_size(domain, structure_of):
     octane, undecane = structure_of("C" * 8), structure_of("C" * 11)
     for structure, limit in ((octane, 1.0), (undecane, 1.2**2)):
