@@ -26,6 +26,15 @@ ATOMIZATION_ENERGY_0K = Quantity(
     },
     source="free atoms minus molecule, zero-point energy included; positive when bound",
 )
+ENTHALPY_OF_FORMATION = Quantity(
+    "hof298",
+    "enthalpy of formation, 298 K",
+    KCAL,
+    extensive=True,
+    typical={"g4mp2": (-340.0, 85.0)},  # closed shells of PPE1694 -336 to 82
+    source="of the gas from the elements in their standard states: Curtiss et al., J. Chem. Phys. "
+    "106, 1063 (1997), section II",
+)
 BINDING_ENERGY = Quantity(
     "de",
     "binding energy without zero point",

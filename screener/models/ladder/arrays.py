@@ -16,6 +16,8 @@ from screener.models.card import (
     installed_versions,
 )
 from screener.models.kernel_ridge.cross_evaluator import cross_from_arrays, cross_to_arrays
+from screener.models.ladder.enthalpy import COLUMN as ENTHALPY
+from screener.models.ladder.enthalpy import FormationEnthalpy
 from screener.models.ladder.predictor import LadderColumns, LadderPredictor, Route
 from screener.models.predictor import Predictor
 from screener.models.stored_structures import golden_to_arrays
@@ -28,6 +30,8 @@ Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
 
 FORM = "cross-fit"
+# of the enthalpy of formation, see `FormationEnthalpy`
+ATOMS, HEATING, HEATING_STD = "enthalpy.atoms", "enthalpy.heating", "enthalpy.std"
 GOLDEN_LOW = "golden.low"  # middle values of the golden structures, for a rung
 
 
@@ -44,6 +48,9 @@ def ladder_to_arrays(
         arrays by name, the golden structures among them.
     """
     arrays = golden_to_arrays(golden)
+    if predictor.enthalpy is not None:
+        arrays[ATOMS], arrays[HEATING] = predictor.enthalpy.atoms, predictor.enthalpy.heating
+        arrays[HEATING_STD] = np.array([predictor.enthalpy.std])
     before: Arrays = {}
     for place, route in enumerate(predictor.routes):
         own = cross_to_arrays(route.model)
@@ -91,8 +98,19 @@ def ladder_from_arrays(
         LadderColumns(value, middle, quantity.low),
         geometry_level=card.geometry_level,
         column=quantity.target(value).column,
+        enthalpy=_enthalpy(card, arrays, elements),
         device=device,
     )
+
+
+def _enthalpy(card: Card, arrays: Arrays, elements: tuple[int, ...]) -> FormationEnthalpy | None:
+    if ENTHALPY not in card.quantities:
+        return None
+    try:
+        atoms, heating, std = (arrays[name] for name in (ATOMS, HEATING, HEATING_STD))
+    except KeyError as error:
+        raise SchemaError(f"bundle {card.name} tells {ENTHALPY} and has no array {error}") from None
+    return FormationEnthalpy(elements, atoms, heating, float(std[0]))
 
 
 def ladder_card(
@@ -124,7 +142,10 @@ def ladder_card(
     """
     columns = predictor.columns
     value = column(columns.value)
-    own = QuantityCard.of(Target(value, columns.low), predictor.routes[0].calibration)
+    calibration = predictor.routes[0].calibration
+    own = {columns.value: QuantityCard.of(Target(value, columns.low), calibration)}
+    if predictor.enthalpy is not None:
+        own[ENTHALPY] = QuantityCard.of(Target(column(ENTHALPY)), calibration)
     below = {} if first is None else first[1].quantities
     return Card(
         name=name,
@@ -136,7 +157,7 @@ def ladder_card(
         high=value.theory,
         zero_point=zero_point,
         elements=tuple(symbol_of(number) for number in predictor.routes[0].model.elements),
-        quantities={columns.value: own, **below},
+        quantities=own | below,
         domain=predictor.domain,
         routes=tuple(
             RouteCard(share=each.share, calibration=each.calibration, domain=each.domain)

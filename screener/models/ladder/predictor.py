@@ -19,6 +19,8 @@ from screener.errors import ConfigError
 from screener.models.calibration import QuantityCalibration
 from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
 from screener.models.kernel_ridge.cross_fit import CrossFit
+from screener.models.ladder.enthalpy import COLUMN as ENTHALPY
+from screener.models.ladder.enthalpy import FormationEnthalpy
 from screener.models.low_values import LowValues, is_computed
 from screener.models.predictor import Predictor
 from screener.models.uncertainty.conformal import widening
@@ -78,6 +80,7 @@ class LadderPredictor:
         columns: of the levels.
         geometry_level: of the structures that all was fitted on; goes into the table.
         column: the value, taken apart; None for what is registered of it.
+        enthalpy: of formation, told along with an atomization energy; None where it is not.
         device: of torch.
     Raises:
         ConfigError: the first rung is for another geometry level, or routes and domains do not
@@ -92,6 +95,7 @@ class LadderPredictor:
         *,
         geometry_level: str,
         column: Column | None = None,
+        enthalpy: FormationEnthalpy | None = None,
         device: str = "cpu",
     ) -> None:
         if first is not None and first.geometry_level != geometry_level:
@@ -112,6 +116,7 @@ class LadderPredictor:
         self.columns = columns
         self._column = column or registered(columns.value)
         is_given = first is None and not is_computed(columns.low)
+        self.enthalpy = enthalpy
         self._low = None if is_given else LowValues([columns.low])
         self.geometry_level = geometry_level
         self._evaluators: list[CrossEvaluator] = []
@@ -137,7 +142,8 @@ class LadderPredictor:
             low: for a rung: the middle column (n,), in the unit that its name ends with.
         Returns:
             the value with `_std`, `_lo90`, `_hi90` and `_delta` (what was added to the low end: to
-            the low value by a ladder, to the middle one by a rung); then of a ladder all that its
+            the low value by a ladder, to the middle one by a rung), and where it is told the
+            enthalpy of formation, without `_delta`; then of a ladder all that its
             first rung predicts, of a rung the middle column as given; then in_domain,
             domain_reasons and geometry_level, of the value. Outside, and where the value is too
             uncertain or impossible, predictions are null. A ladder may be inside where its first
@@ -165,11 +171,31 @@ class LadderPredictor:
             self.columns.value + ending: pa.array(row, mask=is_open)
             for ending, row in zip(ENDINGS, whole, strict=True)
         }
+        if self.enthalpy is not None:
+            table |= self._enthalpies(self.enthalpy, structures, whole, is_open)
         table |= start.columns
         table["in_domain"] = pa.array(~is_open, type=pa.bool_())
         table["domain_reasons"] = pa.array(reasons, type=pa.string())
         table["geometry_level"] = pa.array([self.geometry_level] * n, type=pa.string())
         return pa.table(table)
+
+    def _enthalpies(
+        self,
+        enthalpy: FormationEnthalpy,
+        structures: Sequence[Structure],
+        whole: FloatArray,
+        is_open: NDArray[np.bool_],
+    ) -> dict[str, pa.Array]:
+        """The columns of the enthalpy of formation, null where the value is."""
+        rows = np.flatnonzero(~is_open)
+        told = dict(zip(ENDINGS, whole[:, rows], strict=True))
+        made = enthalpy.columns([structures[row] for row in rows.tolist()], told)
+        columns = {}
+        for ending, values in made.items():
+            column = np.full(len(structures), np.nan)
+            column[rows] = values
+            columns[ENTHALPY + ending] = pa.array(column, mask=is_open)
+        return columns
 
     def _start(
         self, structures: Sequence[Structure], low: Mapping[str, FloatArray] | None

@@ -4,7 +4,7 @@ It is fitted on minima that are reached from the published B3LYP geometries, whe
 label belong together, and used on the lowest of several conformers found from SMILES.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from screener.chemistry.coordination import bond_kinds, coordinations
+from screener.models.ladder.enthalpy import FormationEnthalpy
 from screener.models.low_values import low_values
 from screener.registry.elements import symbol_of
 from screener.training.fit.additive import prepare
 from screener.training.fit.data import LimitSettings
 from screener.training.g4mp2 import reference
-from screener.training.g4mp2.nested import WIDTHS, Task, folds_of
+from screener.training.g4mp2.enthalpy import fit_enthalpy, heating_std, out_of_fold
+from screener.training.g4mp2.nested import WIDTHS, Nested, Task, folds_of
 from screener.training.g4mp2.reference import ReferenceMolecule
 from screener.training.g4mp2.rung import group_numbers, seen_elsewhere
 from screener.training.g4mp2.structures import reference_structures
 
 BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
 
 LEVEL: Final = "aimnet2-opt"
 LOW = "de_aimnet2_kcal"
@@ -56,6 +59,30 @@ class PotentialRows:
             LIMITS.min_seen,
         )
 
+    def enthalpies(self, energies: Nested, elements: tuple[int, ...], seed: int) -> "Formed":
+        """Enthalpies of formation of all rows, by fits without the molecule's fold, and the fit on
+        all rows.
+
+        Args:
+            energies: out-of-fold results of the atomization energy.
+            elements: atomic numbers, ascending.
+            seed: of the folds.
+        """
+        task, molecules = self.task, self.molecules
+        folds = folds_of(task.groups, N_OUTER, seed)
+        added = out_of_fold(molecules, task.prepared.asked_structures, elements, task.fit, folds)
+        std = heating_std(molecules, added, task.judged)
+        rows = np.flatnonzero(task.fit)
+        model = fit_enthalpy(molecules, task.prepared.structures, elements, rows, std)
+        told = {"": energies.values, "_lo90": energies.low, "_hi90": energies.high}
+        low, high = model.interval(added - energies.values, told)
+        return Formed(
+            model,
+            replace(energies, values=added - energies.values, low=low, high=high),
+            np.array([each.hof298_g4mp2_kcal for each in molecules]),
+            np.array([each.hof298_exp_kcal for each in molecules]),
+        )
+
     def classes(self, inside: BoolArray) -> dict[str, BoolArray]:
         """Rows (n,) that figures are given for, by what they are.
 
@@ -75,6 +102,16 @@ class PotentialRows:
         fluorine = np.array([graph.HasSubstructMatch(_SP3_FLUORINE) for graph in graphs])
         result["with F bound to sp3 carbon"] = judged & inside & fluorine
         return {name: some for name, some in result.items() if some.any()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Formed:
+    """Enthalpies of formation at 298 K, (n,) each, kcal/mol, and what tells them."""
+
+    model: FormationEnthalpy
+    nested: Nested
+    g4mp2: FloatArray
+    measured: FloatArray
 
 
 def potential_rows(n_conformers: int = N_CONFORMERS) -> PotentialRows:

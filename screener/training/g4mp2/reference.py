@@ -18,6 +18,7 @@ from screener.errors import ConfigError, SchemaError
 from screener.records import Structure
 from screener.registry.elements import numbers_of
 from screener.stores.files import from_parquet
+from screener.units import KCAL_PER_HARTREE
 
 VARIABLE = "SCREENER_REFERENCE_DATA"
 OVERLAP, PPE = "qm9_overlap", "ppe1694_g4mp2"
@@ -39,6 +40,9 @@ class ReferenceMolecule:
     suspect: str  # why the row deserves care, or empty
     n_heavy: int
     in_ppe: bool  # connectivity occurs in PPE1694
+    heating_kcal: float = np.nan  # enthalpy at 298 K minus energy at 0 K
+    hof298_g4mp2_kcal: float = np.nan  # enthalpy of formation at 298 K
+    hof298_exp_kcal: float = np.nan  # measured
 
 
 def reference_folder() -> Path:
@@ -107,7 +111,8 @@ def closed_shells() -> list[ReferenceMolecule]:
     """
     columns = [
         "name", "smiles", "inchikey", "n_heavy", "atomic_numbers", "positions", "g4mp2_ae0_kcal",
-        "suspect", "multiplicity", "charge",
+        "suspect", "multiplicity", "charge", "g4mp2_u0_ha", "g4mp2_ht_ha", "g4mp2_hof298_kcal",
+        "hof298_exp_kcal",
     ]  # fmt: skip
     return [
         _molecule({**row, "in_ppe": True}, PPE)
@@ -152,9 +157,18 @@ def _molecule(row: Mapping[str, Any], origin: str) -> ReferenceMolecule:
         smiles=row["smiles"],
         block=row["inchikey"][:14],
         structure=Structure(numbers, positions),
-        ae0_b3lyp_kcal=float(row.get("b3lyp_ae0_kcal", np.nan)),
-        ae0_g4mp2_kcal=float(row["g4mp2_ae0_kcal"]),
+        ae0_b3lyp_kcal=_number(row, "b3lyp_ae0_kcal"),
+        ae0_g4mp2_kcal=_number(row, "g4mp2_ae0_kcal"),
         suspect=row["suspect"],
         n_heavy=int(row["n_heavy"]),
         in_ppe=bool(row["in_ppe"]),
+        heating_kcal=(_number(row, "g4mp2_ht_ha") - _number(row, "g4mp2_u0_ha")) * KCAL_PER_HARTREE,
+        hof298_g4mp2_kcal=_number(row, "g4mp2_hof298_kcal"),
+        hof298_exp_kcal=_number(row, "hof298_exp_kcal"),
     )
+
+
+def _number(row: Mapping[str, Any], name: str) -> float:
+    """NaN where there is none."""
+    value = row.get(name)
+    return np.nan if value is None else float(value)

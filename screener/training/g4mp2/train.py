@@ -24,6 +24,7 @@ from screener.models.card import FirstRung
 from screener.models.fchl.local_kernel import LocalKernel
 from screener.models.fchl.representation import environments
 from screener.models.ladder.arrays import ladder_card, ladder_to_arrays
+from screener.models.ladder.enthalpy import COLUMN as ENTHALPY
 from screener.models.ladder.predictor import LadderColumns, LadderPredictor, Route
 from screener.models.predictor import Predictor
 from screener.models.shipped import (
@@ -168,14 +169,29 @@ def train_potential_ladder(name: str, out: Path) -> Metrics:
     rung = fit_rung(task, sizes=potential_ladder.SIZES)
     way = Route(rung.model, _calibration(task, rung), 1.0, _domain(task, rung, limits))
     low = potential_ladder.LOW
+    formed = rows.enthalpies(whole, rung.model.elements, SEED)
     predictor = LadderPredictor(
-        [way], None, LadderColumns(VALUE, low, low), geometry_level=potential_ladder.LEVEL
+        [way],
+        None,
+        LadderColumns(VALUE, low, low),
+        geometry_level=potential_ladder.LEVEL,
+        enthalpy=formed.model,
     )
     inside = rows.brought_in(SEED)
-    metrics = {
-        f"{NESTED}: {line}": {VALUE: _judged(whole, task.high, some)}
+    metrics: dict[str, Any] = {
+        f"{NESTED}: {line}": {
+            VALUE: _judged(whole, task.high, some),
+            ENTHALPY: _judged(formed.nested, formed.g4mp2, some),
+        }
         for line, some in rows.classes(inside).items()
     }
+    for line, some in rows.classes(inside).items():
+        metrics[f"{NESTED}, against experiment: {line}"] = {
+            ENTHALPY: as_metrics(figure((formed.nested.values - formed.measured)[some]))
+        }
+        metrics[f"G4(MP2) itself, against experiment: {line}"] = {
+            ENTHALPY: as_metrics(figure((formed.g4mp2 - formed.measured)[some]))
+        }
     metrics["share inside"] = {
         VALUE: {"n": int(task.judged.sum()), "inside": float(inside[task.judged].mean())}
     }
@@ -203,7 +219,8 @@ def train_potential_ladder(name: str, out: Path) -> Metrics:
         golden=golden_rows(predictor.predict(golden)),
     )
     write_bundle(out, card, ladder_to_arrays(predictor, golden, None))
-    return {VALUE: metrics[f"{NESTED}: {potential_ladder.INSIDE}"][VALUE]}
+    inside_metrics: Metrics = metrics[f"{NESTED}: {potential_ladder.INSIDE}"]
+    return inside_metrics
 
 
 def train_ladder(name: str, out: Path, first: str = QM9_DELTA) -> Metrics:
