@@ -22,7 +22,10 @@ _FORCE_FIELD_STEPS = 2000
 _KNOWLEDGE_TRIES = 10
 _PLAIN_TRIES = 5  # for one conformer of a batch
 _BATCH, _MAX_BATCHES = 8, 12
-_ATTEMPTS = 6  # seeds, each where the one before gave flat centres
+_ATTEMPTS = 6  # seeds, each where those before gave no right conformer
+# kcal/mol above the other stereoisomer by the force field; C1C[C@H]2C[C@@H]3C[C@@H]1N2C3 can be had
+# with a hydrogen inside its cage, 531 above
+_INSIDE_OUT = 100.0
 _SEEDS_APART = 7919
 
 
@@ -68,8 +71,9 @@ def conformers(
     MMFF94 is used, UFF for molecules that it has no parameters for. Conformers with another
     stereochemistry, or with a flat atom of four single bonds, do not count: ETKDG makes such ones
     of spiropentane from a quarter of its seeds, and force fields keep them. Where none is left, all
-    is tried again from another seed. Of conformers that lie within `SAME` of one another the lowest
-    counts.
+    is tried again from another seed; what is found then does not count where it lies far above the
+    other stereoisomer: it is a cage turned inside out. Of conformers that lie within `SAME` of one
+    another the lowest counts.
 
     Args:
         molecule: with hydrogens.
@@ -86,18 +90,21 @@ def conformers(
         490 (1996).
     """
     seed = int(mol_id[:7], 16)
+    of_another = np.inf  # energy of the lowest that is another stereoisomer, kcal/mol
     for attempt in range(_ATTEMPTS):
         relaxed = _relaxed(molecule, seed + attempt * _SEEDS_APART, n_embedded)
         solid = [each for each in relaxed if not has_flat_centre(molecule, each[1])]
         right = [each for each in solid if has_stereochemistry(molecule, each[1])]
+        right = [each for each in right if each[0] < of_another + _INSIDE_OUT]
         if right:
             return _different(molecule, sorted(right, key=itemgetter(0)), n_kept)
-        if len(solid) == len(relaxed):
-            raise MoleculeError("another_molecule", "a stereo centre changed in the force field")
-    raise MoleculeError(
-        "another_molecule",
-        f"an atom with four single bonds is flat, from each of {_ATTEMPTS} seeds: a saddle point",
+        of_another = min([of_another, *(energy for energy, _ in solid)])
+    what = (
+        "an atom with four single bonds is flat: a saddle point"
+        if np.isinf(of_another)
+        else "a stereo centre changed in the force field"
     )
+    raise MoleculeError("another_molecule", f"{what}, from each of {_ATTEMPTS} seeds")
 
 
 def _different(

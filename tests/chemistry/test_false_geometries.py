@@ -16,6 +16,7 @@ from screener.chemistry.geometry import (
     has_stereochemistry,
     require_same_molecule,
 )
+from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.records import Structure
@@ -176,3 +177,17 @@ def test_energies_of_strained_molecules_agree_over_seeds(smiles):
         assert AGREE < spread < CONFORMERS[smiles]
     else:
         assert spread < AGREE
+
+
+@pytest.mark.parametrize("smiles", ["C1=NC2=N[C@@H](CO2)N=1", "C1OC2=N[C@]13O[P@@](O2)O3"])
+def test_an_isomer_that_the_force_field_inverts_is_found_from_another_seed(smiles):
+    molecule = molecule_with_hydrogens(smiles)
+    made = make_structure(smiles, mol_id(smiles), StructureSettings())
+    assert has_stereochemistry(molecule, made.positions)
+
+
+def test_a_cage_that_is_turned_inside_out_is_no_conformer():
+    smiles = "C1C[C@H]2C[C@@H]3C[C@@H]1N2C3"  # found from the fifth seed, 531 kcal/mol higher
+    with pytest.raises(MoleculeError, match="changed in the force field, from each of") as caught:
+        make_structure(smiles, mol_id(smiles), StructureSettings())
+    assert caught.value.code == "another_molecule"
