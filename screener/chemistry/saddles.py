@@ -111,16 +111,17 @@ class _Softest:
         tried, answers = np.empty((self.x.size, 0)), np.empty((self.x.size, 0))
         while tried.shape[1] < most:
             new = _orthogonal(waiting.pop(0), rigid, tried)
-            if new is not None:
-                by = _STEP / np.abs(new).max()
-                _, moved = as_stored((self.x + by * new.reshape(-1, 3)) * ANGSTROM_PER_BOHR)
-                _, there = yield moved
-                self.n_steps += 1
-                answer = (there - gradient).ravel() / by
-                tried = np.column_stack([tried, new])
-                answers = np.column_stack([answers, answer - rigid @ (rigid.T @ answer)])
-            elif not waiting:
+            if new is None and not waiting:
                 return
+            if new is None:
+                continue
+            by = _STEP / np.abs(new).max()
+            _, moved = as_stored((self.x + by * new.reshape(-1, 3)) * ANGSTROM_PER_BOHR)
+            _, there = yield moved
+            self.n_steps += 1
+            answer = (there - gradient).ravel() / by
+            tried = np.column_stack([tried, new])
+            answers = np.column_stack([answers, answer - rigid @ (rigid.T @ answer)])
             small = tried.T @ answers
             curvatures, mixtures = np.linalg.eigh((small + small.T) / 2)
             lowest = tried @ mixtures[:, 0]
@@ -176,7 +177,7 @@ def _side(bonds: NDArray[np.bool_], first: int, second: int) -> NDArray[np.bool_
 
 def _orthogonal(new: FloatArray, *others: FloatArray) -> FloatArray | None:
     """Of length 1 and orthogonal to columns of others; None where nothing is left."""
-    new = new / np.linalg.norm(new)
+    new = new / max(float(np.linalg.norm(new)), 1e-12)  # of a straight end nothing turns
     for _ in range(2):  # once more against rounding
         for basis in others:
             new = new - basis @ (basis.T @ new)

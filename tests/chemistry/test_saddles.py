@@ -19,7 +19,17 @@ ON_PASSES = [
     "C1=NC2CCC(CC2)N=1",
     "C=NC(=O)OC(=O)N=C",
 ]
-NOT_ON_PASSES = ["C1COC(C2CC2)C1", "CCN(C)CC1CCOC1", "C=CC(F)C(=O)F", "CO", "C#N", "O=C=O", "C#C"]
+NOT_ON_PASSES = [
+    "C1COC(C2CC2)C1",
+    "CCN(C)CC1CCOC1",
+    "C=CC(F)C(=O)F",
+    "CO",
+    "C#N",
+    "O=C=O",
+    "C#C",
+    "CC#CC",
+    "C#CC#C",
+]
 
 
 def start_of(smiles):
