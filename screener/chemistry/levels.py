@@ -1,13 +1,15 @@
 """The levels that come with this package, as entries of the registry.
 
-`mmff94` and `gfn2-opt` make geometries, `gfn2` and `gfn2-redox` compute values at one, and those of
-`b3lyp` and `g4mp2` are given.
+`mmff94` and `gfn2-opt` make geometries, `gfn2`, `gfn2-redox` and `b3lyp` compute values at one, and
+geometries of `b3lyp-opt` and values of `g4mp2` are given.
 """
 
 from pydantic import PositiveFloat, PositiveInt, field_validator
 from rdkit import Chem
 
 from screener.chemistry import free_atoms
+from screener.chemistry.b3lyp import ELEMENTS as B3LYP_ELEMENTS
+from screener.chemistry.b3lyp import with_b3lyp
 from screener.chemistry.conformers import atomic_numbers_of, embed, molecule_with_hydrogens
 from screener.chemistry.geometry import require_same_molecule
 from screener.chemistry.gfn2 import Gfn2, with_gfn2
@@ -27,6 +29,8 @@ REDOX_COLUMNS = (
     "eox_uncorrected_gfn2_v_li",
     "ered_uncorrected_gfn2_v_li",
 )
+_B3LYP_COLUMNS = ("homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye")
+B3LYP_SOURCE = "B3LYP/6-31G(2df,p) as in QM9: Ramakrishnan et al., Sci. Data 1, 140022 (2014)"
 GFN2_SOURCE = "Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019)"
 FORCE_FIELD_ELEMENTS = frozenset(range(1, 104))  # of UFF, where MMFF94 has no parameters
 XTB_ELEMENTS = frozenset(range(1, 87))
@@ -118,6 +122,11 @@ def _single_point(subject: Subject, start: Structure | None, settings: LevelSett
     return with_gfn2(start)
 
 
+def _b3lyp(subject: Subject, start: Structure | None, settings: LevelSettings) -> Structure:
+    assert start is not None
+    return with_b3lyp(start)
+
+
 def _ions(subject: Subject, start: Structure | None, settings: RedoxSettings) -> Structure:
     assert start is not None
     return with_redox(start, settings.solvent)
@@ -186,11 +195,25 @@ B3LYP = Level(
     name="b3lyp",
     label="B3LYP",
     theory="b3lyp",
+    elements=B3LYP_ELEMENTS,
+    charges=(-2, 2),
+    open_shells=True,
+    yields=("energy_b3lyp_ha", *_B3LYP_COLUMNS),
+    free_atoms_ha=free_atoms.B3LYP_HA,
+    seconds=20.0,
+    compute=_b3lyp,
+    source=B3LYP_SOURCE,
+)
+B3LYP_OPT = Level(
+    name="b3lyp-opt",
+    label="B3LYP",
+    theory="b3lyp",
     elements=frozenset(free_atoms.B3LYP_HA),
     makes_geometry=True,
-    yields=("ae0_b3lyp_kcal", "homo_b3lyp_ev", "lumo_b3lyp_ev", "dipole_b3lyp_debye"),
+    yields=("ae0_b3lyp_kcal", *_B3LYP_COLUMNS),
     free_atoms_ha=free_atoms.B3LYP_HA,
-    source="B3LYP/6-31G(2df,p) as in QM9: Ramakrishnan et al., Sci. Data 1, 140022 (2014)",
+    former=("b3lyp",),
+    source=B3LYP_SOURCE,
 )
 G4MP2 = Level(
     name="g4mp2",
@@ -198,6 +221,6 @@ G4MP2 = Level(
     theory="g4mp2",
     elements=frozenset(numbers_of(G4MP2_ELEMENTS)),
     yields=("ae0_g4mp2_kcal",),
-    start="b3lyp",
+    start="b3lyp-opt",
     source="Curtiss, Redfern, Raghavachari, J. Chem. Phys. 127, 124105 (2007)",
 )

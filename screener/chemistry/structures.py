@@ -30,7 +30,7 @@ from screener.chemistry.radicals import unpaired_electrons
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
 from screener.registry.columns import chain, level
-from screener.registry.levels import Level, LevelSettings, Subject
+from screener.registry.levels import Level, LevelSettings, Subject, wall_clock_of
 from screener.registry.plugins import signature
 
 CONFORMERS = "n_conformers"  # the setting of levels that embed several and keep one
@@ -174,7 +174,7 @@ class StructureSettings(BaseModel):
     @property
     def wall_clock_seconds(self) -> float:
         """What a molecule may take before it is set aside: far more than a large one needs."""
-        return max(60.0, *(2400.0 * each.seconds * how.repeats for each, how in self.steps))
+        return max(wall_clock_of(each.seconds * how.repeats) for each, how in self.steps)
 
     @property
     def value_columns(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from screener.models.calibration import QuantityCalibration
 from screener.models.low_values import is_computed
 from screener.models.targets import Kind, Target, Targets
 from screener.models.uncertainty.domain import Domain, DrawingDomain
+from screener.registry.columns import geometry_level
 from screener.registry.elements import number_of
 from screener.registry.quantities import Column, Quantity
 from screener.registry.units import Unit
@@ -183,6 +184,11 @@ class Card(BaseModel):
     golden_smiles: tuple[str, ...] = ()
     model_sha256: str
     same_as: tuple[str, ...] = ()
+
+    @field_validator("geometry_level")
+    @classmethod
+    def _of_now(cls, name: str) -> str:
+        return geometry_level(name)
 
     def targets(self) -> Targets:
         """What the bundle predicts, from the card alone.

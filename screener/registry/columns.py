@@ -25,6 +25,27 @@ def level(name: str) -> Level:
     return value
 
 
+def geometry_level(name: str) -> str:
+    """The name of now of a level that makes geometries; warns where it had another.
+
+    Args:
+        name: of such a level, or of anything else, which stays as it is.
+    """
+    known = levels().get(name)
+    if known is not None and known.makes_geometry:
+        return name
+    now = next((each.name for each in levels().values() if name in each.former), None)
+    if now is None:
+        return name
+    _tell_geometry_once(name, now)
+    return now
+
+
+@cache
+def _tell_geometry_once(before: str, now: str) -> None:
+    log.warning("the geometry level %s is called %s now", before, now)
+
+
 def quantity(name: str) -> Quantity:
     """A quantity by its name.
 

@@ -93,6 +93,7 @@ class Level:
             cannot be done. None where values are given and not computed.
         compute_together: the same for several molecules, where that is faster; a molecule has to
             get the same bytes whatever others come with it. It stands in place of `compute`.
+        former: names of the geometries that it makes, as cards and files of before have them.
         source: of the method and of the numbers here.
     """
 
@@ -111,6 +112,7 @@ class Level:
     settings: type[LevelSettings] = LevelSettings
     compute: Compute | None = None
     compute_together: ComputeTogether | None = None
+    former: tuple[str, ...] = ()
     source: str = ""
 
     @property
@@ -228,3 +230,15 @@ class Level:
                 f"level {self.name} takes closed shells alone, and this molecule has {n_unpaired} "
                 "unpaired electrons",
             )
+
+
+def wall_clock_of(seconds: float) -> float:
+    """What a molecule may take before it is set aside, far more than a large one needs: of quick
+    levels thousands of times what one of ten heavy atoms takes, of slow ones a hundred times.
+
+    Args:
+        seconds: that a molecule of ten heavy atoms takes, about.
+    Returns:
+        seconds.
+    """
+    return max(60.0, min(2400.0 * seconds, 3600.0), 100.0 * seconds)

@@ -31,7 +31,7 @@ from screener.chemistry.structures import (
 from screener.errors import ConfigError, MoleculeError
 from screener.records import Structure
 from screener.registry.columns import chain, level
-from screener.registry.levels import Level, LevelSettings, Subject
+from screener.registry.levels import Level, LevelSettings, Subject, wall_clock_of
 from screener.registry.plugins import signature
 from screener.stores.files import digest
 from screener.stores.mol_ids import MolIds, mol_ids_of
@@ -150,7 +150,7 @@ class Recipe(BaseModel):
     def wall_clock_seconds(self) -> float:
         """What a molecule may take before it is set aside."""
         if self.settings is None:
-            return max(60.0, *(2400.0 * level(name).seconds for name in self.values))
+            return max(wall_clock_of(level(name).seconds) for name in self.values)
         return self.settings.wall_clock_seconds
 
     @property

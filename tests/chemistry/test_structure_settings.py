@@ -66,7 +66,8 @@ def test_values_are_computed_at_the_geometry_that_is_asked_for():
     ("given", "message"),
     [
         ({"level": "mmff95"}, "did you mean mmff94"),
-        ({"level": "b3lyp"}, "level b3lyp are given, and never computed"),
+        ({"level": "b3lyp-opt"}, "level b3lyp-opt are given, and never computed"),
+        ({"level": "b3lyp"}, "b3lyp makes no geometry"),
         ({"level": "gfn2"}, "gfn2 makes no geometry"),
         ({"values": ("gfn2-redox",)}, "gfn2-redox starts from gfn2-opt, so .* at mmff94"),
         ({"values": ("gfn2-opt",)}, "gfn2-opt starts from mmff94|a geometry of its own"),

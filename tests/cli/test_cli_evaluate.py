@@ -173,7 +173,7 @@ def test_delta_bundles_get_gfn2_values_at_given_minima(screener, tiny_bundles, w
 
 
 WRONG = {
-    "level": (("--geometry", "b3lyp"), "geometry level mmff94, not b3lyp"),
+    "level": (("--geometry", "b3lyp"), "geometry level mmff94, not b3lyp-opt"),
     "no level": (("--geometry", None), "positions need the level"),
     "numbers": (("--atomic-numbers", None), "positions and of atomic numbers together"),
     "low": (("--low", "homo_b3lyp_ev"), "has no low level: leave out --low"),

@@ -289,7 +289,7 @@ WRONG = {
         {"model": "morgan-gp", "settings": {}},
         "morgan-gp reads drawings: it has no geometry",
     ),
-    "level": (dict, {"geometry": "b3lyp"}, "not made from SMILES"),
+    "level": (dict, {"geometry": "b3lyp-opt"}, "not made from SMILES"),
     "model": (dict, {"model": "magic"}, "no 'magic'; there are"),
     "fractions": (dict, {"split": {"fractions": {"fit": 1.0}}}, "adding up to 1"),
     "nothing": (dict, {"data": None}, "give either [data]"),

@@ -46,7 +46,7 @@ def this_machine() -> dict[str, str]:
 
 def structures(level: str) -> Iterator[tuple[str, Structure]]:
     """Structures of `SMILES`; those of b3lyp, which is not computed here, stand at gfn2-opt."""
-    settings = StructureSettings(level="gfn2-opt" if level == "b3lyp" else level)
+    settings = StructureSettings(level="gfn2-opt" if level == "b3lyp-opt" else level)
     for smiles in SMILES:
         try:
             yield smiles, make_structure(smiles, mol_id(smiles), settings)

@@ -27,7 +27,7 @@ def test_a_level_stands_for_its_bundle():
 
 
 def test_free_atoms_and_elements_are_asked_of_levels():
-    assert set(level("b3lyp").free_atoms_ha) == level("b3lyp").elements
+    assert set(level("b3lyp-opt").free_atoms_ha) == level("b3lyp-opt").elements
     assert level("gfn2").free_atoms_ha == level("gfn2-opt").free_atoms_ha
     hydrogen, carbon = (level("b3lyp").free_atoms_ha[number] for number in numbers_of(("H", "C")))
     assert (hydrogen, carbon) == (-0.500273, -37.846772)

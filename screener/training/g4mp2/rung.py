@@ -23,7 +23,7 @@ from screener.training.g4mp2.structures import reference_structures
 
 FloatArray = NDArray[np.float64]
 
-PUBLISHED = "b3lyp"  # geometry level of the reference structures
+PUBLISHED = "b3lyp-opt"  # geometry level of the reference structures
 N_OUTER, N_INNER = 10, 10
 N_FOLDS, SEED = 10, 0  # of CV+
 SIZES = (6, 7, 8)  # heavy atoms; extrapolation is chosen by predicting what is larger

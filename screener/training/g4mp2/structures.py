@@ -15,7 +15,9 @@ from screener.structures.recipe import Item, Recipe
 from screener.structures.site import Site, structures
 from screener.training.g4mp2.reference import ReferenceMolecule
 
-Kind = Literal["b3lyp", "gfn2-opt-from-b3lyp", "gfn2-opt", "aimnet2-opt-from-b3lyp", "aimnet2-opt"]
+Kind = Literal[
+    "b3lyp-opt", "gfn2-opt-from-b3lyp", "gfn2-opt", "aimnet2-opt-from-b3lyp", "aimnet2-opt"
+]
 REACHED = "-from-b3lyp"
 
 
@@ -25,7 +27,7 @@ def reference_structures(
     """Structures with results of their level.
 
     Args:
-        kind: `b3lyp`, the published geometry with GFN2 results; a level with `-from-b3lyp`, its
+        kind: `b3lyp-opt`, the published geometry with GFN2 results; a level with `-from-b3lyp`, its
             minimum reached from that geometry; a level, from the SMILES alone, as a campaign makes
             it.
         molecules: (n,), of any origin.
@@ -48,7 +50,7 @@ def recipe_of(kind: Kind, n_conformers: int = 1) -> Recipe:
         kind: see `reference_structures`.
         n_conformers: embedded where structures are made from SMILES.
     """
-    if kind == "b3lyp":
+    if kind == "b3lyp-opt":
         return Recipe.at_geometry(("gfn2",))
     settings = StructureSettings.at(kind.removesuffix(REACHED), n_conformers)
     if kind.endswith(REACHED):
@@ -63,7 +65,7 @@ def item_of(kind: Kind, molecule: ReferenceMolecule) -> Item | MoleculeError:
         kind: see `reference_structures`.
         molecule: of any origin.
     """
-    if kind == "b3lyp" or kind.endswith(REACHED):
+    if kind == "b3lyp-opt" or kind.endswith(REACHED):
         return Item("", molecule.smiles, molecule.structure)
     try:
         standard = standardise(molecule.smiles, StandardiseSettings())[0]

@@ -369,7 +369,7 @@ def _splits(n_outer: int, n_inner: int) -> dict[str, Any]:
 
 
 TRAINERS: Mapping[str, Callable[[Path], Metrics]] = {
-    G4MP2_RUNG: partial(train_rung, G4MP2_RUNG, "b3lyp"),
+    G4MP2_RUNG: partial(train_rung, G4MP2_RUNG, "b3lyp-opt"),
     G4MP2_RUNG_AT_GFN2: partial(train_rung, G4MP2_RUNG_AT_GFN2, "gfn2-opt"),
     G4MP2_LADDER: partial(train_ladder, G4MP2_LADDER),
     G4MP2_BY_AIMNET2: partial(train_potential_ladder, G4MP2_BY_AIMNET2),

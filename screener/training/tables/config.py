@@ -23,7 +23,7 @@ from screener.models.card import DRAWING
 from screener.models.low_values import LowValues
 from screener.models.registry import model_type
 from screener.models.targets import Kind, Targets, targets_of
-from screener.registry.columns import chain, column, level, levels
+from screener.registry.columns import chain, column, geometry_level, level, levels
 from screener.registry.model_types import ModelType
 from screener.stores.toml import explained
 from screener.training.fit.model_types import settings_of
@@ -119,6 +119,11 @@ class TrainConfig(BaseModel):
     split: SplitConfig = Field(default_factory=SplitConfig)
     settings: dict[str, Any] = Field(default_factory=dict)
     checkpoint_minutes: PositiveFloat = 10.0
+
+    @field_validator("geometry")
+    @classmethod
+    def _of_now(cls, name: str) -> str:
+        return geometry_level(name)
 
     @field_validator("data", mode="before")
     @classmethod

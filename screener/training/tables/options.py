@@ -14,11 +14,12 @@ from pydantic import (
     PrivateAttr,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from screener.errors import ConfigError
-from screener.registry.columns import level, levels
+from screener.registry.columns import geometry_level, level, levels
 from screener.registry.quantities import Column
 from screener.registry.units import Unit
 from screener.stores.toml import explained
@@ -63,6 +64,11 @@ class TableOptions(BaseModel):
     where: dict[str, str] = Field(default_factory=dict)
 
     _names: Names = PrivateAttr(default_factory=names_of)
+
+    @field_validator("geometry")
+    @classmethod
+    def _of_now(cls, name: str | None) -> str | None:
+        return None if name is None else geometry_level(name)
 
     @model_validator(mode="after")
     def _fits(self, info: ValidationInfo) -> "TableOptions":

@@ -29,7 +29,8 @@ def parts(data: FitData, n_train: int) -> list[FitData]:
 @pytest.fixture(scope="module")
 def models(qm9) -> dict[int, FittedModel]:
     return {
-        n: fit_model(FitSets(*parts(qm9, n)[:3], DIRECT, "b3lyp"), SETTINGS) for n in (200, 1000)
+        n: fit_model(FitSets(*parts(qm9, n)[:3], DIRECT, "b3lyp-opt"), SETTINGS)
+        for n in (200, 1000)
     }
 
 
@@ -108,7 +109,7 @@ def test_the_size_experiment_never_narrows(models):
 
 @pytest.mark.slow
 def test_a_fit_repeats(qm9, models):
-    again = fit_model(FitSets(*parts(qm9, 200)[:3], DIRECT, "b3lyp"), SETTINGS)
+    again = fit_model(FitSets(*parts(qm9, 200)[:3], DIRECT, "b3lyp-opt"), SETTINGS)
     test = parts(qm9, 0)[3].structures[:50]
     assert again.predict(test).equals(models[200].predict(test))
 
@@ -128,9 +129,9 @@ def test_labels_are_needed_for_every_structure(qm9):
 def test_an_empty_set_or_a_delta_without_low_values_cannot_start(qm9):
     some, none = qm9.subset(np.arange(30)), qm9.subset(np.arange(0))
     with pytest.raises(ConfigError, match="selection set is empty"):
-        FitSets(some, none, some, DIRECT, "b3lyp")
+        FitSets(some, none, some, DIRECT, "b3lyp-opt")
     with pytest.raises(ConfigError, match=r"energy_gfn2_ha.*gfn2-opt"):
-        fit_model(FitSets(some, some, some, DELTA, "b3lyp"), SETTINGS)
+        fit_model(FitSets(some, some, some, DELTA, "b3lyp-opt"), SETTINGS)
 
 
 def test_low_values_are_free_atoms_minus_molecule(solvents):

@@ -76,9 +76,9 @@ def test_structures_are_made_once(monkeypatch, tmp_path: Path):
     assert len(list(tmp_path.rglob("units/*/*.zip"))) == 1
 
 
-@pytest.mark.parametrize("kind", ["b3lyp", "gfn2-opt-from-b3lyp"])
+@pytest.mark.parametrize("kind", ["b3lyp-opt", "gfn2-opt-from-b3lyp"])
 def test_structures_from_a_geometry_are_at_or_below_it(kind):
-    made, single = (recipe_of(each).make(item_of(each, WATER)) for each in (kind, "b3lyp"))
+    made, single = (recipe_of(each).make(item_of(each, WATER)) for each in (kind, "b3lyp-opt"))
     assert "energy_gfn2_ha" in made.values
     assert "energy_gfn2_ha" in single.values
     assert made.values["energy_gfn2_ha"] <= single.values["energy_gfn2_ha"]

@@ -42,7 +42,7 @@ WATER = ReferenceMolecule(
 
 @pytest.fixture(scope="module")
 def data() -> RungData:
-    return rung_data("b3lyp")
+    return rung_data("b3lyp-opt")
 
 
 @pytest.fixture(scope="module")
