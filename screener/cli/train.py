@@ -28,15 +28,74 @@ console = Console(stderr=True)
 
 
 def labels(
+    library: Annotated[
+        str | None,
+        typer.Argument(help="Folder or URL of a library to label; default: the molecules of QM9."),
+    ] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Level whose values are the labels, such as b3lyp.")
+    ] = None,
+    geometry: Annotated[
+        str, typer.Option(help="Level of the geometries that they are computed at.")
+    ] = "aimnet2-opt",
+    conformers: Annotated[
+        int, typer.Option(min=1, help="Conformers embedded, of which one is labelled.")
+    ] = 10,
+    out: Annotated[Path | None, typer.Option(help="Folder for the labels of a library.")] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: Cluster = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Make only these kinds of structures.")
+        list[str] | None, typer.Option(help="Of QM9: make only these kinds of structures.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the training labels in $SCREENER_HOME; the same command again makes what is missing."""
+    """Make training labels of a library, or those of QM9 in $SCREENER_HOME.
+
+    The same command again makes what is missing.
+    """
+    where = cluster_settings(cluster, scheduler, workers)
+    if library is None:
+        if level is not None or out is not None:
+            raise ConfigError("--level and --out are for a library: name it")
+        told = _labels_of_qm9(where, only)
+    else:
+        if level is None or out is None or only:
+            raise ConfigError("labels of a library need --level and --out, and no --only")
+        told = _labels_of_library(library, (level, geometry, conformers), out, where)
+    if as_json:
+        print_json(told)
+    else:
+        more = f", {told['n_set_aside']:,} set aside" if "n_set_aside" in told else ""
+        say(f"labels are in {told['labels']}{more}", console)
+
+
+def _labels_of_library(
+    url: str, how: tuple[str, str, int], out: Path, where: "ClusterSettings"
+) -> dict[str, str | int]:
+    from screener.campaign.settings.stages import absolute
+    from screener.chemistry.structures import StructureSettings
+    from screener.stores.files import Folder
+    from screener.stores.library import LibraryStore
+    from screener.training.library_labels import FILES, library_labels
+
+    level, geometry, conformers = how
+    settings = StructureSettings.at(geometry, conformers, (level,))
+    folder = Folder(absolute(str(out)))
+    folder.require_writable()
+    library = LibraryStore.open(absolute(url))
+    with site(where) as place:
+        made = library_labels(library, settings, place)
+    made.write(folder)
+    return {
+        "labels": str(out / FILES[0]),
+        "n_labels": made.table.num_rows,
+        "set_aside": str(out / FILES[1]),
+        "n_set_aside": len(made.quarantine),
+    }
+
+
+def _labels_of_qm9(where: "ClusterSettings", only: list[str] | None) -> dict[str, str | int]:
     from screener.cluster.factory import connect
     from screener.training.qm9 import labels as making
     from screener.training.qm9.dataset import committed_splits
@@ -45,7 +104,6 @@ def labels(
     for kind in kinds:
         if kind not in making.KINDS:
             raise ConfigError(f"there is no kind {kind!r} of labels; there are {making.KINDS}")
-    where = cluster_settings(cluster, scheduler, workers)
     with connect(where) as client, Progress(console=console) as progress:
         bar = progress.add_task("stereochemistry", total=None)
         molecules = making.restore_all(client, partial(progress.advance, bar))
@@ -54,10 +112,7 @@ def labels(
             making.make_structures(
                 client, kind, molecules, committed_splits(), partial(progress.advance, bar)
             )
-    if as_json:
-        print_json({"labels": making.labels_folder().url})
-    else:
-        say(f"labels are in {making.labels_folder().url}", console)
+    return {"labels": making.labels_folder().url}
 
 
 def train(
@@ -145,7 +200,11 @@ def _from_file(path: Path, out: Path | None, cluster: "ClusterSettings") -> Path
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the `screener` command."""
-    app.command(epilog=shown(["screener labels"]))(labels)
+    app.command(
+        epilog=shown(
+            ["screener labels my-library --level b3lyp --out my-labels", "screener labels"]
+        )
+    )(labels)
     app.command(epilog=shown(["screener train mine.toml", "screener train qm9-mmff94-direct"]))(
         train
     )

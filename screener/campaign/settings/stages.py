@@ -175,6 +175,11 @@ def _stage(
             card.n_conformers,
             geometry.n_conformers,
         )
+    if twice := sorted(set(geometry.value_columns) & set(card.quantities)):
+        raise ConfigError(
+            f"values {', '.join(geometry.values)} have {twice[0]}, which bundle {card.name} "
+            "predicts; leave out one of them"
+        )
     is_shipped = wanted.bundle in shipped_bundles()  # found by its name on every worker
     n_unit_rows = wanted.unit_rows or unit_rows(geometry.seconds, n_at_once or library.n_rows)
     return Stage(

@@ -75,12 +75,14 @@ def out_of_fold(
 def heating_std(
     molecules: Sequence[ReferenceMolecule], added: FloatArray, judged: NDArray[np.bool_]
 ) -> float:
-    """Of the errors of `out_of_fold`, kcal/mol.
+    """Of the errors of `out_of_fold`.
 
     Args:
         molecules: n.
-        added: (n,).
+        added: (n,), kcal/mol.
         judged: (n,), which count.
+    Returns:
+        kcal/mol.
     """
     right = np.array([each.hof298_g4mp2_kcal + each.ae0_g4mp2_kcal for each in molecules])
     return float(np.sqrt(np.mean((added - right)[judged] ** 2)))

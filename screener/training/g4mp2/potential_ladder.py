@@ -60,13 +60,14 @@ class PotentialRows:
         )
 
     def enthalpies(self, energies: Nested, elements: tuple[int, ...], seed: int) -> "Formed":
-        """Enthalpies of formation of all rows, by fits without the molecule's fold, and the fit on
-        all rows.
+        """Enthalpies of formation of all rows, by fits without the molecule's fold.
 
         Args:
             energies: out-of-fold results of the atomization energy.
             elements: atomic numbers, ascending.
             seed: of the folds.
+        Returns:
+            these, and the fit on all rows.
         """
         task, molecules = self.task, self.molecules
         folds = folds_of(task.groups, N_OUTER, seed)

@@ -54,7 +54,10 @@ def test_a_file_says_what_options_can_say(tmp_path):
         ("top\nlibrary = ''", r"campaign.toml is not valid TOML.*line 1"),
         ("[[stages]]\nname = 'x'", r"stages.0.bundle: Field required"),
         ("[[stages]]\nbundle = 'x'\nname = '../x'", r"stage name '../x'"),
-        ("[[stages]]\nbundle = 'x'\ngeometry = 'b3lyp-opt'", r"level b3lyp-opt are given, and never"),
+        (
+            "[[stages]]\nbundle = 'x'\ngeometry = 'b3lyp-opt'",
+            r"level b3lyp-opt are given, and never",
+        ),
         ("[[stages]]\nbundle = 'x'\ngeometry = 'mmff95'", r"did you mean mmff94"),
         ("[ranking]\nobjectives = ['best:homo_b3lyp_ev']", r"campaign.toml: objective 'best:homo"),
         ("[ranking]\ntop = 0", r"ranking.top"),

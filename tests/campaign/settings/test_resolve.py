@@ -166,6 +166,12 @@ def test_a_bundle_of_another_geometry_level_is_refused(asked, tiny_bundles):
         resolve(asked.with_options(stages=[f"{tiny_bundles.direct}@gfn2-opt"]))
 
 
+def test_values_that_the_bundle_predicts_are_refused(asked, tiny_bundles):
+    stage = StageConfig(bundle=tiny_bundles.direct, values=("b3lyp",))
+    with pytest.raises(ConfigError, match=r"values b3lyp have .*_b3lyp.*leave out one"):
+        resolve(asked.with_options(stages=[stage]))
+
+
 def test_stages_need_names_of_their_own(asked, tiny_bundles):
     twice = [tiny_bundles.direct, tiny_bundles.direct]
     with pytest.raises(ConfigError, match="two stages are called mmff94"):
