@@ -3,8 +3,8 @@
     python screener/data/b3lyp/choose_battery.py BATT_SLM.smi.gz
 
 Most are from Batt-SLM (Teoroo-CMC/Batt-SLM at 1899eeb, MIT licence, (c) 2026 Z.-Y. Zhang), which
-has no silicon and no boron; those are put together from `SILICON` and `BORON`. Of each class the same
-number is taken: half at random, so that what is common is there, and half by the MaxMin algorithm
+has no silicon and no boron; those are put together from `SILICON` and `BORON`. Of each class as
+many are taken: half at random, so that what is common is there, and half by the MaxMin algorithm
 over fingerprints (Ashton et al., Quant. Struct.-Act. Relat. 21, 598 (2002)), so that what is rare
 is. Classes take turns, so that whatever is labelled first has all of them.
 """
