@@ -8,6 +8,7 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.levels import GFN2_OPT, subject_of
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import ConfigError, MoleculeError
+from screener.registry import columns
 from screener.stores.files import digest
 
 BEFORE = {"gfn2-opt": {"procedure": 1}}
@@ -105,3 +106,12 @@ def test_a_level_refuses_what_its_entry_excludes(entry, smiles, code, message):
         narrow.apply(subject, start, narrow.settings())
     assert caught.value.code == code
     assert "energy_gfn2_ha" in GFN2_OPT.apply(subject, start, GFN2_OPT.settings()).values
+
+
+def test_a_geometry_level_of_before_is_told_by_its_name_of_now(caplog):
+    columns._tell_geometry_once.cache_clear()
+    assert columns.geometry_level("b3lyp") == "b3lyp-opt"  # b3lyp computes at any geometry now
+    assert columns.geometry_level("b3lyp") == "b3lyp-opt"
+    assert caplog.messages == ["the geometry level b3lyp is called b3lyp-opt now"]
+    for name in ("b3lyp-opt", "gfn2-opt", "drawing", "gfn2"):
+        assert columns.geometry_level(name) == name
