@@ -23,6 +23,7 @@ from screener.training.qm9.train import AT_MINIMA, FROM_SMILES, TESTED
 HERE = Path(__file__).parent
 ENERGY = "ae0_b3lyp_kcal"
 G4MP2 = "ae0_g4mp2_kcal"
+ENTHALPY = "hof298_g4mp2_kcal"
 AT_B3LYP = TESTED["b3lyp-gfn2"]
 RUNG = "b3lyp-to-g4mp2"  # what the evaluations here are of
 
@@ -132,8 +133,12 @@ ROWS = (
             "aimnet2opt-to-g4mp2", f"{NESTED}: {rows}", G4MP2)
         for rows in ("all", "up to 9 heavy atoms, inside or not",
                      "10 to 14 heavy atoms, inside or not", "15 to 20 heavy atoms, inside or not",
-                     "inside", "with S", "with Cl", "with F bound to sp3 carbon")
+                     "inside", "with S", "with Cl", "with Si", "with F bound to sp3 carbon")
     ),
+    Row("the same, enthalpy of formation at 298 K against experiment", "", "aimnet2opt-to-g4mp2",
+        f"{NESTED}, against experiment: all", ENTHALPY),
+    Row("G4(MP2) itself on the same molecules", "", "aimnet2opt-to-g4mp2",
+        "G4(MP2) itself, against experiment: all", ENTHALPY),
     Row("HOMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,
         "homo_b3lyp_ev"),
     Row("LUMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,

@@ -43,6 +43,7 @@ BENCHMARKS = {
     "standardise": lambda scene, n, rounds: standardisation.run(scene, n or 20_000, rounds),
     "mmff94": lambda scene, n, rounds: geometries.run(scene, "mmff94", n or 512, rounds),
     "gfn2-opt": lambda scene, n, rounds: geometries.run(scene, "gfn2-opt", n or 64, rounds),
+    "levels": lambda scene, n, rounds: geometries.run_levels(scene, n or 128, rounds),
     "aimnet2": lambda scene, n, rounds: potentials.run(scene, n or 500, rounds),
     "direct": lambda scene, n, rounds: inference.run(scene, "qm9-mmff94-direct", n or 1024, rounds),
     "delta": lambda scene, n, rounds: inference.run(scene, "qm9-gfn2opt-delta", n or 64, rounds),

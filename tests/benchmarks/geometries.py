@@ -1,6 +1,7 @@
 """Making structures: RDKit and tblite alone, our function in a loop, unit tasks."""
 
 from collections.abc import Callable
+from functools import partial
 
 import ase
 from alternating import Comparison, Variant, compare
@@ -12,9 +13,16 @@ from tblite.ase import TBLite
 
 from screener.campaign.tasks import predict
 from screener.chemistry.levels import Gfn2OptSettings
-from screener.chemistry.structures import StructureSettings, make_structure
+from screener.chemistry.structures import (
+    StructureSettings,
+    from_drawing,
+    make_structure,
+    through_levels,
+)
 from screener.errors import MoleculeError
 from screener.execution.tasks import Task, run_tasks
+from screener.records import Structure
+from screener.structures.make import TOGETHER
 
 
 def embedded(smiles: str, mol_id: str) -> Chem.Mol | None:
@@ -77,3 +85,24 @@ def run(scene: Scene, level: str, n_molecules: int, n_rounds: int) -> Comparison
         Variant("unit tasks, one worker", tasks),
     ]
     return compare(f"structures {level}", len(stage.molecules), variants, n_rounds)
+
+
+def run_levels(scene: Scene, n_molecules: int, n_rounds: int) -> Comparison:
+    """Geometries of the same molecules by GFN2 and by AIMNet2, from one conformer and several, as
+    many at once as chemistry processes are given."""
+    molecules = Stage(scene, scene.build(scene.sample(n_molecules)), StructureSettings()).molecules
+    asked = {
+        "GFN2 from one conformer": StructureSettings.at("gfn2-opt"),
+        "AIMNet2 from one conformer": StructureSettings.at("aimnet2-opt"),
+        "AIMNet2, 3 of 10 conformers": StructureSettings.at("aimnet2-opt", 10),
+        "AIMNet2, 3 of 30 conformers": StructureSettings.at("aimnet2-opt", 30),
+    }
+
+    def made(settings: StructureSettings) -> None:
+        for start in range(0, len(molecules), TOGETHER):
+            some = [from_drawing(*molecule) for molecule in molecules[start : start + TOGETHER]]
+            outcomes = through_levels(settings.steps, some)
+            assert sum(isinstance(each, Structure) for each in outcomes) > 0.9 * len(some)
+
+    variants = [Variant(name, partial(made, settings)) for name, settings in asked.items()]
+    return compare("geometries", len(molecules), variants, n_rounds)

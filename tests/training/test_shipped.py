@@ -8,6 +8,7 @@ import pytest
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.models.bundle import load_bundle
+from screener.models.ladder.enthalpy import COLUMN as ENTHALPY
 from screener.models.shipped import shipped_bundles
 from screener.training.g4mp2.train import NESTED, TRAINERS
 from screener.training.qm9.train import FROM_SMILES, RECIPES, Recipe
@@ -59,17 +60,30 @@ class TestG4mp2:
         assert values["mae"] <= largest
         assert values["mae_95_low"] < values["mae"] < values["mae_95_high"]
 
-    def test_sulfones_and_chlorides_get_an_answer_and_phosphates_a_reason(self):
+    def test_sulfones_silanes_and_chlorides_get_an_answer_and_phosphates_a_reason(self):
         settings = StructureSettings(level="aimnet2-opt")
-        smiles = ["O=S1(=O)CCCC1", "c1ccsc1", "COC(=O)OCCCl", "COCC(F)(F)F", "COP(=O)(OC)OC"]
+        smiles = [
+            "O=S1(=O)CCCC1", "c1ccsc1", "COC(=O)OCCCl", "COCC(F)(F)F", "O=C1OCC(F)O1",
+            "CC[Si](C)(C)C", "COP(=O)(OC)OC",
+        ]  # fmt: skip
         structures = [make_structure(each, mol_id(each), settings) for each in smiles]
         table = load_bundle("aimnet2opt-to-g4mp2").predict(structures).to_pandas()
-        assert table["in_domain"].tolist() == [True, True, True, True, False]
-        assert "phosphorus" in table["domain_reasons"][4]
-        told = table[:4]
+        assert table["in_domain"].tolist() == [True] * 6 + [False]
+        assert "phosphorus" in table["domain_reasons"][6]
+        told = table[:6]
         assert (told["ae0_g4mp2_kcal_hi90"] - told["ae0_g4mp2_kcal_lo90"] < 15.0).all()
         # zero-point energy, and what the functional is off by
         assert (told["de_aimnet2_kcal"] - told["ae0_g4mp2_kcal"]).between(20.0, 120.0).all()
+        assert told["hof298_g4mp2_kcal"].between(-250.0, 50.0).all()
+        assert table["hof298_g4mp2_kcal"].isna().tolist() == [False] * 6 + [True]
+
+    def test_enthalpies_of_formation_are_as_good_as_those_of_g4mp2(self):
+        metrics = load_bundle("aimnet2opt-to-g4mp2").card.metrics
+        ours = metrics[f"{NESTED}, against experiment: all"][ENTHALPY]
+        theirs = metrics["G4(MP2) itself, against experiment: all"][ENTHALPY]
+        assert ours["n"] == theirs["n"] > 1200
+        assert ours["mae"] < 1.3 * theirs["mae"]
+        assert metrics["share inside"]["ae0_g4mp2_kcal"]["inside"] >= 0.95
 
     def test_the_ladder_climbs_from_smiles_and_brings_fluorine_in(self):
         settings = StructureSettings(level="gfn2-opt")

@@ -31,8 +31,8 @@ LEVEL: Final = "aimnet2-opt"
 LOW = "de_aimnet2_kcal"
 N_CONFORMERS = 10  # embedded; of these the lowest by the force field are optimised
 # the potential has seen more kinds of atoms than have labels here: what is learned has to have seen
-# their bonds
-LIMITS = LimitSettings(max_heavy=20, by_bonds=True)
+# their bonds, of sulfones in two molecules
+LIMITS = LimitSettings(max_heavy=20, min_seen=2, by_bonds=True)
 N_OUTER, N_INNER = 5, 5
 SIZES = (7, 9, 11)  # heavy atoms; extrapolation is chosen by predicting what is larger
 INSIDE = "inside"
