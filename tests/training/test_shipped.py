@@ -71,7 +71,7 @@ class TestG4mp2:
         assert table["in_domain"].tolist() == [True] * 6 + [False]
         assert "an oxygen bonded to C and P" in table["domain_reasons"][6]
         told = table[:6]
-        assert (told["ae0_g4mp2_kcal_hi90"] - told["ae0_g4mp2_kcal_lo90"] < 15.0).all()
+        assert (told["ae0_g4mp2_kcal_hi90"] - told["ae0_g4mp2_kcal_lo90"] < 20.0).all()
         # zero-point energy, and what the functional is off by
         assert (told["de_aimnet2_kcal"] - told["ae0_g4mp2_kcal"]).between(20.0, 120.0).all()
         assert told["hof298_g4mp2_kcal"].between(-250.0, 50.0).all()
