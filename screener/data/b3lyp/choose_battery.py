@@ -17,7 +17,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from rdkit import Chem, RDLogger, SimDivFilters
+from rdkit import Chem, SimDivFilters, rdBase
 
 from screener.chemistry.fingerprints import fingerprint
 from screener.chemistry.standardise import StandardiseSettings, standardise
@@ -51,7 +51,7 @@ BORON = (
 
 def main() -> None:
     """Choose and write."""
-    RDLogger.DisableLog("rdApp.*")
+    rdBase.DisableLog("rdApp.*")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("batt_slm", type=Path)
     arguments = parser.parse_args()
