@@ -26,10 +26,13 @@ from screener.models.kernel_ridge.cross_fit import CrossFit
 from screener.models.kernel_ridge.increments import increments, vocabulary
 from screener.models.stored_structures import split_structures
 from screener.models.uncertainty.cv_plus import CvPlus
+from screener.models.uncertainty.spread import N_FEATURES, Spread
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
+
+SPREAD = "cross.spread_weights"  # not of every model
 
 # rows of the products with weights, padded: a row's bytes do not depend on its company
 MOLECULES = 32
@@ -181,7 +184,8 @@ def cross_to_arrays(model: CrossFit) -> Arrays:
         weights[place, model.rows(place)] = fit.weights
         noise[place, model.rows(place)] = fit.noise
     settings = [np.nan if value is None else value for value in asdict(model.settings).values()]
-    return {
+    spread = {} if model.spread is None else {SPREAD: model.spread.weights}
+    return spread | {
         "cross.n_atoms": np.array([s.n_atoms for s in model.structures], dtype=np.int64),
         "cross.atomic_numbers": np.concatenate([s.atomic_numbers for s in model.structures]),
         "cross.positions": np.concatenate([s.positions for s in model.structures]),
@@ -252,4 +256,5 @@ def cross_from_arrays(arrays: Arrays, elements: tuple[int, ...]) -> CrossFit:
             for place, rows in enumerate(known)
         ),
         cvplus=CvPlus(scores, score_folds),
+        spread=Spread(array("spread_weights", (2 + N_FEATURES,))) if SPREAD in arrays else None,
     )

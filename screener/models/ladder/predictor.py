@@ -264,7 +264,8 @@ class LadderPredictor:
         sizes = np.array([heavy_atoms(structure) for structure in known], dtype=np.int64)
         factor = widening(sizes, beyond, route.calibration.growth)
         value = base + raw.values[0]
-        low, high = route.model.cvplus.interval(base + raw.values[1:], raw.stds[1:])
+        stds = route.model.stds(known, raw.stds)
+        low, high = route.model.cvplus.interval(base + raw.values[1:], stds[1:])
         interval = Interval(value, value - factor * (value - low), value + factor * (high - value))
         refused = refusals(self._column, interval, route.calibration.max_width90)
         for row, why in zip(rows.tolist(), refused, strict=True):
@@ -273,7 +274,7 @@ class LadderPredictor:
         columns = np.stack(
             [
                 told.value,
-                raw.stds[0] * route.calibration.std_scale * factor,
+                stds[0] * route.calibration.std_scale * factor,
                 told.low,
                 told.high,
                 told.value - some.low,

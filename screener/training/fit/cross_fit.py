@@ -11,6 +11,7 @@ from screener.models.kernel_ridge.additive import AdditiveSettings
 from screener.models.kernel_ridge.cross_fit import CrossFit
 from screener.models.uncertainty.cv_plus import CvPlus
 from screener.training.fit.additive import Prepared, fit_additive, predict_within
+from screener.training.fit.spread import fit_spread
 
 FloatArray = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ def cross_fit(
     fit: NDArray[np.bool_],
     counted: NDArray[np.bool_],
     folds: NDArray[np.int64],
+    told: FloatArray | None = None,
 ) -> tuple[CrossFit, FloatArray]:
     """Fit on all and without each fold.
 
@@ -36,6 +38,7 @@ def cross_fit(
         fit: (n,), molecules to fit on.
         counted: (n,), molecules whose errors make the intervals.
         folds: (n,), 0 to n_folds - 1; molecules of one connectivity share a fold.
+        told: (n, N_FEATURES), of `spread.features`, where the spread of errors is fitted to them.
     Returns:
         the fits, and the errors (n,), predicted minus wanted, of the fit without each molecule's
         fold; NaN where not counted.
@@ -53,6 +56,10 @@ def cross_fit(
         errors[others] = values - asked_targets[others]
     if not np.isfinite(errors[counted]).all():
         raise ConfigError("molecules that are counted need values at both ends of the rung")
+    spread = None
+    if told is not None:
+        spread = fit_spread(errors[counted], stds[counted], told[counted])
+        stds[counted] = spread.stds(stds[counted], told[counted])
     model = CrossFit(
         elements=prepared.elements,
         structures=tuple(prepared.structures[int(row)] for row in known),
@@ -61,5 +68,6 @@ def cross_fit(
         folds=folds[known],
         fits=tuple(fits),
         cvplus=CvPlus.of(errors[counted], stds[counted], folds[counted]),
+        spread=spread,
     )
     return model, errors

@@ -15,6 +15,7 @@ from screener.errors import ConfigError
 from screener.models.kernel_ridge.additive import AdditiveSettings
 from screener.models.uncertainty.cv_plus import CvPlus
 from screener.training.fit.additive import Prepared, predict_within
+from screener.training.fit.spread import fit_spread
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -54,6 +55,7 @@ class Task:
     fit: BoolArray  # (n,), may be fitted on
     judged: BoolArray  # (n,), count in choices and intervals
     n_heavy: NDArray[np.int64]  # (n,)
+    told: FloatArray | None = None  # (n, N_FEATURES), that the spread of errors is fitted to
 
     def __post_init__(self) -> None:
         if not np.isfinite((self.high - self.low)[self.fit]).all():
@@ -221,4 +223,9 @@ def _interval(
         errors[held], stds[held] = both[: len(held)] - task.high[held], std[: len(held)]
         values[fold], others_stds[fold] = both[len(held) :], std[len(held) :]
     known = np.flatnonzero((inner >= 0) & task.judged)
-    return CvPlus.of(errors[known], stds[known], inner[known]).interval(values, others_stds)
+    errors, stds = errors[known], stds[known]
+    if task.told is not None:
+        spread = fit_spread(errors, stds, task.told[known])
+        stds = spread.stds(stds, task.told[known])
+        others_stds = spread.stds(others_stds, task.told[test])
+    return CvPlus.of(errors, stds, inner[known]).interval(values, others_stds)

@@ -14,6 +14,7 @@ from rdkit import Chem
 from screener.chemistry.coordination import bond_kinds, coordinations
 from screener.models.ladder.enthalpy import FormationEnthalpy
 from screener.models.low_values import low_values
+from screener.models.uncertainty.spread import features
 from screener.registry.elements import symbol_of
 from screener.training.fit.additive import prepare
 from screener.training.fit.data import LimitSettings
@@ -146,5 +147,6 @@ def potential_rows(n_conformers: int = N_CONFORMERS) -> PotentialRows:
         fit=sound,
         judged=sound & (n_heavy <= LIMITS.max_heavy),
         n_heavy=n_heavy,
+        told=features(asked),
     )
     return PotentialRows(kept, task, len(molecules) - len(kept))

@@ -133,6 +133,7 @@ def fit_rung(
         fit=task.fit,
         counted=task.judged,
         folds=folds,
+        told=task.told,
     )
     return FittedRung(model, errors, _growth(task, chosen, model))
 
@@ -142,5 +143,7 @@ def _growth(task: Task, settings: AdditiveSettings, model: CrossFit) -> float:
     counted = task.n_heavy[task.judged]
     largest = int(counted.max())
     errors, stds = by_size(task, settings, largest - 1)
+    if model.spread is not None and task.told is not None:
+        stds = model.spread.stds(stds, task.told[task.judged & (task.n_heavy == largest)])
     smaller = model.cvplus.scores[counted < largest]
     return growth_per_heavy_atom(smaller, np.abs(errors) / stds)

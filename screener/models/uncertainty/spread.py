@@ -1,0 +1,89 @@
+"""How far errors spread, by what a molecule is.
+
+A posterior standard deviation tells where a fit has few neighbours, and not how flexible a molecule
+is or how well the level below does with its elements. The logarithm of the spread is linear in that
+of the standard deviation and in what is counted here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from screener.chemistry.geometry import bonded
+from screener.records import Structure
+
+FloatArray = NDArray[np.float64]
+
+_GROUPS = ((7,), (8,), (9, 17), (5, 14, 15, 16))  # atomic numbers that are counted together
+N_FEATURES = 3 + len(_GROUPS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """Of the errors of one model.
+
+    Args:
+        weights: (2 + N_FEATURES,), of 1, of the logarithm of the std and of the features.
+    """
+
+    weights: FloatArray
+
+    def stds(self, stds: FloatArray, told: FloatArray) -> FloatArray:
+        """Standard deviations that know more.
+
+        Args:
+            stds: (..., n), positive.
+            told: (n, N_FEATURES), of `features`.
+        Returns:
+            of the shape of `stds`.
+        """
+        result: FloatArray = np.exp(
+            self.weights[0] + self.weights[1] * np.log(stds) + told @ self.weights[2:]
+        )
+        return result
+
+
+def features(structures: Sequence[Structure]) -> FloatArray:
+    """Logarithms of numbers of heavy atoms, and of one more than those of bonds that can turn, of
+    rings, and of atoms of some elements.
+
+    Args:
+        structures: n.
+    Returns:
+        float64 (n, N_FEATURES).
+    """
+    rows = [_counts(structure) for structure in structures]
+    return np.log(np.array(rows, dtype=np.float64).reshape(-1, N_FEATURES))
+
+
+def _counts(structure: Structure) -> list[int]:
+    is_heavy = structure.atomic_numbers > 1
+    bonds = bonded(structure)[np.ix_(is_heavy, is_heavy)]
+    n_heavy, n_bonds = max(1, len(bonds)), int(bonds.sum()) // 2
+    n_rings = max(0, n_bonds - n_heavy + 1)
+    atoms = [int(np.isin(structure.atomic_numbers, group).sum()) for group in _GROUPS]
+    return [n_heavy, 1 + _turning(bonds), 1 + n_rings, *(1 + count for count in atoms)]
+
+
+def _turning(bonds: NDArray[np.bool_]) -> int:
+    """Bonds outside rings between atoms that are no ends."""
+    degrees = bonds.sum(axis=0)
+    inner = [
+        (int(i), int(j))
+        for i, j in zip(*np.nonzero(np.triu(bonds)), strict=True)
+        if min(degrees[i], degrees[j]) > 1
+    ]
+    return sum(not _in_ring(bonds, *ends) for ends in inner)
+
+
+def _in_ring(bonds: NDArray[np.bool_], first: int, second: int) -> bool:
+    """Whether two atoms are joined without the bond between them."""
+    cut = bonds.copy()
+    cut[first, second] = cut[second, first] = False
+    reached = np.zeros(len(bonds), dtype=bool)
+    reached[second] = True
+    while (more := reached | cut[reached].any(axis=0)).sum() > reached.sum():
+        reached = more
+    return bool(reached[first])
