@@ -6,9 +6,14 @@ from model_fixtures import ELEMENTS
 
 from screener.errors import ConfigError
 from screener.models.kernel_ridge.additive import AdditiveSettings, Fit, whole_kernel
-from screener.models.kernel_ridge.cross_evaluator import CrossEvaluator
+from screener.models.kernel_ridge.cross_evaluator import (
+    CrossEvaluator,
+    cross_from_arrays,
+    cross_to_arrays,
+)
 from screener.models.kernel_ridge.cross_fit import CrossFit
 from screener.models.kernel_ridge.increments import increments, vocabulary
+from screener.models.uncertainty.spread import features
 from screener.records import Structure
 from screener.training.fit.additive import Prepared, fit_additive, prepare
 from screener.training.fit.cross_fit import cross_fit
@@ -194,3 +199,24 @@ def test_too_few_or_missing_values_are_refused(prepared, delta, wanted, folds, f
     for values in ((delta, np.where(few, np.nan, wanted)), (np.where(few, np.nan, delta), wanted)):
         with pytest.raises(ConfigError, match="need"):
             cross_fit(prepared, *values, SETTINGS, fit=fitted_on, counted=counted, folds=folds)
+
+
+def test_a_spread_that_is_fitted_makes_scores_and_is_stored(
+    prepared, delta, wanted, folds, fitted_on, counted, made, asked
+):
+    model, errors = cross_fit(
+        prepared, delta, wanted, SETTINGS, fit=fitted_on, counted=counted, folds=folds,
+        told=features(asked),
+    )  # fmt: skip
+    assert made[0].spread is None
+    np.testing.assert_array_equal(errors, made[1])  # values are what they were
+    raw, rows = CrossEvaluator(model).predict(asked), np.flatnonzero(counted)
+    stds = model.stds(asked, raw.stds)[folds[rows] + 1, rows]
+    np.testing.assert_allclose(
+        model.cvplus.scores, np.abs(errors[rows]) / stds, rtol=1e-3, atol=1e-5
+    )
+    stored = cross_from_arrays(cross_to_arrays(model), ELEMENTS)
+    assert stored.spread.weights.tobytes() == model.spread.weights.tobytes()
+    plain = cross_from_arrays(cross_to_arrays(made[0]), ELEMENTS)
+    assert plain.spread is None
+    np.testing.assert_array_equal(plain.stds(asked, raw.stds), raw.stds)
