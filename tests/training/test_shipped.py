@@ -13,6 +13,8 @@ from screener.models.shipped import shipped_bundles
 from screener.training.g4mp2.train import NESTED, TRAINERS
 from screener.training.qm9.train import FROM_SMILES, RECIPES, Recipe
 
+AE0 = "ae0_g4mp2_kcal"
+
 FOLDER = Path(str(files("screener.data"))) / "bundles"
 FEWEST_FITTED, FEWEST_TESTED = 100_000, 5_000
 
@@ -76,6 +78,16 @@ class TestG4mp2:
         assert (told["de_aimnet2_kcal"] - told["ae0_g4mp2_kcal"]).between(20.0, 120.0).all()
         assert told["hof298_g4mp2_kcal"].between(-250.0, 50.0).all()
         assert table["hof298_g4mp2_kcal"].isna().tolist() == [False] * 6 + [True]
+
+    def test_the_potentials_intervals_hold_in_every_class_and_know_what_makes_errors(self):
+        metrics = load_bundle("aimnet2opt-to-g4mp2").card.metrics
+        whole = metrics[f"{NESTED}: all"][AE0]
+        assert 0.88 <= whole["coverage90"] <= 0.92
+        assert whole["spearman_std_error"] >= 0.35
+        assert metrics[f"{NESTED}: up to 9 heavy atoms, inside or not"][AE0]["median_width90"] < 2.5
+        for name, values in metrics.items():
+            if name.startswith(f"{NESTED}:") and values[AE0]["n"] >= 200:
+                assert 0.85 <= values[AE0]["coverage90"] <= 0.95, name
 
     def test_enthalpies_of_formation_are_as_good_as_those_of_g4mp2(self):
         metrics = load_bundle("aimnet2opt-to-g4mp2").card.metrics
