@@ -100,15 +100,21 @@ def has_stereochemistry(molecule: Chem.Mol, positions: NDArray[np.floating]) -> 
         molecule: with hydrogens.
         positions: (n_atoms, 3), angstrom.
     """
+    # by index: loops over GetAtoms() take several times as long
+    atoms = [molecule.GetAtomWithIdx(place) for place in range(molecule.GetNumAtoms())]
+    centres = [
+        (atom, wanted)
+        for atom in atoms
+        if (wanted := atom.GetChiralTag()) != Chem.ChiralType.CHI_UNSPECIFIED
+        and atom.GetAtomicNum() != 7
+    ]
     posed = with_positions(molecule, positions)
-    Chem.AssignAtomChiralTagsFromStructure(posed, replaceExistingTags=True)
-    for before, after in zip(molecule.GetAtoms(), posed.GetAtoms(), strict=True):
-        wanted = before.GetChiralTag()
-        if wanted == Chem.ChiralType.CHI_UNSPECIFIED or before.GetAtomicNum() == 7:
-            continue
-        found = after.GetChiralTag()
+    if centres:
+        Chem.AssignAtomChiralTagsFromStructure(posed, replaceExistingTags=True)
+    for atom, wanted in centres:
+        found = posed.GetAtomWithIdx(atom.GetIdx()).GetChiralTag()
         if found == Chem.ChiralType.CHI_UNSPECIFIED:  # RDKit tells none of trivalent phosphorus
-            found = _handedness(before, positions)
+            found = _handedness(atom, positions)
         if found != wanted:
             return False
     defined = [bond for bond in molecule.GetBonds() if bond.GetStereo() not in _OPEN]
