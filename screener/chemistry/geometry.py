@@ -40,6 +40,25 @@ def bonded(structure: Structure) -> NDArray[np.bool_]:
     return bonds
 
 
+def beyond(bonds: NDArray[np.bool_], first: int, second: int) -> NDArray[np.bool_] | None:
+    """The atoms that hang on one end of a bond.
+
+    Args:
+        bonds: (n_atoms, n_atoms), of `bonded`, or of some of the atoms.
+        first, second: the ends of a bond.
+    Returns:
+        (n_atoms,), what is reached from `second` without the bond; None where that is `first`: the
+        bond is in a ring.
+    """
+    cut = bonds.copy()
+    cut[first, second] = cut[second, first] = False
+    reached = np.zeros(len(bonds), dtype=bool)
+    reached[second] = True
+    while (more := reached | cut[reached].any(axis=0)).sum() > reached.sum():
+        reached = more
+    return None if reached[first] else reached
+
+
 def _sums_of_radii(structure: Structure) -> NDArray[np.float64]:
     radii = _radii()[structure.atomic_numbers]
     sums: NDArray[np.float64] = np.add.outer(radii, radii)

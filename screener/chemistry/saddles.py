@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.chemistry.geometry import bonded
+from screener.chemistry.geometry import beyond, bonded
 from screener.chemistry.model_hessian import lindh_hessian
 from screener.chemistry.optimise import Energy, FloatArray, Minimum, Steps, as_stored, minimisation
 from screener.errors import MoleculeError
@@ -155,24 +155,13 @@ def _turns(atomic_numbers: NDArray[np.integer], x: FloatArray) -> list[FloatArra
     for first, second in zip(*np.nonzero(np.triu(bonds)), strict=True):
         if n_neighbours[first] < 2 or n_neighbours[second] < 2:
             continue
-        side = _side(bonds, int(first), int(second))
+        side = beyond(bonds, int(first), int(second))
         if side is None:
             continue
         axis = (x[second] - x[first]) / np.linalg.norm(x[second] - x[first])
         turn: FloatArray = np.where(side[:, None], np.cross(axis, x - x[first]), 0.0)
         turns.append(turn.ravel())
     return turns
-
-
-def _side(bonds: NDArray[np.bool_], first: int, second: int) -> NDArray[np.bool_] | None:
-    """The atoms that hang on `second` without the bond to `first`; None where that is in a ring."""
-    reached = np.zeros(len(bonds), dtype=bool)
-    reached[second] = True
-    cut = bonds.copy()
-    cut[first, second] = cut[second, first] = False
-    while (more := reached | cut[reached].any(axis=0)).sum() > reached.sum():
-        reached = more
-    return None if reached[first] else reached
 
 
 def _orthogonal(new: FloatArray, *others: FloatArray) -> FloatArray | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.chemistry.geometry import bonded
+from screener.chemistry.geometry import beyond, bonded
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
@@ -75,15 +75,4 @@ def _turning(bonds: NDArray[np.bool_]) -> int:
         for i, j in zip(*np.nonzero(np.triu(bonds)), strict=True)
         if min(degrees[i], degrees[j]) > 1
     ]
-    return sum(not _in_ring(bonds, *ends) for ends in inner)
-
-
-def _in_ring(bonds: NDArray[np.bool_], first: int, second: int) -> bool:
-    """Whether two atoms are joined without the bond between them."""
-    cut = bonds.copy()
-    cut[first, second] = cut[second, first] = False
-    reached = np.zeros(len(bonds), dtype=bool)
-    reached[second] = True
-    while (more := reached | cut[reached].any(axis=0)).sum() > reached.sum():
-        reached = more
-    return bool(reached[first])
+    return sum(beyond(bonds, *ends) is not None for ends in inner)
