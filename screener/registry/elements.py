@@ -13,6 +13,8 @@ ANY_VALENCE = 8  # of elements whose valence RDKit does not limit
 QM9_ELEMENTS = ("H", "C", "N", "O", "F")
 G4MP2_ELEMENTS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl")  # of the labels at G4MP2
 ORGANIC_ELEMENTS = (*G4MP2_ELEMENTS, "Br")  # what a library takes unless it is told otherwise
+# that are counted together where the spread of errors is told: `models.uncertainty.spread`
+SPREAD_GROUPS = (("N",), ("O",), ("F", "Cl"), ("B", "Si", "P", "S"))
 
 
 @cache

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from screener.chemistry.geometry import beyond, bonded
 from screener.records import Structure
+from screener.registry.elements import SPREAD_GROUPS, numbers_of
 
 FloatArray = NDArray[np.float64]
 
-_GROUPS = ((7,), (8,), (9, 17), (5, 14, 15, 16))  # atomic numbers that are counted together
+_GROUPS = tuple(tuple(numbers_of(symbols)) for symbols in SPREAD_GROUPS)
 N_FEATURES = 3 + len(_GROUPS)
 
 
