@@ -7,8 +7,10 @@ forwards and backwards. Where torch has it not, and on other devices, layers are
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 
 
 def affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -38,6 +40,27 @@ def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) ->
         float32 (n, n_out).
     """
     return _product(x, weight, bias) if _is_for_onednn(x) else F.linear(x, weight, bias)
+
+
+def packed(n_atoms: NDArray[np.int64], n_rows: int) -> list[slice]:
+    """Consecutive molecules that fill one block of `n_rows` atoms each.
+
+    Evaluated so, all matrix products have one shape and a molecule's numbers do not depend on the
+    others. A molecule of more atoms than that is alone.
+
+    Args:
+        n_atoms: (n_molecules,), atoms of each.
+        n_rows: what a block has room for.
+    """
+    blocks, first, filled = [], 0, 0
+    for row, size in enumerate(n_atoms.tolist()):
+        if row > first and filled + size > n_rows:
+            blocks.append(slice(first, row))
+            first, filled = row, 0
+        filled += size
+    if len(n_atoms):
+        blocks.append(slice(first, len(n_atoms)))
+    return blocks
 
 
 def _is_for_onednn(x: torch.Tensor) -> bool:

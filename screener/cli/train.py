@@ -146,12 +146,14 @@ def train(
 
 def _shipped(name: str, out: Path | None) -> Path:
     from screener.training.g4mp2.train import TRAINERS
+    from screener.training.orbitals.train import TRAINERS as OF_ORBITALS
     from screener.training.qm9.train import RECIPES
     from screener.training.qm9.train import train as fit
 
     trainers: dict[str, Callable[[Path], object]] = {
         **{known.name: partial(fit, known) for known in RECIPES},
         **TRAINERS,
+        **OF_ORBITALS,
     }
     if name not in trainers:
         raise ConfigError(

@@ -5,6 +5,7 @@ of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,3 +62,24 @@ def baseline(counts: FloatArray, coefficients: FloatArray) -> FloatArray:
     for column in range(counts.shape[1]):
         result += counts[:, column] * coefficients[column]
     return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """What stands between targets and the outputs of a network, in float64."""
+
+    elements: tuple[int, ...]  # atomic numbers that the baselines count
+    baselines: FloatArray  # (n_targets, n_elements + 1), of `baseline`
+    factors: FloatArray  # (n_targets,), standard deviations of what the baselines leave
+
+    def standardised(self, structures: Sequence[Structure], targets: FloatArray) -> FloatArray:
+        """What a network learns, (n, n_targets), from targets in their units."""
+        return (targets - self._baseline(structures)) / self.factors
+
+    def restored(self, structures: Sequence[Structure], outputs: FloatArray) -> FloatArray:
+        """Values in their units, (n, n_targets), from outputs of a network."""
+        return outputs * self.factors + self._baseline(structures)
+
+    def _baseline(self, structures: Sequence[Structure]) -> FloatArray:
+        counts = composition(structures, self.elements)
+        return np.stack([baseline(counts, row) for row in self.baselines], axis=1)

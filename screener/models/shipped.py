@@ -12,6 +12,7 @@ G4MP2_RUNG = "b3lyp-to-g4mp2"
 G4MP2_RUNG_AT_GFN2 = "gfn2opt-b3lyp-to-g4mp2"
 G4MP2_LADDER = "gfn2opt-to-g4mp2"
 G4MP2_BY_AIMNET2 = "aimnet2opt-to-g4mp2"
+ORBITALS_BY_AIMNET2 = "aimnet2opt-to-b3lyp-orbitals"
 
 _ROOT: Traversable = files("screener") / "data" / "bundles"
 

@@ -76,6 +76,7 @@ DIPOLE = Quantity(
     "dipole",
     "dipole moment",
     DEBYE,
+    is_moment=True,
     lower=0.0,
     typical={
         "b3lyp": (0.0, 6.5),  # QM9 0.1 to 6.6

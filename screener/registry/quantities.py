@@ -20,6 +20,8 @@ class Quantity:
         unit: that it is stored in.
         extensive: whether it grows with the molecule, as energies do; such a quantity is predicted
             as a sum over atoms, others as a mean.
+        is_moment: whether it is the length of a sum of charges at positions, and can be predicted
+            as one.
         lower: smallest value that nature allows, in its unit; None for no bound.
         upper: largest value.
         low_counterpart: name of the quantity at a lower level that a delta is added to, where that
@@ -35,6 +37,7 @@ class Quantity:
     label: str
     unit: Unit
     extensive: bool = False
+    is_moment: bool = False
     lower: float | None = None
     upper: float | None = None
     low_counterpart: str | None = None

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from screener.errors import SchemaError
+from screener.models.baseline import Scale
 from screener.models.fchl.inducing import Inducing
 from screener.models.schnet.network import SchNet, SchNetSettings
-from screener.models.schnet.scale import Fitted, Scale
+from screener.models.schnet.scale import Fitted
 
 Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]

@@ -137,24 +137,3 @@ def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.
     """start, start + 1, ... of each range, one after the other."""
     ends = np.cumsum(counts)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
-
-
-def packed(n_atoms: NDArray[np.int64], n_rows: int = ROWS) -> list[slice]:
-    """Consecutive molecules that fill one block of `n_rows` atoms each.
-
-    Evaluated so, all matrix products have one shape and a molecule's numbers do not depend on the
-    others. A molecule of more atoms than that is alone.
-
-    Args:
-        n_atoms: (n_molecules,), atoms of each.
-        n_rows: what a block has room for.
-    """
-    blocks, first, filled = [], 0, 0
-    for row, size in enumerate(n_atoms.tolist()):
-        if row > first and filled + size > n_rows:
-            blocks.append(slice(first, row))
-            first, filled = row, 0
-        filled += size
-    if len(n_atoms):
-        blocks.append(slice(first, len(n_atoms)))
-    return blocks

@@ -33,6 +33,7 @@ ROWS: Final = 128  # atoms of a block are padded to a multiple of these
 COULOMB_EV_ANGSTROM: Final = 7.1998226  # half of e^2 / (4 pi epsilon_0)
 FAR: Final = 5.0  # angstrom; stands for the distance of an atom to itself
 LEAST_WEIGHT: Final = 1e-6  # of the shares in which the rest of a charge is given to atoms
+N_FEATURES: Final = 256 * N_MEMBERS  # of an atom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +67,19 @@ class Outputs:
     energies: torch.Tensor
     stds: torch.Tensor
     forces: torch.Tensor
+    charges: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """What the ensemble knows of the atoms of a block, in its order.
+
+    Args:
+        features: float32 (n_atoms, N_FEATURES), after the last pass, one member after another.
+        charges: float32 (n_atoms,), elementary charges.
+    """
+
+    features: torch.Tensor
     charges: torch.Tensor
 
 
@@ -113,14 +127,27 @@ class Ensemble:
         variance = _mean((energies - mean[:, None]).square()) * N_MEMBERS / (N_MEMBERS - 1)
         return Outputs(mean, variance.sqrt(), -gradient, _mean(charges.detach()))
 
+    def vectors(self, block: Block) -> Vectors:
+        """Features and charges of the atoms of a block."""
+        with torch.no_grad():
+            aim, charges = self._passed(block, self._groups(block, block.positions))
+            features = aim[:, : len(block.elements)].transpose(0, 1).flatten(1)
+        return Vectors(features, _mean(charges))
+
     def _energies(self, block: Block, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies float64 (n, N_MEMBERS) and charges of atoms (n_atoms, N_MEMBERS)."""
         groups = self._groups(block, positions)
-        counts = torch.tensor([n_atoms for n, n_atoms in block.sizes for _ in range(n)])
-        molecule = torch.repeat_interleave(counts).to(positions.device)  # of each atom
+        aim, charges = self._passed(block, groups)
+        atomic = energies_of_atoms(self._energy, aim)[: len(block.elements)].double()
+        atomic = atomic + self._shifts[block.elements]
+        pairs = torch.cat([self._of_pairs(each, block, charges) for each in groups])
+        return _sums(atomic + pairs, *_molecules(block)), charges
+
+    def _passed(self, block: Block, groups: list[_Group]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features (N_MEMBERS, rows, 256) and charges (n_atoms, N_MEMBERS) after all passes."""
+        molecule, _ = _molecules(block)
         filters = [group.filters for group in groups]
-        n_atoms = len(block.elements)
-        rows = torch.nn.functional.pad(block.elements, (0, -n_atoms % ROWS))
+        rows = torch.nn.functional.pad(block.elements, (0, -len(block.elements) % ROWS))
         features = self._elements[rows]  # (rows, N_RADIAL, N_MEMBERS * N_CHANNELS)
         charges = None
         for each in self._passes[:-1]:
@@ -130,10 +157,7 @@ class Ensemble:
             features = features + by_feature
         (aim,) = self._passes[-1](filters, features, charges, rows)
         assert charges is not None
-        atomic = energies_of_atoms(self._energy, aim)[:n_atoms].double()
-        atomic = atomic + self._shifts[block.elements]
-        pairs = torch.cat([self._of_pairs(each, block, charges) for each in groups])
-        return _sums(atomic + pairs, molecule, len(counts)), charges
+        return aim, charges
 
     def _groups(self, block: Block, positions: torch.Tensor) -> list[_Group]:
         groups = []
@@ -175,6 +199,12 @@ class Ensemble:
         dispersion = self._dispersion(block.elements[atoms].view(n, n_atoms), d)
         pairs = COULOMB_EV_ANGSTROM * coulomb + dispersion[:, None]
         return pairs.transpose(1, 2).reshape(n * n_atoms, N_MEMBERS)
+
+
+def _molecules(block: Block) -> tuple[torch.Tensor, int]:
+    """The molecule of each atom, int64 (n_atoms,), and how many there are."""
+    counts = torch.tensor([n_atoms for n, n_atoms in block.sizes for _ in range(n)])
+    return torch.repeat_interleave(counts).to(block.positions.device), len(counts)
 
 
 def _balanced(

@@ -11,17 +11,20 @@ from pydantic import BaseModel, ValidationError
 
 from screener.errors import ConfigError
 from screener.models.morgan_gp import model as morgan
+from screener.models.readout import model as of_readout
+from screener.models.readout.evaluator import ReadoutEvaluator
 from screener.models.schnet.evaluator import SchNetEvaluator
 from screener.models.schnet.model import schnet_from_arrays, schnet_to_arrays
 from screener.models.sparse_gp.arrays import model_from_arrays, model_to_arrays
 from screener.models.sparse_gp.model import Evaluator
 from screener.registry.model_types import ModelType
 from screener.stores.toml import explained
-from screener.training.fit import morgan_gp, schnet, sparse_gp
+from screener.training.fit import morgan_gp, readout, schnet, sparse_gp
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.data import FitSets, FitSettings
 from screener.training.fit.morgan_gp import MorganGpSettings, fit_morgan_gp
 from screener.training.fit.progress import Progress
+from screener.training.fit.readout import ReadoutFitSettings, fit_readout
 from screener.training.fit.schnet import SchNetFitSettings, fit_schnet_model
 from screener.training.fit.sparse_gp import fit_model
 
@@ -39,6 +42,10 @@ def _fit_sparse(sets: FitSets, settings: FitSettings, progress: Progress) -> Fit
 
 def _fit_schnet(sets: FitSets, settings: SchNetFitSettings, progress: Progress) -> FittedModel:
     return fit_schnet_model(sets, settings, progress=progress)
+
+
+def _fit_readout(sets: FitSets, settings: ReadoutFitSettings, progress: Progress) -> FittedModel:
+    return fit_readout(sets, settings)  # done before a checkpoint would be due
 
 
 def _fit_morgan_gp(sets: FitSets, settings: MorganGpSettings, progress: Progress) -> FittedModel:
@@ -64,6 +71,16 @@ SCHNET = ModelType(
     to_arrays=schnet_to_arrays,
     from_arrays=schnet_from_arrays,
     evaluator=SchNetEvaluator,
+)
+AIMNET2_READOUT = ModelType(
+    name=readout.NAME,
+    label="networks on AIMNet2's features of atoms",
+    reads="structures",
+    settings=ReadoutFitSettings,
+    fit=_fit_readout,
+    to_arrays=of_readout.to_arrays,
+    from_arrays=of_readout.from_arrays,
+    evaluator=ReadoutEvaluator,
 )
 MORGAN_GP = ModelType(
     name=morgan_gp.NAME,

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.models.baseline import baseline, composition, fit_baseline
+from screener.models.baseline import Scale, baseline, composition, fit_baseline
 from screener.models.schnet.neighbours import neighbours
 from screener.models.schnet.network import SchNet
-from screener.models.schnet.scale import Fitted, Scale
+from screener.models.schnet.scale import Fitted
 from screener.records import Structure
 from screener.training.fit.progress import NoProgress, Progress, fingerprint
 from screener.training.fit.schnet_training import (

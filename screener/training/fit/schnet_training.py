@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from screener.dense import packed
 from screener.errors import ConfigError
-from screener.models.schnet.neighbours import Neighbours, batch, packed
+from screener.models.schnet.neighbours import ROWS, Neighbours, batch
 from screener.models.schnet.network import SchNet, SchNetSettings
 
 STATE = "state"  # of a checkpoint, among the names of its arrays
@@ -125,7 +126,7 @@ class Training:
         )
         self._step = 0
         self._best_score, self._best_epoch = float("inf"), 0
-        self._seen_by = _halves(len(fit.targets), settings.network.n_members, settings.seed)
+        self._seen_by = halves(len(fit.targets), settings.network.n_members, settings.seed)
         self._targets = torch.from_numpy(fit.targets)
         self._loss_weights = torch.tensor(settings.loss_weights, dtype=torch.float64)
         if checkpoint is not None:
@@ -316,13 +317,13 @@ def evaluate(
 
     with torch.no_grad():
         tables = network.tables()
-    blocks = packed(np.diff(molecules.atom_offsets))
+    blocks = packed(np.diff(molecules.atom_offsets), ROWS)
     settings = network.settings
     empty = np.empty((0, settings.n_targets, settings.n_members))
     return np.concatenate([empty, *pool.map(part, blocks)])
 
 
-def _halves(n_molecules: int, n_members: int, seed: int) -> torch.Tensor:
+def halves(n_molecules: int, n_members: int, seed: int) -> torch.Tensor:
     """Weight of every molecule in every member's loss, float64 (n_molecules, n_members).
 
     Every molecule is learned by a random half of the members, counted twice, so that members

@@ -27,6 +27,7 @@ from screener.chemistry.structures import StructureSettings
 from screener.errors import MoleculeError
 from screener.execution.child import isolated_map
 from screener.execution.tasks import Task, run_tasks
+from screener.potentials.levels import AIMNET2_OPT
 from screener.records import Molecule, Receipt, Structure
 from screener.stores.files import Folder
 from screener.stores.home import screener_home
@@ -47,7 +48,8 @@ BLOCK = 4096  # QM9 entries restored by one task
 # How many molecules of each part are labelled, in each part's own order; kinds are made in this
 # order. `b3lyp-gfn2` and `mmff94-gfn2` are GFN2 single points at QM9's geometry and at the force
 # field's; `gfn2-opt-from-b3lyp` is the minimum reached from QM9's geometry, so that conformer and
-# label belong together; `gfn2-opt` and `mmff94-gfn2` start from the SMILES, as a campaign does.
+# label belong together; `gfn2-opt`, `mmff94-gfn2` and `aimnet2-opt` start from the SMILES, as a
+# campaign does, the last one from several conformers.
 ALL: Mapping[str, int] = {
     "test": 8_529,
     "calibration": N_CALIBRATION,
@@ -60,7 +62,9 @@ WANTED: Mapping[str, Mapping[str, int]] = {
     "gfn2-opt": NOT_FITTED,
     "gfn2-opt-from-b3lyp": ALL,
     "mmff94-gfn2": ALL,
+    AIMNET2_OPT.name: {"test": 1_000},
 }
+N_CONFORMERS = 10  # embedded for `aimnet2-opt`
 KINDS = tuple(WANTED)
 
 
@@ -75,6 +79,9 @@ def recipe_of(kind: str) -> Recipe:
         return Recipe.at_geometry((GFN2.name,))
     if kind == "mmff94-gfn2":
         return Recipe.from_drawing(StructureSettings.at(MMFF94.name, values=(GFN2.name,)))
+    if kind == AIMNET2_OPT.name:
+        settings = StructureSettings.at(kind, N_CONFORMERS, values=(GFN2.name,))
+        return Recipe.from_drawing(settings)
     settings = StructureSettings.at(GFN2_OPT.name)
     if kind == "gfn2-opt-from-b3lyp":
         return Recipe.minimum_from_geometry(settings)

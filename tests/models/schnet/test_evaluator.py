@@ -4,10 +4,11 @@ import torch
 
 from screener.errors import SchemaError
 from screener.models.baseline import baseline, composition
-from screener.models.schnet.evaluator import KnownAtoms, SchNetEvaluator
+from screener.models.schnet.evaluator import SchNetEvaluator
 from screener.models.schnet.model import SchNetModel, schnet_from_arrays, schnet_to_arrays
 from screener.models.schnet.network import SchNetSettings
 from screener.models.schnet.scale import Fitted
+from screener.models.uncertainty.known_atoms import KnownAtoms
 from screener.records import Structure
 from screener.training.fit import schnet_errors
 from screener.training.fit.schnet_errors import fit_difficulty, with_errors

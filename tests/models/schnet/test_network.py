@@ -3,9 +3,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from screener.dense import affine
+from screener.dense import affine, packed
 from screener.models.schnet.filter_sum import filter_sum, filter_sum_by_gathering
-from screener.models.schnet.neighbours import ROWS, batch, neighbours, packed
+from screener.models.schnet.neighbours import ROWS, batch, neighbours
 from screener.models.schnet.network import SchNet, SchNetSettings
 from screener.records import Structure
 
@@ -28,7 +28,7 @@ def outputs(network: SchNet, structures: list[Structure]) -> np.ndarray:
     """Of every molecule, in blocks as a prediction makes them."""
     pairs = neighbours(structures, network.settings.cutoff)
     tables = network.tables()
-    blocks = packed(np.diff(pairs.atom_offsets))
+    blocks = packed(np.diff(pairs.atom_offsets), ROWS)
     parts = [network(batch(pairs, np.arange(len(pairs))[block]), tables) for block in blocks]
     return torch.cat(parts).numpy()
 
@@ -121,10 +121,10 @@ def test_a_molecule_has_the_same_bytes_in_any_company(network, solvents):
 
 def test_blocks_hold_no_more_atoms_than_a_product():
     sizes = np.array([ROWS - 10, 10, 1, ROWS + 5, ROWS - 1, 1, 1])
-    blocks = packed(sizes)
+    blocks = packed(sizes, ROWS)
     assert [sizes[block].sum() for block in blocks] == [ROWS, 1, ROWS + 5, ROWS, 1]
     assert [row for block in blocks for row in range(block.start, block.stop)] == list(range(7))
-    assert packed(np.array([], dtype=np.int64)) == []
+    assert packed(np.array([], dtype=np.int64), ROWS) == []
 
 
 def test_pairs_are_those_below_the_cutoff(solvents):
