@@ -23,6 +23,7 @@ from screener.registry.columns import level
 from screener.registry.elements import number_of
 from screener.training.fit.calibrate import FittedModel
 from screener.training.fit.data import FitData, FitSets, FitSettings
+from screener.training.fit.readout import ReadoutFitSettings, fit_readout
 from screener.training.fit.schnet import SchNetFitSettings, fit_schnet_model
 from screener.training.fit.sparse_gp import fit_model
 from screener.training.qm9.train import qm9_targets
@@ -109,6 +110,9 @@ SMALL_NETWORK = SchNetFitSettings(
     n_members=2, n_features=32, n_interactions=3, n_gaussians=20, n_head=16, cutoff=5.0, n_epochs=6,
     batch_size=16, min_seen=1, outside=0.0,
 )  # fmt: skip
+SMALL_READOUT = ReadoutFitSettings(
+    n_members=2, n_inputs=64, n_hidden=16, n_epochs=6, batch_size=16, min_seen=1, outside=0.0
+)
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +134,7 @@ def fitted(solvents: list[Structure]) -> dict[str, FittedModel]:
         "direct": fit_model(FitSets(*sets, DIRECT, "mmff94"), SMALL),
         "delta": fit_model(FitSets(*sets, DELTA, "mmff94"), SMALL),
         "schnet": fit_schnet_model(FitSets(*sets, DELTA, "mmff94"), SMALL_NETWORK),
+        "readout": fit_readout(FitSets(*sets, DELTA, "mmff94"), SMALL_READOUT),
     }
 
 

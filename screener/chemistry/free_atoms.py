@@ -6,14 +6,20 @@ A level has them as `free_atoms_ha`, and that is where to ask for them:
 
 from collections.abc import Mapping
 
-# Ramakrishnan et al., Sci. Data 1, 140022 (2014), table of reference atoms: B3LYP/6-31G(2df,p), 0
-# K.
+# B3LYP/6-31G(2df,p). H, C, N, O and F: Ramakrishnan et al., Sci. Data 1, 140022 (2014), table of
+# reference atoms. The others by PySCF 2.14: screener/data/b3lyp/make_free_atoms.py, which gives
+# those five as well, to 1.5e-6.
 B3LYP_HA: Mapping[int, float] = {
     1: -0.500273,
+    5: -24.655639,
     6: -37.846772,
     7: -54.583861,
     8: -75.064579,
     9: -99.718730,
+    14: -289.371989,
+    15: -341.257554,
+    16: -398.105754,
+    17: -460.136686,
 }
 
 # GFN2-xTB by tblite 0.8.0 (accuracy 1e-4), neutral atoms, multiplicities H 2, C 3, N 4, O 3, F 2.

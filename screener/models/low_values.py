@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from screener.errors import ConfigError
 from screener.records import Structure
-from screener.registry.columns import column, columns, levels, quantity
+from screener.registry.columns import chain, column, columns, levels, quantity
 from screener.registry.own_quantities import BINDING_ENERGY, ENERGY
 from screener.units import KCAL_PER_HARTREE, atomization_energy_ha
 
@@ -102,6 +102,36 @@ def is_computed(name: str) -> bool:
     """
     computed = {part for each in levels().values() if each.is_computed for part in each.yields}
     return set(LowValues([name]).read) <= computed
+
+
+def values_from(geometry_level: str, columns: Sequence[str], is_given: bool) -> tuple[str, ...]:
+    """Levels that have to be computed at a geometry, so that structures have some columns.
+
+    Args:
+        geometry_level: of the structures.
+        columns: that they must have.
+        is_given: whether the geometries are those of a file, which have no values.
+    Returns:
+        names of levels; none where the geometry level itself makes the columns.
+    Raises:
+        ConfigError: no level computes a column at this geometry.
+    """
+    present = (
+        set() if is_given else {name for each in chain(geometry_level) for name in each.yields}
+    )
+    found: list[str] = []
+    for name in columns:
+        if name in present:
+            continue
+        for each in levels().values():
+            fits = each.is_computed and not each.makes_geometry
+            if fits and each.start in (None, geometry_level) and name in each.yields:
+                found.append(each.name)
+                present |= set(each.yields)
+                break
+        else:
+            raise ConfigError(f"no level computes {name} at {geometry_level} geometries")
+    return tuple(found)
 
 
 def low_values(structures: Sequence[Structure], wanted: Sequence[str]) -> dict[str, FloatArray]:

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from screener.chemistry.gfn2 import with_gfn2
 from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.errors import MoleculeError
 from screener.models.bundle import Bundle, load_bundle
+from screener.models.low_values import LowValues
 from screener.models.shipped import shipped_bundles
 from screener.records import Structure
 
@@ -91,6 +93,12 @@ def main() -> None:
                     }
                     for smiles, each in structures(level)
                 ]
+            needed = LowValues(() if bundle.card.given_low else bundle.card.targets().low_columns)
+            for row, each in zip(
+                document["structures"][level], stored(document, level), strict=True
+            ):
+                if not set(needed.read) <= set(each.values):
+                    row["values"] = dict(with_gfn2(each).values)
             known = list(stored(document, level))
             given = None
             if bundle.card.given_low:  # any value does: what is learned is added to it

@@ -24,7 +24,7 @@ shifts = st.tuples(*[st.floats(-5, 5) for _ in range(3)])
 seeds = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture(scope="module", params=["direct", "delta", "schnet"])
+@pytest.fixture(scope="module", params=["direct", "delta", "schnet", "readout"])
 def model(request: pytest.FixtureRequest, fitted: dict[str, FittedModel]) -> FittedModel:
     return fitted[request.param]
 
@@ -81,8 +81,10 @@ def test_energy_is_size_extensive(model, structure_of):
     one, other = structure_of("CCO"), structure_of("COC(=O)OC")
     table = model.predict([one, other, combined(one, other, shift=100.0)])
     energies = [value(table, "ae0_b3lyp_kcal", row) for row in range(3)]
-    # 100 angstrom away, float32 positions are good to 4e-6 angstrom
-    assert energies[2] == pytest.approx(energies[0] + energies[1], abs=5e-3)
+    # 100 angstrom away, float32 positions are good to 4e-6 angstrom; charges of AIMNet2, which
+    # sum up to that of all atoms, cross any distance
+    tolerance = 5e-2 if model.predictor.model_type == "aimnet2-readout" else 5e-3
+    assert energies[2] == pytest.approx(energies[0] + energies[1], abs=tolerance)
 
 
 def test_two_copies_have_the_orbitals_of_one(model, structure_of):

@@ -40,10 +40,11 @@ class Spread:
         Returns:
             of the shape of `stds`.
         """
-        result: FloatArray = np.exp(
-            self.weights[0] + self.weights[1] * np.log(stds) + told @ self.weights[2:]
-        )
-        return result
+        # feature by feature, not a matrix product: a row's sum must not depend on the batch
+        logarithm = self.weights[0] + self.weights[1] * np.log(stds)
+        for feature, weight in enumerate(self.weights[2:]):
+            logarithm = logarithm + weight * told[:, feature]
+        return np.asarray(np.exp(logarithm))
 
 
 def features(structures: Sequence[Structure]) -> FloatArray:

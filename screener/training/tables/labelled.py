@@ -17,9 +17,10 @@ from screener.chemistry.radicals import unpaired_electrons
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, MoleculeError
 from screener.models.card import DRAWING
+from screener.models.low_values import values_from
 from screener.models.uncertainty.domain import electron_reasons
 from screener.records import Molecule, QuarantineRecord, Structure
-from screener.registry.columns import chain, levels
+from screener.registry.columns import chain
 from screener.registry.elements import symbol_of
 from screener.structures.identities import identities
 from screener.structures.recipe import Item, Recipe
@@ -158,36 +159,6 @@ def require_level(options: TableOptions, geometry_level: str) -> None:
             f"the model is for structures at geometry level {geometry_level}, not "
             f"{options.geometry}"
         )
-
-
-def values_from(geometry_level: str, columns: Sequence[str], is_given: bool) -> tuple[str, ...]:
-    """Levels that have to be computed at a geometry, so that structures have some columns.
-
-    Args:
-        geometry_level: of the structures.
-        columns: that they must have.
-        is_given: whether the geometries are those of a file, which have no values.
-    Returns:
-        names of levels; none where the geometry level itself makes the columns.
-    Raises:
-        ConfigError: no level computes a column at this geometry.
-    """
-    present = (
-        set() if is_given else {name for each in chain(geometry_level) for name in each.yields}
-    )
-    names: list[str] = []
-    for column in columns:
-        if column in present:
-            continue
-        for each in levels().values():
-            fits = each.is_computed and not each.makes_geometry
-            if fits and each.start in (None, geometry_level) and column in each.yields:
-                names.append(each.name)
-                present |= set(each.yields)
-                break
-        else:
-            raise ConfigError(f"no level computes {column} at {geometry_level} geometries")
-    return tuple(names)
 
 
 def _identities(rows: Rows, site: Site) -> list[Molecule | MoleculeError]:

@@ -16,6 +16,8 @@ from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, SchemaError, StoreError
 from screener.library_build.build import build_library
+from screener.models.targets import targets_of
+from screener.registry.columns import column
 from screener.stores.files import Folder
 
 
@@ -283,9 +285,27 @@ def test_further_levels_of_a_stage_are_frozen_and_asked_again(asked):
         resolve(asked.model_copy(update={"stages": (unknown, *stages[1:])}))
 
 
-def asked_card(level, n_conformers):
+def asked_card(level, n_conformers, fitted=("homo_b3lyp_ev", "lumo_b3lyp_ev"), low=None):
     """As much of a card as structures need."""
-    return SimpleNamespace(name="b", geometry_level=level, n_conformers=n_conformers)
+    return SimpleNamespace(
+        name="b",
+        geometry_level=level,
+        n_conformers=n_conformers,
+        targets=lambda: targets_of([column(name) for name in fitted], low),
+    )
+
+
+def test_a_stage_has_the_values_that_its_bundle_adds_to():
+    """A delta to GFN2 at the minima of a potential, whose level does not make them."""
+    delta = asked_card("aimnet2-opt", 10, low="gfn2")
+    made = structure_settings(StageConfig(bundle="b"), delta, are_finalists=False)
+    assert made.values == ("gfn2",)
+    asked = StageConfig(bundle="b", **as_asked(made))
+    assert structure_settings(asked, delta, are_finalists=False) == made
+    direct = asked_card("aimnet2-opt", 10)
+    assert structure_settings(StageConfig(bundle="b"), direct, are_finalists=False).values == ()
+    at_gfn2 = asked_card("gfn2-opt", 1, low="gfn2")
+    assert structure_settings(StageConfig(bundle="b"), at_gfn2, are_finalists=False).values == ()
 
 
 def test_a_preset_does_not_warn_of_its_own_objectives(asked, tiny_bundles, caplog):
