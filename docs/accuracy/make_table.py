@@ -17,7 +17,11 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from screener.models.shipped import ORBITALS_BY_AIMNET2
 from screener.training.g4mp2.train import NESTED
+from screener.training.orbitals import train
+from screener.training.orbitals.molecules import BATTERY, PPE
+from screener.training.orbitals.train import OUT_OF_FOLD
 from screener.training.qm9.train import AT_MINIMA, FROM_SMILES, TESTED
 
 HERE = Path(__file__).parent
@@ -25,6 +29,8 @@ ENERGY = "ae0_b3lyp_kcal"
 G4MP2 = "ae0_g4mp2_kcal"
 ENTHALPY = "hof298_g4mp2_kcal"
 AT_B3LYP = TESTED["b3lyp-gfn2"]
+ORBITALS = (("HOMO, eV", "homo_b3lyp_ev"), ("LUMO, eV", "lumo_b3lyp_ev"),
+            ("dipole moment, D", "dipole_b3lyp_debye"))  # fmt: skip
 RUNG = "b3lyp-to-g4mp2"  # what the evaluations here are of
 
 
@@ -139,6 +145,22 @@ ROWS = (
         f"{NESTED}, against experiment: all", ENTHALPY),
     Row("G4(MP2) itself on the same molecules", "", "aimnet2opt-to-g4mp2",
         "G4(MP2) itself, against experiment: all", ENTHALPY),
+    *(
+        Row(f"{what}, by AIMNet2, {rows}", "", ORBITALS_BY_AIMNET2, f"{OUT_OF_FOLD}: {group}",
+            quantity)
+        for rows, group in (("battery-like molecules of ten elements", BATTERY),
+                            ("PPE1694 at its geometries, up to 9 heavy atoms",
+                             f"{PPE}, up to 9 heavy atoms"),
+                            ("PPE1694 at its geometries, 10 heavy atoms and more",
+                             f"{PPE}, 10 and more heavy atoms"))
+        for what, quantity in ORBITALS
+    ),
+    *(
+        Row(f"{what}, by AIMNet2, {rows}", "", ORBITALS_BY_AIMNET2, group, quantity)
+        for rows, group in (("QM9 at its geometries", train.AT_B3LYP),
+                            ("QM9 from SMILES alone", train.FROM_SMILES))
+        for what, quantity in ORBITALS
+    ),
     Row("HOMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,
         "homo_b3lyp_ev"),
     Row("LUMO, eV, from SMILES alone, `gfn2-opt`", "", "qm9-gfn2opt-delta", FROM_SMILES,

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("labels", type=Path, nargs="+")
     folders = parser.parse_args().labels
     with (HERE / "battery_molecules.csv").open(encoding="utf-8", newline="") as lines:
-        classes = {row["id"]: row["class"] for row in csv.DictReader(lines)}
+        chosen = {row["id"]: row for row in csv.DictReader(lines)}
     rows: dict[str, Row] = {}
     if TARGET.exists():
         rows |= {row["id"]: row for row in pq.read_table(TARGET).to_pylist()}
@@ -48,11 +48,12 @@ def main() -> None:
         for row in pq.read_table(folder / "labels.parquet").to_pylist():
             rows[row["source_id"]] = {**row, "code": ""}
         for row in pq.read_table(folder / "quarantine.parquet").to_pylist():
-            rows[row["source_id"]] = {"smiles": row["smiles"], "code": row["code"]}
+            rows[row["source_id"]] = {"code": row["code"]}
     table = pa.Table.from_pylist(
         [
-            {"atomic_numbers": [], "positions": [], **rows[name], "id": name, "class": kind}
-            for name, kind in classes.items()
+            {"smiles": each["smiles"], "atomic_numbers": [], "positions": [], **rows[name]}
+            | {"id": name, "class": each["class"]}
+            for name, each in chosen.items()
             if name in rows
         ],
         schema=SCHEMA,

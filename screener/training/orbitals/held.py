@@ -18,7 +18,6 @@ from screener.records import Structure
 from screener.training.fit.spread import fit_spread
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 
@@ -70,14 +69,14 @@ class Held:
         """(n, n_targets)."""
         return self.values - self.wanted
 
-    def rows(self, some: BoolArray) -> "Held":
-        """Those of the molecules."""
+    def rows(self, rows: IntArray) -> "Held":
+        """The molecules at `rows`, in that order."""
         return Held(
-            [self.structures[row] for row in np.flatnonzero(some).tolist()],
-            self.values[some],
-            self.wanted[some],
-            self.stds[some],
-            self.told[some],
+            [self.structures[row] for row in rows.tolist()],
+            self.values[rows],
+            self.wanted[rows],
+            self.stds[rows],
+            self.told[rows],
         )
 
     def joined(self, other: "Held") -> "Held":

@@ -97,8 +97,8 @@ def test_intervals_of_others_hold_what_they_say(inputs, network):
     errors = np.random.default_rng(1).laplace(0.0, held.stds)
     held = Held(held.structures, held.values, held.values - errors, held.stds, held.told)
     asked = np.arange(60) % 3 == 0
-    rest = held.rows(~asked)
-    widths = half_widths(rest, rest, held.rows(asked), train.orbital_targets())
+    rest = held.rows(np.flatnonzero(~asked))
+    widths = half_widths(rest, rest, held.rows(np.flatnonzero(asked)), train.orbital_targets())
     assert list(widths) == [each.name for each in train.orbital_targets().all]
     covered = np.abs(errors[asked, 0]) <= widths["homo_b3lyp_ev"]
     assert 0.75 <= covered.mean() <= 1.0
