@@ -4,7 +4,6 @@ The heavy parts are imported by the commands that use them, so that help answers
 """
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -145,23 +144,15 @@ def train(
 
 
 def _shipped(name: str, out: Path | None) -> Path:
-    from screener.training.g4mp2.train import TRAINERS
-    from screener.training.orbitals.train import TRAINERS as OF_ORBITALS
-    from screener.training.qm9.train import RECIPES
-    from screener.training.qm9.train import train as fit
+    from screener.training.shipped import TRAINERS
 
-    trainers: dict[str, Callable[[Path], object]] = {
-        **{known.name: partial(fit, known) for known in RECIPES},
-        **TRAINERS,
-        **OF_ORBITALS,
-    }
-    if name not in trainers:
+    if name not in TRAINERS:
         raise ConfigError(
-            f"there is no recipe for {name!r}; there are {', '.join(trainers)}, and a file must "
+            f"there is no recipe for {name!r}; there are {', '.join(TRAINERS)}, and a file must "
             "end in .toml"
         )
     target = out or Path(str(files("screener.data"))) / "bundles" / name
-    trainers[name](target)
+    TRAINERS[name](target)
     return target
 
 

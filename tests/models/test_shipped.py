@@ -7,14 +7,17 @@ from screener.models.bundle_files import read_card
 from screener.models.shipped import DEFAULT_BUNDLES, shipped_bundles
 from screener.registry.columns import level
 from screener.registry.elements import numbers_of
-from screener.training.g4mp2.train import TRAINERS
-from screener.training.qm9.train import RECIPES
+from screener.training.shipped import TRAINERS
 
 
 def test_there_is_a_bundle_of_each_name():
-    names = [value for name, value in vars(shipped).items() if name.startswith(("QM9", "G4MP2"))]
+    names = [
+        value
+        for name, value in vars(shipped).items()
+        if name.startswith(("QM9", "G4MP2", "ORBITALS"))
+    ]
     assert sorted(names) == shipped_bundles()
-    assert sorted([*TRAINERS, *(each.name for each in RECIPES)]) == shipped_bundles()
+    assert sorted(TRAINERS) == shipped_bundles()
 
 
 def test_a_level_stands_for_its_bundle():

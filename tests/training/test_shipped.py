@@ -9,9 +9,12 @@ from screener.chemistry.identity import mol_id
 from screener.chemistry.structures import StructureSettings, make_structure
 from screener.models.bundle import load_bundle
 from screener.models.ladder.enthalpy import COLUMN as ENTHALPY
-from screener.models.shipped import shipped_bundles
-from screener.training.g4mp2.train import NESTED, TRAINERS
+from screener.models.shipped import ORBITALS_BY_AIMNET2, shipped_bundles
+from screener.training.g4mp2.train import NESTED
+from screener.training.orbitals.molecules import BATTERY, PPE
+from screener.training.orbitals.train import AT_B3LYP, OUT_OF_FOLD
 from screener.training.qm9.train import FROM_SMILES, RECIPES, Recipe
+from screener.training.shipped import TRAINERS
 
 AE0 = "ae0_g4mp2_kcal"
 
@@ -20,8 +23,7 @@ FEWEST_FITTED, FEWEST_TESTED = 100_000, 5_000
 
 
 def test_there_is_a_bundle_for_each_recipe_and_all_are_small():
-    names = [*(recipe.name for recipe in RECIPES), *TRAINERS]
-    assert sorted(shipped_bundles()) == sorted(names)
+    assert shipped_bundles() == sorted(TRAINERS)
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 40e6
 
 
@@ -106,6 +108,30 @@ class TestG4mp2:
         assert table["ae0_b3lyp_kcal"].isna().tolist() == [False, True, True]
         assert abs(table["ae0_g4mp2_kcal"][0] - table["ae0_b3lyp_kcal"][0]) < 15.0
         assert "sulfur" in table["domain_reasons"][2]
+
+
+class TestOrbitals:
+    def test_the_card_tells_errors_that_are_worth_having(self):
+        card = load_bundle(ORBITALS_BY_AIMNET2).card
+        assert (card.geometry_level, card.low, card.high) == ("aimnet2-opt", "gfn2", "b3lyp")
+        assert len(card.elements) == 10
+        at_b3lyp = card.metrics[AT_B3LYP]
+        for column, largest in (("homo_b3lyp_ev", 0.06), ("lumo_b3lyp_ev", 0.08)):
+            assert at_b3lyp[column]["mae"] < largest
+            assert card.metrics[f"{OUT_OF_FOLD}: {BATTERY}"][column]["mae"] < 0.35
+        for rows, largest in ((BATTERY, 0.2), (PPE, 0.1)):
+            assert card.metrics[f"{OUT_OF_FOLD}: {rows}"]["dipole_b3lyp_debye"]["mae"] < largest
+
+    def test_molecules_of_ten_elements_get_an_answer(self):
+        settings = StructureSettings.at("aimnet2-opt", values=("gfn2",))
+        smiles = ["O=S1(=O)CCCC1", "COP(=O)(OC)OC", "COB(OC)OC", "C[Si](C)(C)OC", "O=C1OCC(Cl)O1"]
+        structures = [make_structure(each, mol_id(each), settings) for each in smiles]
+        table = load_bundle(ORBITALS_BY_AIMNET2).predict(structures).to_pandas()
+        told = table[table["in_domain"]]
+        assert len(told) >= 3
+        assert told["homo_b3lyp_ev"].between(-9.5, -6.0).all()
+        assert (told["lumo_b3lyp_ev"] > told["homo_b3lyp_ev"] + 5.0).all()
+        assert told["dipole_b3lyp_debye"].between(0.2, 8.0).all()
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
