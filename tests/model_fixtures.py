@@ -149,7 +149,7 @@ def qm9() -> FitData:
     spec = importlib.util.find_spec("qm9pack")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("qm9pack is not installed")
-    csv.field_size_limit(sys.maxsize)
+    limit = csv.field_size_limit(sys.maxsize)
     folder = Path(spec.submodule_search_locations[0], "data")
     rows = []
     for path in sorted(folder.glob("qm9_part*.csv")):
@@ -157,6 +157,7 @@ def qm9() -> FitData:
             header = next(file)
             lines = (line for number, line in enumerate(file) if number % 68 == 5)
             rows += csv.DictReader([header, *lines])
+    csv.field_size_limit(limit)  # it is that of the whole process
     order = np.random.default_rng(0).permutation(len(rows))
     entries = [_entry(rows[int(place)]) for place in order]
     return FitData(

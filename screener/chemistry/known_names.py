@@ -1,7 +1,8 @@
 """What chemists call the known electrolyte molecules: names, abbreviations and CAS numbers.
 
-The list is `screener/data/examples/known-molecules.csv`. A name there may end with an abbreviation
-in brackets, as in "fluoroethylene carbonate (FEC)". Capitals, blanks and hyphens do not matter.
+The lists are `known-molecules.csv` and `molecules-in-use.csv` in `screener/data/examples`. A name
+there may end with an abbreviation in brackets, as in "fluoroethylene carbonate (FEC)". Capitals,
+blanks and hyphens do not matter.
 """
 
 import csv
@@ -11,6 +12,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 
+_LISTS = ("known-molecules.csv", "molecules-in-use.csv")
 _SHORT = re.compile(r"(.*\S) \(([^()]*)\)")
 _CAS = re.compile(r"\d{2,7}-\d\d-\d")
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon"}
@@ -19,12 +21,12 @@ _ALIKE = 0.75  # of two names, so that one is suggested for the other
 
 @dataclass(frozen=True, slots=True)
 class KnownMolecule:
-    """A molecule of the list.
+    """A molecule of the lists.
 
     Args:
         name: as it stands there, with the abbreviation in brackets.
         smiles: without stereochemistry, where the name says nothing of it.
-        cas: empty where the list has none.
+        cas: empty where they have none.
     """
 
     name: str
@@ -40,11 +42,12 @@ class KnownMolecule:
 
 @lru_cache(maxsize=1)
 def known_molecules() -> tuple[KnownMolecule, ...]:
-    """The whole list, in its order."""
-    text = (files("screener.data") / "examples/known-molecules.csv").read_text(encoding="utf-8")
+    """Both lists, in their order."""
+    folder = files("screener.data") / "examples"
     return tuple(
         KnownMolecule(row["known_as"], row["smiles"], row["cas"])
-        for row in csv.DictReader(text.splitlines())
+        for name in _LISTS
+        for row in csv.DictReader((folder / name).read_text(encoding="utf-8").splitlines())
     )
 
 

@@ -1,6 +1,6 @@
 """The known electrolyte molecule that is most like another one.
 
-The list is that of `chemistry.known_names`; likeness is the Tanimoto similarity of Morgan
+The lists are those of `chemistry.known_names`; likeness is the Tanimoto similarity of Morgan
 fingerprints.
 """
 
