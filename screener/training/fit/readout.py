@@ -26,6 +26,7 @@ from screener.potentials.aimnet2.potential import AimNet2
 from screener.records import Structure
 from screener.training.fit.calibrate import FittedModel, Growth, calibrated
 from screener.training.fit.data import FitSets, LimitSettings
+from screener.training.fit.loss_weights import loss_weights_of
 from screener.training.fit.schnet_training import halves
 from screener.training.fit.spread import fit_spread
 from screener.units import ANGSTROM_PER_BOHR, DEBYE_PER_ATOMIC_UNIT
@@ -56,7 +57,7 @@ class ReadoutFitSettings(LimitSettings):
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 2e-3  # largest
     weight_decay: NonNegativeFloat = 1e-4
-    loss_weights: dict[str, NonNegativeFloat] = Field(default_factory=dict)  # by quantity; else 1
+    loss_weights: dict[str, NonNegativeFloat] = Field(default_factory=dict)  # see `loss_weights_of`
 
 
 def kind_of(target: Target) -> Kind:
@@ -106,7 +107,16 @@ def fit_readout(sets: FitSets, settings: ReadoutFitSettings) -> FittedModel:
 def errors_of(
     scale: Scale, structures: Sequence[Structure], members: FloatArray, wanted: FloatArray
 ) -> FloatArray:
-    """Errors (n, n_targets) of the means of members (n, n_targets, n_members)."""
+    """Errors of the means of members.
+
+    Args:
+        scale: of the targets.
+        structures: (n,).
+        members: (n, n_targets, n_members), standardised.
+        wanted: (n, n_targets).
+    Returns:
+        float64 (n, n_targets).
+    """
     return np.asarray(scale.restored(structures, members.mean(axis=2)) - wanted)
 
 
@@ -120,6 +130,8 @@ def spreads_of(
         scale: of the targets.
         structures: (n,).
         members: (n, n_targets, n_members), standardised.
+    Returns:
+        (n_targets,).
     """
     told = told_of(structures)
     stds = member_stds(members) * scale.factors
@@ -150,11 +162,10 @@ def trained(
     scale = _scale(molecules.structures, learned, kinds)
     standard = scale.standardised(molecules.structures, learned)
     sizes = standard.std(axis=0)  # not 1 of moments alone
-    weights = settings.loss_weights
-    loss_weights = torch.tensor(
-        [weights.get(each.column.quantity.name, 1.0) for each in targets.fitted]
+    wanted = torch.from_numpy(standard / sizes)
+    weights = (
+        seen[:, None, :] * torch.tensor(loss_weights_of(settings.loss_weights, targets))[:, None]
     )
-    generator = torch.Generator().manual_seed(settings.seed)
     network = Readout(
         ReadoutSettings(
             kinds=kinds,
@@ -163,49 +174,57 @@ def trained(
             n_groups=n_groups,
             n_hidden=settings.n_hidden,
         ),
-        generator,
-    )
-    network.to(settings.device)
+        torch.Generator().manual_seed(settings.seed),
+    ).to(settings.device)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.weight_decay)
     n = len(molecules.structures)
-    steps_per_epoch = max(1, n // settings.batch_size)
-    n_steps = settings.n_epochs * steps_per_epoch
-    step = 0
+    n_steps = max(1, n // settings.batch_size)  # of an epoch
     for epoch in range(settings.n_epochs):
         order = np.random.default_rng([settings.seed, epoch]).permutation(n)
         total = 0.0
-        for rows in np.array_split(order, steps_per_epoch):
-            some = molecules.rows(rows)
-            atoms = atoms_of(
-                *(some.structures, some.inputs, some.charges),
-                multiple=SHARE_ROWS,
-                device=settings.device,
-            )
-            wanted = torch.from_numpy(standard[rows] / sizes).to(settings.device)
-            outputs = network(atoms) / torch.from_numpy(sizes).to(settings.device)[:, None]
-            errors = torch.nn.functional.smooth_l1_loss(
-                outputs,
-                wanted[:, :, None].expand_as(outputs),
-                reduction="none",
-                beta=LINEAR_BEYOND,
-            )
-            counted = seen[torch.from_numpy(rows)].to(settings.device)[:, None, :]
-            by_target = loss_weights.to(settings.device)[None, :, None]
-            loss = (errors * counted * by_target).sum() / len(rows)
+        for place, rows in enumerate(np.array_split(order, n_steps), start=1):
+            done = (epoch + place / n_steps) / settings.n_epochs
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * _share_of_rate(done)
+            loss = _loss(network, molecules.rows(rows), wanted[rows], weights[rows], sizes)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
-            step += 1
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * _share_of_rate(step / n_steps)
             optimizer.step()
             total += loss.item()
-        log.info("epoch %d of %d: loss %.4f", epoch + 1, settings.n_epochs, total / steps_per_epoch)
+        log.info("epoch %d of %d: loss %.4f", epoch + 1, settings.n_epochs, total / n_steps)
     return network.requires_grad_(False), scale
 
 
+def _loss(
+    network: Readout, some: Inputs, wanted: torch.Tensor, weights: torch.Tensor, sizes: FloatArray
+) -> torch.Tensor:
+    """Of some molecules: `wanted` (n, n_targets) in units of `sizes` (n_targets,), and `weights`
+    (n, n_targets, n_members)."""
+    device = network.first.device
+    atoms = atoms_of(
+        *(some.structures, some.inputs, some.charges), multiple=SHARE_ROWS, device=str(device)
+    )
+    outputs = network(atoms) / torch.from_numpy(sizes).to(device)[:, None]
+    errors = torch.nn.functional.smooth_l1_loss(
+        outputs,
+        wanted.to(device)[:, :, None].expand_as(outputs),
+        reduction="none",
+        beta=LINEAR_BEYOND,
+    )
+    return (errors * weights.to(device)).sum() / len(wanted)
+
+
 def inputs_of(structures: Sequence[Structure], projector: Projector, device: str) -> Inputs:
-    """The inputs of molecules, with half of the digits, which is what there is memory for."""
+    """The inputs of molecules, with half of the digits, which is what there is memory for.
+
+    Args:
+        structures: (n,), of elements and charges that AIMNet2 takes.
+        projector: of AIMNet2's features.
+        device: of torch.
+    Returns:
+        of all of them, in order.
+    """
     featuriser = Featuriser(projector, device)
     inputs: list[NDArray[np.float16]] = []
     charges: list[NDArray[np.float32]] = []
@@ -243,6 +262,8 @@ def known_atoms(
         projector: of the features.
         elements: atomic numbers, ascending.
         seed: of the choice.
+    Returns:
+        atoms of each element, in the leading directions.
     """
     some = molecules.rows(_sample(molecules.structures, seed))
     leading = np.concatenate(some.inputs)[:, :N_LEADING] * projector.sizes[:N_LEADING]

@@ -9,14 +9,13 @@ import logging
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from screener.errors import ConfigError
 from screener.models.schnet.evaluator import SchNetEvaluator
 from screener.models.schnet.model import SchNetModel
 from screener.models.schnet.network import SchNetSettings
 from screener.models.targets import Targets
-from screener.registry.quantities import Column
 from screener.training.fit.calibrate import FittedModel, Growth, SizeSplit, calibrated
 from screener.training.fit.data import FitData, FitSets, LimitSettings
+from screener.training.fit.loss_weights import loss_weights_of
 from screener.training.fit.progress import Progress
 from screener.training.fit.schnet_errors import with_errors
 from screener.training.fit.schnet_scale import fit_schnet
@@ -41,13 +40,7 @@ class SchNetFitSettings(LimitSettings):
     patience: PositiveInt = 1_000_000  # epochs without a better selection until it ends
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 1e-3  # largest
-    loss_weights: dict[str, NonNegativeFloat] = Field(default_factory=dict)  # see `weight_of`
-
-    def weight_of(self, column: Column) -> float:
-        """How much the errors of a column count, in units of its std: by the name of the column or
-        of its quantity; 1 where neither is named."""
-        weights = self.loss_weights
-        return float(weights.get(column.name, weights.get(column.quantity.name, 1.0)))
+    loss_weights: dict[str, NonNegativeFloat] = Field(default_factory=dict)  # see `loss_weights_of`
 
     def training(self, targets: Targets, n_epochs: int) -> TrainingSettings:
         """The same for the training.
@@ -55,12 +48,6 @@ class SchNetFitSettings(LimitSettings):
         Raises:
             ConfigError: a loss weight is of nothing that is learned.
         """
-        names = {name for each in targets.fitted for name in (each.name, each.column.quantity.name)}
-        if unknown := sorted(set(self.loss_weights) - names):
-            raise ConfigError(
-                f"settings.loss_weights names {unknown[0]}, and the model learns "
-                f"{', '.join(targets.names)}"
-            )
         network = SchNetSettings(
             extensive=targets.extensive,
             n_members=self.n_members,
@@ -72,7 +59,7 @@ class SchNetFitSettings(LimitSettings):
         )
         return TrainingSettings(
             network=network,
-            loss_weights=tuple(self.weight_of(each.column) for each in targets.fitted),
+            loss_weights=loss_weights_of(self.loss_weights, targets),
             n_epochs=n_epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,

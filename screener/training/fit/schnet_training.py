@@ -324,10 +324,17 @@ def evaluate(
 
 
 def halves(n_molecules: int, n_members: int, seed: int) -> torch.Tensor:
-    """Weight of every molecule in every member's loss, float64 (n_molecules, n_members).
+    """How much every molecule counts in every member's loss.
 
     Every molecule is learned by a random half of the members, counted twice, so that members
     differ; a single member learns all.
+
+    Args:
+        n_molecules: that are learned.
+        n_members: that learn them.
+        seed: of the draw.
+    Returns:
+        float64 (n_molecules, n_members).
     """
     if n_members == 1:
         return torch.ones((n_molecules, 1), dtype=torch.float64)

@@ -51,6 +51,8 @@ class Held:
             inputs: (n,).
             wanted: (n, n_targets).
             groups: (n,), which have not seen the molecule.
+        Returns:
+            what they say.
         """
         members = members_of(network, inputs)
         n, n_targets, _ = members.shape
@@ -107,13 +109,15 @@ class Held:
 def half_widths(
     learned: Held, ranked: Held, asked: Held, targets: Targets
 ) -> dict[str, FloatArray]:
-    """Half of the 90 % intervals of molecules, by predicted column, (n,) each.
+    """Half of the 90 % intervals of molecules.
 
     Args:
         learned: molecules that the spread of errors is learned from.
         ranked: molecules whose errors tell the width of intervals.
         asked: n others.
         targets: what is predicted.
+    Returns:
+        (n,) by predicted column, in its unit.
     """
     spreads = learned.spreads()
     errors = targets.values(ranked.errors)

@@ -91,6 +91,8 @@ def qm9_molecules(
         n: the first so many of the part; of these without the reserved connectivities.
         kind: of `qm9.labels.KINDS`; by default at QM9's own geometries.
         besides: canonical SMILES without stereochemistry of molecules to leave out.
+    Returns:
+        structures with GFN2 values, and labels.
     Raises:
         ConfigError: structures of this kind are not made.
     """
