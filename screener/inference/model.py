@@ -50,7 +50,9 @@ class Model:
         """
         if self.card.reads == "drawings":
             raise ConfigError(f"bundle {self.card.name} reads drawings: it has no geometry")
-        return StructureSettings.at(self.card.geometry_level, self.card.n_conformers)
+        return StructureSettings.at(
+            self.card.geometry_level, self.card.n_conformers, self.card.needed_values
+        )
 
     def predict(
         self,

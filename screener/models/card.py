@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from screener.models.calibration import QuantityCalibration
-from screener.models.low_values import is_computed
+from screener.models.low_values import LowValues, is_computed, values_from
 from screener.models.targets import Kind, Target, Targets
 from screener.models.uncertainty.domain import Domain, DrawingDomain
 from screener.registry.columns import geometry_level
@@ -219,6 +219,13 @@ class Card(BaseModel):
             return None
         low = next(iter(self.quantities.values())).low
         return None if low is None or is_computed(low) else low
+
+    @property
+    def needed_values(self) -> tuple[str, ...]:
+        """Levels to be computed at the geometries, so that structures have the low values: none
+        where the level of the geometries yields them, or they have to be given."""
+        low = () if self.given_low is not None else self.targets().low_columns
+        return values_from(self.geometry_level, LowValues(low).read, is_given=False) if low else ()
 
 
 INTERVALS = (

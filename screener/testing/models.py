@@ -109,7 +109,8 @@ def _settings(bundle: Bundle) -> StructureSettings | None:
     """How structures for a bundle are made; None where it reads drawings."""
     if getattr(bundle.card, "reads", "structures") == "drawings":
         return None
-    return StructureSettings.at(bundle.card.geometry_level, bundle.card.n_conformers)
+    card = bundle.card
+    return StructureSettings.at(card.geometry_level, card.n_conformers, card.needed_values)
 
 
 def _given(smiles: Sequence[str], settings: StructureSettings | None) -> list[Given]:

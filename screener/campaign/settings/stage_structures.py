@@ -8,8 +8,6 @@ from screener.chemistry.levels import GFN2_REDOX
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError
 from screener.models.card import Card
-from screener.models.low_values import LowValues, values_from
-from screener.registry.columns import level as registered
 
 DEFAULT_SOLVENT, NO_SOLVENT = "acetonitrile", "none"
 SECONDS_2D = 0.002  # of a molecule that is a drawing
@@ -39,10 +37,7 @@ def structure_settings(wanted: StageConfig, card: Card, are_finalists: bool) -> 
             f"{wanted.geometry}; ask for {wanted.bundle}@{level}, or for a bundle of level "
             f"{wanted.geometry}"
         )
-    values = [*wanted.values]
-    known = {column for name in values for column in registered(name).yields}
-    needed = LowValues(card.targets().low_columns).read
-    values += values_from(level, [each for each in needed if each not in known], is_given=False)
+    values = list(dict.fromkeys([*wanted.values, *card.needed_values]))
     settings: dict[str, dict[str, Any]] = {
         name: dict(given) for name, given in wanted.settings.items()
     }

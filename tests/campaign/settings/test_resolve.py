@@ -16,8 +16,14 @@ from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import StructureSettings
 from screener.errors import ConfigError, SchemaError, StoreError
 from screener.library_build.build import build_library
-from screener.models.targets import targets_of
-from screener.registry.columns import column
+from screener.models.bundle_files import read_card
+from screener.models.shipped import (
+    G4MP2_BY_AIMNET2,
+    G4MP2_RUNG,
+    ORBITALS_BY_AIMNET2,
+    QM9_DELTA,
+    QM9_DIRECT,
+)
 from screener.stores.files import Folder
 
 
@@ -285,27 +291,24 @@ def test_further_levels_of_a_stage_are_frozen_and_asked_again(asked):
         resolve(asked.model_copy(update={"stages": (unknown, *stages[1:])}))
 
 
-def asked_card(level, n_conformers, fitted=("homo_b3lyp_ev", "lumo_b3lyp_ev"), low=None):
+def asked_card(level, n_conformers):
     """As much of a card as structures need."""
     return SimpleNamespace(
-        name="b",
-        geometry_level=level,
-        n_conformers=n_conformers,
-        targets=lambda: targets_of([column(name) for name in fitted], low),
+        name="b", geometry_level=level, n_conformers=n_conformers, needed_values=()
     )
 
 
 def test_a_stage_has_the_values_that_its_bundle_adds_to():
     """A delta to GFN2 at the minima of a potential, whose level does not make them."""
-    delta = asked_card("aimnet2-opt", 10, low="gfn2")
-    made = structure_settings(StageConfig(bundle="b"), delta, are_finalists=False)
+    stage = StageConfig(bundle="b")
+    delta = read_card(ORBITALS_BY_AIMNET2)
+    made = structure_settings(stage, delta, are_finalists=False)
     assert made.values == ("gfn2",)
     asked = StageConfig(bundle="b", **as_asked(made))
     assert structure_settings(asked, delta, are_finalists=False) == made
-    direct = asked_card("aimnet2-opt", 10)
-    assert structure_settings(StageConfig(bundle="b"), direct, are_finalists=False).values == ()
-    at_gfn2 = asked_card("gfn2-opt", 1, low="gfn2")
-    assert structure_settings(StageConfig(bundle="b"), at_gfn2, are_finalists=False).values == ()
+    for name in (G4MP2_BY_AIMNET2, QM9_DELTA, QM9_DIRECT):
+        assert structure_settings(stage, read_card(name), are_finalists=False).values == ()
+    assert read_card(G4MP2_RUNG).needed_values == ()  # given, not computed
 
 
 def test_a_preset_does_not_warn_of_its_own_objectives(asked, tiny_bundles, caplog):
