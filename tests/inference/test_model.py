@@ -10,6 +10,7 @@ from screener.chemistry.standardise import StandardiseSettings
 from screener.chemistry.structures import make_structure
 from screener.errors import ConfigError
 from screener.inference.model import Model
+from screener.models.shipped import ORBITALS_BY_AIMNET2
 from screener.models.targets import targets_of
 from screener.training.fit.data import FitData, FitSets
 from screener.training.fit.morgan_gp import MorganGpSettings, fit_morgan_gp
@@ -99,6 +100,16 @@ def test_a_delta_model_refuses_structures_without_low_values(tiny_bundles, model
     structure = make_structure("CC#N", mol_id("CC#N"), model.geometry)
     with pytest.raises(ConfigError, match="energy_gfn2_ha"):
         Model(tiny_bundles.delta).predict([structure])
+
+
+def test_a_delta_model_has_the_low_values_of_smiles_computed():
+    """Also those that the level of its geometries does not make."""
+    table = Model(ORBITALS_BY_AIMNET2).predict("CCO")
+    told = table.iloc[0]
+    assert told["in_domain"]
+    assert told["homo_b3lyp_ev"] == pytest.approx(-7.2, abs=0.3)  # QM9 -7.13
+    low = told["homo_gfn2_ev"]
+    assert told["homo_b3lyp_ev_delta"] == pytest.approx(told["homo_b3lyp_ev"] - low)
 
 
 def test_a_model_that_reads_drawings_predicts_from_smiles_alone(drawing_model):
