@@ -31,6 +31,7 @@ from screener.models.morgan_gp.fragments import (
 )
 from screener.models.morgan_gp.kernel import Kernels, KnownMolecules
 from screener.models.raw_predictions import RawPredictions
+from screener.models.stored_arrays import reader
 
 Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
@@ -202,11 +203,7 @@ def from_arrays(arrays: Arrays, description: Mapping[str, Any]) -> MorganGp:
     """
     elements, extensive = tuple(description["elements"]), tuple(description["extensive"])
 
-    def array(name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
-        stored = arrays.get(f"morgan.{name}")
-        if stored is None or stored.dtype != dtype or stored.shape != shape:
-            raise SchemaError(f"the model has no array morgan.{name} of {np.dtype(dtype)}, {shape}")
-        return stored
+    array = reader(arrays, "morgan")
 
     def length(name: str) -> int:
         return len(arrays.get(f"morgan.{name}", ()))

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from screener.dense import packed
 from screener.models.raw_predictions import RawPredictions
 from screener.models.readout.inputs import ROWS, Featuriser, Inputs
-from screener.models.readout.model import N_LEADING, ReadoutModel
+from screener.models.readout.model import ReadoutModel
 from screener.models.readout.network import Readout, atoms_of
 from screener.models.uncertainty.known_atoms import KnownAtoms
 from screener.models.uncertainty.spread import features as told_of
+from screener.models.uncertainty.spread import spread_stds
 from screener.records import Structure
 
 FloatArray = NDArray[np.float64]
@@ -39,7 +40,6 @@ class ReadoutEvaluator:
         self._device = device
         self._network = model.network.to(device)
         self._inputs = Featuriser(model.projector, device)
-        self._sizes = model.projector.sizes[:N_LEADING]
         self._known = KnownAtoms(model.known, device)
 
     def predict(self, structures: Sequence[Structure]) -> RawPredictions:
@@ -51,7 +51,7 @@ class ReadoutEvaluator:
             chunk = structures[start : start + CHUNK]
             inputs = self._inputs(chunk)
             numbers = np.concatenate([structure.atomic_numbers for structure in chunk])
-            leading = np.concatenate(inputs.inputs)[:, :N_LEADING] * self._sizes
+            leading = self.model.projector.leading(np.concatenate(inputs.inputs))
             distances.append(self._known.distances(numbers, leading))
             members = members_of(self._network, inputs, self._device)
             values.append(scale.restored(chunk, members.mean(axis=2)))
@@ -67,11 +67,7 @@ class ReadoutEvaluator:
         told = told_of(structures)
         n_groups = self.model.network.settings.n_groups
         own = member_stds(members, n_groups) * self.model.scale.factors
-        columns = [
-            spread.stds(column, told)
-            for spread, column in zip(self.model.spreads, own.T, strict=True)
-        ]
-        return np.stack(columns, axis=1)
+        return spread_stds(self.model.spreads, own, told)
 
 
 def member_stds(members: FloatArray, n_groups: int = 1) -> FloatArray:

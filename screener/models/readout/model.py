@@ -12,6 +12,7 @@ from screener.errors import SchemaError
 from screener.models.baseline import Scale
 from screener.models.fchl.inducing import Inducing
 from screener.models.readout.network import Kind, Readout, ReadoutSettings
+from screener.models.stored_arrays import reader
 from screener.models.uncertainty.spread import N_FEATURES as N_TOLD
 from screener.models.uncertainty.spread import Spread
 from screener.potentials.aimnet2.network import N_FEATURES
@@ -38,6 +39,16 @@ class Projector:
     centre: NDArray[np.float32]
     directions: NDArray[np.float32]
     sizes: NDArray[np.float32]
+
+    def leading(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Where atoms are in the leading directions, in which distances are measured.
+
+        Args:
+            inputs: float (n_atoms, n_inputs), in units of `sizes`.
+        Returns:
+            (n_atoms, N_LEADING), in those of AIMNet2's features.
+        """
+        return np.asarray(inputs[:, :N_LEADING] * self.sizes[:N_LEADING])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,11 +106,7 @@ def from_arrays(arrays: Arrays, description: Mapping[str, Any]) -> ReadoutModel:
     elements = tuple(description["elements"])
     n = len(description["extensive"])
 
-    def array(name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
-        stored = arrays.get(f"readout.{name}")
-        if stored is None or stored.dtype != dtype or stored.shape != shape:
-            raise SchemaError(f"the model has no array readout.{name} of {dtype.__name__}, {shape}")
-        return stored
+    array = reader(arrays, "readout")
 
     numbers = array("kinds", np.int64, (n,)).tolist()
     if not set(numbers) <= set(range(len(KINDS))):

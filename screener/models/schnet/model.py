@@ -13,6 +13,7 @@ from screener.models.baseline import Scale
 from screener.models.fchl.inducing import Inducing
 from screener.models.schnet.network import SchNet, SchNetSettings
 from screener.models.schnet.scale import Fitted
+from screener.models.stored_arrays import reader
 
 Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
@@ -79,11 +80,7 @@ def schnet_from_arrays(arrays: Arrays, description: Mapping[str, Any]) -> SchNet
     """
     elements = tuple(description["elements"])
 
-    def array(name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
-        stored = arrays.get(f"schnet.{name}")
-        if stored is None or stored.dtype != dtype or stored.shape != shape:
-            raise SchemaError(f"the model has no array schnet.{name} of {np.dtype(dtype)}, {shape}")
-        return stored
+    array = reader(arrays, "schnet")
 
     n = len(description["extensive"])
     if tuple(array("extensive", np.bool_, (n,)).tolist()) != tuple(description["extensive"]):

@@ -47,6 +47,20 @@ class Spread:
         return np.asarray(np.exp(logarithm))
 
 
+def spread_stds(spreads: Sequence[Spread], stds: FloatArray, told: FloatArray) -> FloatArray:
+    """Standard deviations of several targets, each by its own spread.
+
+    Args:
+        spreads: (n_targets,).
+        stds: (n, n_targets), positive.
+        told: (n, N_FEATURES), of `features`.
+    Returns:
+        (n, n_targets).
+    """
+    columns = [spread.stds(own, told) for spread, own in zip(spreads, stds.T, strict=True)]
+    return np.stack(columns, axis=1)
+
+
 def features(structures: Sequence[Structure]) -> FloatArray:
     """Logarithms of numbers of heavy atoms, and of one more than those of bonds that can turn, of
     rings, and of atoms of some elements.

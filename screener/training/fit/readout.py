@@ -17,10 +17,9 @@ from screener.models.fchl.inducing import Inducing, choose_inducing
 from screener.models.fchl.projection import Projected
 from screener.models.readout.evaluator import ReadoutEvaluator, member_stds, members_of
 from screener.models.readout.inputs import Featuriser, Inputs
-from screener.models.readout.model import N_LEADING, Projector, ReadoutModel
+from screener.models.readout.model import Projector, ReadoutModel
 from screener.models.readout.network import Kind, Readout, ReadoutSettings, atoms_of
 from screener.models.targets import Target, Targets
-from screener.models.uncertainty.spread import Spread
 from screener.models.uncertainty.spread import features as told_of
 from screener.potentials.aimnet2.potential import AimNet2
 from screener.records import Structure
@@ -28,7 +27,7 @@ from screener.training.fit.calibrate import FittedModel, Growth, calibrated
 from screener.training.fit.data import FitSets, LimitSettings
 from screener.training.fit.loss_weights import loss_weights_of
 from screener.training.fit.schnet_training import halves
-from screener.training.fit.spread import fit_spread
+from screener.training.fit.spread import fit_spreads
 from screener.units import ANGSTROM_PER_BOHR, DEBYE_PER_ATOMIC_UNIT
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,8 @@ def fit_readout(sets: FitSets, settings: ReadoutFitSettings) -> FittedModel:
     held_out = inputs_of(sets.selection.structures, projector, settings.device)
     members = members_of(network, held_out, settings.device)
     errors = errors_of(scale, held_out.structures, members, sets.selection.targets(sets.targets))
-    spreads = spreads_of(errors, scale, held_out.structures, members)
+    stds = member_stds(members) * scale.factors
+    spreads = fit_spreads(errors, stds, told_of(held_out.structures))
     known = known_atoms(learned, projector, scale.elements, settings.seed)
     model = ReadoutModel(network, scale, spreads, projector, known)
     raw = ReadoutEvaluator(model, settings.device).predict(sets.calibration.structures)
@@ -118,24 +118,6 @@ def errors_of(
         float64 (n, n_targets).
     """
     return np.asarray(scale.restored(structures, members.mean(axis=2)) - wanted)
-
-
-def spreads_of(
-    errors: FloatArray, scale: Scale, structures: Sequence[Structure], members: FloatArray
-) -> tuple[Spread, ...]:
-    """How far errors spread, by target.
-
-    Args:
-        errors: (n, n_targets), of molecules that the members have not seen.
-        scale: of the targets.
-        structures: (n,).
-        members: (n, n_targets, n_members), standardised.
-    Returns:
-        (n_targets,).
-    """
-    told = told_of(structures)
-    stds = member_stds(members) * scale.factors
-    return tuple(fit_spread(error, std, told) for error, std in zip(errors.T, stds.T, strict=True))
 
 
 def trained(
@@ -266,7 +248,7 @@ def known_atoms(
         atoms of each element, in the leading directions.
     """
     some = molecules.rows(_sample(molecules.structures, seed))
-    leading = np.concatenate(some.inputs)[:, :N_LEADING] * projector.sizes[:N_LEADING]
+    leading = projector.leading(np.concatenate(some.inputs))
     sizes = [structure.n_atoms for structure in some.structures]
     atoms = Projected(
         elements,

@@ -11,6 +11,19 @@ FloatArray = NDArray[np.float64]
 _RIDGE = 1e-3  # on all weights but the first: kinds of molecules that are few keep the std
 
 
+def fit_spreads(errors: FloatArray, stds: FloatArray, told: FloatArray) -> tuple[Spread, ...]:
+    """The spreads of several targets, see `fit_spread`.
+
+    Args:
+        errors: (n, n_targets), out of fold.
+        stds: (n, n_targets), positive, of the same fits.
+        told: (n, N_FEATURES), of `features`.
+    Returns:
+        (n_targets,).
+    """
+    return tuple(fit_spread(*own, told) for own in zip(errors.T, stds.T, strict=True))
+
+
 def fit_spread(errors: FloatArray, stds: FloatArray, told: FloatArray) -> Spread:
     """The most likely spread of errors of a Laplace distribution, which has tails as errors do.
 

@@ -12,10 +12,10 @@ from screener.models.readout.inputs import Inputs
 from screener.models.readout.network import Readout
 from screener.models.targets import Targets
 from screener.models.uncertainty.conformal import conformal_quantile
-from screener.models.uncertainty.spread import Spread
+from screener.models.uncertainty.spread import Spread, spread_stds
 from screener.models.uncertainty.spread import features as told_of
 from screener.records import Structure
-from screener.training.fit.spread import fit_spread
+from screener.training.fit.spread import fit_spreads
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -93,17 +93,11 @@ class Held:
 
     def spreads(self) -> tuple[Spread, ...]:
         """How far errors spread, by target."""
-        return tuple(
-            fit_spread(errors, stds, self.told)
-            for errors, stds in zip(self.errors.T, self.stds.T, strict=True)
-        )
+        return fit_spreads(self.errors, self.stds, self.told)
 
     def spread(self, spreads: Sequence[Spread]) -> FloatArray:
         """Standard deviations (n, n_targets) that know how errors spread."""
-        columns = [
-            spread.stds(stds, self.told) for spread, stds in zip(spreads, self.stds.T, strict=True)
-        ]
-        return np.stack(columns, axis=1)
+        return spread_stds(spreads, self.stds, self.told)
 
 
 def half_widths(

@@ -17,7 +17,7 @@ from screener.execution.threads import one_thread
 from screener.models.fchl.inducing import Inducing
 from screener.models.raw_predictions import RawPredictions
 from screener.models.readout.inputs import Inputs
-from screener.models.readout.model import N_LEADING, Projector, ReadoutModel
+from screener.models.readout.model import Projector, ReadoutModel
 from screener.models.shipped import ORBITALS_BY_AIMNET2
 from screener.models.targets import Target, Targets, targets_of
 from screener.models.uncertainty.domain import heavy_atoms
@@ -109,22 +109,26 @@ def train_orbitals(out: Path) -> Metrics:
         N_FOLDS,
     )
 
-    def held(data: FitData) -> Held:
-        made = inputs_of(data.structures, projector, SETTINGS.device)
-        return Held.of(network, scale, made, data.targets(targets), np.arange(len(data)) % N_FOLDS)
-
-    selection, ranked = held(qm9["selection"]), held(qm9["calibration"])
+    of_parts = {
+        part: inputs_of(qm9[part].structures, projector, SETTINGS.device)
+        for part in ("selection", "calibration")
+    }
+    selection, ranked = (
+        Held.of(network, scale, made, qm9[part].targets(targets), _taking_turns(len(qm9[part])))
+        for part, made in of_parts.items()
+    )
     unseen = Held.of(network, scale, inputs.rows(own), others.data.targets(targets), folds)
     counted = _counted(others)
     spreads = selection.joined(unseen.rows(counted)).spreads()
     known = known_atoms(inputs, projector, scale.elements, SEED)
     whole = ranked.joined(unseen.rows(counted))
-    of_ranked = inputs_of(ranked.structures, projector, SETTINGS.device)
     far = _unseen_distances(inputs, own, folds, projector, scale.elements)
     raw = RawPredictions(
         whole.values,
         whole.spread(spreads),
-        np.concatenate([*_distances(of_ranked, known, projector), *(far[row] for row in counted)]),
+        np.concatenate(
+            [*_distances(of_parts["calibration"], known, projector), *(far[row] for row in counted)]
+        ),
         np.concatenate([[0], np.cumsum([each.n_atoms for each in whole.structures])]),
     )
     model = ReadoutModel(network, scale, spreads, projector, known)
@@ -196,6 +200,11 @@ def _seen(n_qm9: int, folds: IntArray) -> FloatArray:
     return np.concatenate([np.ones((n_qm9, len(group))), others])
 
 
+def _taking_turns(n: int) -> IntArray:
+    """A group (n,) for each of some molecules that no group has seen."""
+    return np.arange(n) % N_FOLDS
+
+
 def _counted(others: OtherMolecules) -> IntArray:
     """Rows of the others, each as often as its errors count."""
     return np.repeat(
@@ -207,8 +216,7 @@ def _distances(inputs: Inputs, known: Inducing, projector: Projector) -> Iterato
     """Of the atoms of each molecule from the known ones."""
     nearest = KnownAtoms(known)
     for structure, own in zip(inputs.structures, inputs.inputs, strict=True):
-        leading = own[:, :N_LEADING].astype(np.float32) * projector.sizes[:N_LEADING]
-        yield nearest.distances(structure.atomic_numbers, leading)
+        yield nearest.distances(structure.atomic_numbers, projector.leading(own))
 
 
 def _unseen_distances(
